@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* delta.h -- one Delta table: its log, snapshot, commits, deletion vectors, checkpoints, upkeep.
+ *
+ * Works on a store view of the table's folder. An open tain_delta holds the state of one version: protocol, metadata,
+ * live files, transactions, unexpired tombstones. A commit advances it; refresh() takes in what other writers did.
+ * Rules that hold for every commit we write: one JSON object per file, put-if-absent; commitInfo first and once;
+ * removes before adds; every remove carries the exact descriptor of the live add (path, deletion vector with offset);
+ * a deletion vector is the full set, type "u", never empty and never all rows; numRecords counts physical rows.
+ * Specification: Delta PROTOCOL.md. Thread: one at a time per table. */
+#ifndef TAIN_DELTA_DELTA_H
+#define TAIN_DELTA_DELTA_H
+
+#include <roaring/roaring.h>
+
+#include "base/map.h"
+#include "parquet/parquet.h"
+
+typedef struct tain_delta tain_delta;
+
+typedef struct tain_dv { /* deletion vector descriptor; storage 0: none */
+    char     storage;    /* 'u' 'i' 'p' */
+    bool     has_offset;
+    int32_t  offset, size;
+    int64_t  cardinality;
+    char    *path; /* pathOrInlineDv, owned */
+} tain_dv;
+
+/* A live data file. Owned by the table; valid until the commit that removes it returns. */
+typedef struct tain_delta_file {
+    char             *path; /* as in the log (percent-encoded) */
+    int64_t           size;
+    tain_time         modified; /* milliseconds in the log */
+    int64_t           rows;     /* physical, numRecords; -1 unknown */
+    char             *stats;    /* JSON as in the log, NULL: none */
+    char             *partition_values; /* JSON object text */
+    char             *tags;     /* JSON object text or NULL */
+    tain_dv           dv;
+    roaring_bitmap_t *deleted;  /* loaded on demand: tain_delta_deleted() */
+    uint32_t          ordinal;  /* unique within this tain_delta's life, never reused: for the key index */
+    void             *owner;    /* free for the user of the table */
+} tain_delta_file;
+
+typedef struct tain_delta_metadata {
+    char        *id, *name, *description;
+    tain_schema *schema;
+    json_t      *configuration; /* object of strings */
+    json_t      *partition_columns;
+    int64_t      created_ms;
+} tain_delta_metadata;
+
+/* --- open, look ------------------------------------------------------------------------------------------------- */
+
+/* NOT_FOUND: there is no _delta_log. CORRUPT names file and line. UNSUPPORTED: features we do not know. */
+tain_status tain_delta_open(tain_store *folder, tain_delta **ret, tain_error *err);
+/* As open, at an older version. GONE when its log is cleaned away. */
+tain_status tain_delta_open_at(tain_store *folder, int64_t version, tain_delta **ret, tain_error *err);
+void        tain_delta_close(tain_delta *t); /* accepts NULL */
+
+int64_t                    tain_delta_version(const tain_delta *t);
+const tain_delta_metadata *tain_delta_meta(const tain_delta *t);
+size_t                     tain_delta_file_count(const tain_delta *t);
+/* Live files, in no order that means anything: cursor from 0, false at the end. */
+bool             tain_delta_next_file(const tain_delta *t, size_t *io_cursor, tain_delta_file **ret);
+tain_delta_file *tain_delta_find(const tain_delta *t, const char *path); /* NULL: not live */
+/* Version of the transaction of that application, -1: none. */
+int64_t tain_delta_txn(const tain_delta *t, const char *app_id);
+/* The rows of f that are deleted, loaded and kept; NULL for none. Borrowed. */
+tain_status tain_delta_deleted(tain_delta *t, tain_delta_file *f, const roaring_bitmap_t **ret, tain_error *err);
+int64_t     tain_delta_live_rows(const tain_delta *t);
+int64_t     tain_delta_bytes(const tain_delta *t);   /* of live files */
+int64_t     tain_delta_log_tail(const tain_delta *t); /* commits since the last checkpoint */
+/* The commitInfo objects from the newest backwards, at most n of those still in the log, as a JSON array of
+ * {"version",...commitInfo}; caller json_decref()s. */
+tain_status tain_delta_history(tain_delta *t, size_t n, json_t **ret, tain_error *err);
+/* Takes in commits by others. *ret_foreign: number of commits taken in. */
+tain_status tain_delta_refresh(tain_delta *t, int64_t *ret_foreign, tain_error *err);
+
+/* --- write ------------------------------------------------------------------------------------------------------ */
+
+/* A data file being written into the table's folder under a fresh unique name. */
+typedef struct tain_delta_writer tain_delta_writer;
+tain_status tain_delta_writer_new(tain_delta *t, const tain_schema *schema, const tain_parquet_options *o, tain_delta_writer **ret, tain_error *err);
+tain_parquet_writer *tain_delta_writer_parquet(tain_delta_writer *w); /* append through this */
+/* Finishes the file: durable, but not live before a commit adds it. Caller owns *ret (tain_delta_file_free). */
+tain_status tain_delta_writer_finish(tain_delta_writer *w, tain_delta_file **ret, tain_error *err); /* frees w */
+void        tain_delta_writer_abort(tain_delta_writer *w);                                          /* accepts NULL */
+void        tain_delta_file_free(tain_delta_file *f);
+
+/* What one commit does. Zero it, fill it, commit it, then tain_delta_commit_done(). Adds move into the table when the
+ * commit succeeds and stay the caller's when it fails. */
+typedef struct tain_delta_commit {
+    const char *operation;          /* "CREATE TABLE" "WRITE" "MERGE" "OPTIMIZE" "DELETE" "TRUNCATE" */
+    json_t     *parameters;         /* object of strings, borrowed, may be NULL */
+    json_t     *metrics;            /* object of strings, borrowed, may be NULL */
+    json_t     *info;               /* further members of commitInfo, borrowed, may be NULL */
+    const char *app_id;             /* txn action, NULL: none */
+    int64_t     app_version;
+    const tain_schema *schema;      /* new schema (metaData action), NULL: unchanged; the protocol follows by itself */
+    json_t     *configuration;      /* properties to set or, where null, to remove; NULL: unchanged */
+    const char *name;               /* with creation: metaData.name */
+    tain_delta_file **adds;         size_t add_count;
+    tain_delta_file **removes;      size_t remove_count; /* live files of the table */
+    struct tain_dv_change {         /* rows newly deleted in a live file, or in one of adds */
+        tain_delta_file  *file;
+        roaring_bitmap_t *rows; /* additional ones; owned by the caller */
+    } *deletes;                     size_t delete_count; /* a file whose every row is deleted is removed (or not added) */
+    bool data_change;               /* false for OPTIMIZE */
+} tain_delta_commit;
+
+/* Creates version 0 in an empty folder from c (schema required). EXISTS when there is a table already. */
+tain_status tain_delta_create(tain_store *folder, const tain_delta_commit *c, tain_delta **ret, tain_error *err);
+/* Writes deletion vectors and the commit, durably, and advances t. If another writer took the version: their commits
+ * are read; when they touched nothing that c removes, deletes from or redefines, the commit is tried at the next
+ * version, else CONFLICT (t is then refreshed, c is untouched). A lost answer is resolved by reading back. */
+tain_status tain_delta_commit_write(tain_delta *t, const tain_delta_commit *c, tain_error *err);
+
+/* --- upkeep ----------------------------------------------------------------------------------------------------- */
+
+/* Whether a checkpoint is due: by commits since the last, bytes of log tail, and time. */
+bool        tain_delta_checkpoint_due(const tain_delta *t);
+tain_status tain_delta_checkpoint(tain_delta *t, tain_error *err); /* and _last_checkpoint */
+/* Removes log files older than delta.logRetentionDuration, always behind a checkpoint. */
+tain_status tain_delta_clean_log(tain_delta *t, tain_error *err);
+/* Removes files that no live add or unexpired tombstone names, older than retention. dry_run: only counts. */
+typedef struct tain_vacuum_result { int64_t files, bytes; } tain_vacuum_result;
+tain_status tain_delta_vacuum(tain_delta *t, tain_time retention, bool dry_run, tain_vacuum_result *ret, tain_error *err);
+
+TAIN_AUTO_DEFINE(tain_delta, tain_delta_close)
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* index.h -- where a key's row lives: 64-bit key hash -> (file ordinal, row).
+ *
+ * A log-structured set of entries: a small table in memory, and immutable sorted runs of (hash, file, row) in files of
+ * a cache folder, memory-mapped, 16 bytes an entry, merged geometrically. Entries are never deleted: a caller filters
+ * what it finds by the file's being live and the row's not being deleted, and says so when runs are merged. Everything
+ * here can be deleted at any time; what no run covers is fed in again from the Parquet key columns.
+ * A hash locates; whether it also decides is the caller's (batch/key.h).
+ * Threads: lookups and adds by one thread; merge work by another through tain_index_merge_*. */
+#ifndef TAIN_INDEX_INDEX_H
+#define TAIN_INDEX_INDEX_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+typedef struct tain_index tain_index;
+
+typedef struct tain_location {
+    uint32_t file; /* ordinal given by the caller */
+    uint32_t row;
+} tain_location;
+
+typedef struct tain_index_options {
+    const char *folder;        /* where runs live; created */
+    size_t      memory_entries; /* entries in memory before a run is written; default 65,536 */
+} tain_index_options;
+
+/* Opens the folder and reads its manifest, which says for every run which data files (by name) it covers. A missing or
+ * damaged manifest or run is forgotten, not an error. seed: the hash seed the runs were made with is kept in the
+ * manifest; a new index takes `seed`. */
+tain_status tain_index_open(const tain_index_options *options, uint64_t seed, tain_index **ret, tain_error *err);
+void        tain_index_close(tain_index *x); /* accepts NULL; what is only in memory is lost */
+uint64_t    tain_index_seed(const tain_index *x);
+/* Gives a data file, by name, the ordinal it has now. True when some run covers all its rows already; otherwise the
+ * caller feeds its keys with tain_index_add. Files of runs that were not named are dead. */
+bool tain_index_name_file(tain_index *x, const char *name, uint32_t ordinal);
+
+/* Entries of rows first..first+n-1 of a file. */
+tain_status tain_index_add(tain_index *x, uint32_t file, uint32_t first_row, const uint64_t *hashes, size_t n, tain_error *err);
+/* A whole data file at once, as its own run (snapshot, rebuild): sorts hashes in place together with their rows. */
+tain_status tain_index_add_file(tain_index *x, uint32_t file, uint64_t *hashes, size_t n, tain_error *err);
+/* Writes what is in memory as a run, so that a restart need not feed it again. */
+tain_status tain_index_flush(tain_index *x, tain_error *err);
+
+/* For each of n hashes, in any order, calls found(ctx, k, location) for every entry with that hash, newest run first,
+ * until found returns false for that k. Bulk: more than 1 M lookups a second for runs in cache. */
+void tain_index_lookup(tain_index *x, const uint64_t *hashes, size_t n,
+                       bool (*found)(void *ctx, size_t k, tain_location at), void *ctx);
+
+/* Merging: begin() picks runs that are due (NULL: none) without touching them, run() does the work on any thread,
+ * finish() swaps the result in on the index's own thread. live(ctx, location) says whether an entry is kept; it is
+ * called from run()'s thread and must be safe there. */
+typedef struct tain_index_merge tain_index_merge;
+tain_index_merge *tain_index_merge_begin(tain_index *x, bool all);
+tain_status       tain_index_merge_run(tain_index_merge *m, bool (*live)(void *ctx, tain_location at), void *ctx, tain_error *err);
+tain_status       tain_index_merge_finish(tain_index *x, tain_index_merge *m, tain_error *err); /* frees m */
+void              tain_index_merge_abort(tain_index *x, tain_index_merge *m);
+
+typedef struct tain_index_stats { uint64_t entries, memory_entries, runs, disk_bytes; } tain_index_stats;
+tain_index_stats tain_index_get_stats(const tain_index *x);
+
+TAIN_AUTO_DEFINE(tain_index, tain_index_close)
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* scan.h -- libduckdb as reader: any Parquet file, and SQL.
+ *
+ * One tain_scan is one in-memory DuckDB instance with bounded memory and threads. Used for files that are not ours, log
+ * checkpoints of any engine, and queries over tables. Thread: one at a time per scan. */
+#ifndef TAIN_SCAN_SCAN_H
+#define TAIN_SCAN_SCAN_H
+
+#include "batch/batch.h"
+
+typedef struct tain_scan   tain_scan;
+typedef struct tain_result tain_result;
+
+typedef struct tain_scan_options {
+    int64_t     memory; /* bytes, default 512 MiB */
+    int         threads; /* default: cores */
+    const char *temp_dir; /* spill; NULL: none */
+} tain_scan_options;
+
+tain_status tain_scan_open(const tain_scan_options *options, tain_scan **ret, tain_error *err);
+void        tain_scan_close(tain_scan *s); /* accepts NULL */
+/* Runs a statement and streams its result. INVALID carries DuckDB's message. */
+tain_status tain_scan_query(tain_scan *s, const char *sql, tain_result **ret, tain_error *err);
+void        tain_result_free(tain_result *r); /* accepts NULL */
+size_t      tain_result_columns(const tain_result *r);
+const char *tain_result_name(const tain_result *r, size_t column);
+/* Appends the next chunk as text, one STRING column each (null stays null); batch's schema comes from
+ * tain_result_text_schema. *ret_rows 0: the end. */
+const tain_schema *tain_result_text_schema(tain_result *r);
+tain_status        tain_result_next_text(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err);
+/* The same into typed columns: column i of the result goes to column i of io, converting between equal-meaning types
+ * (integers, floats, decimals, strings, blobs, dates, timestamps, lists, structs, maps). */
+tain_status tain_result_next(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err);
+
+/* Makes a table readable under "schema"."name" (schema is created; catalog NULL: the default one, else it is attached
+ * in memory). Files are absolute paths; deleted[i] (NULL: none) tells which rows of files[i] are gone and must outlive
+ * the scan. Filters and projections are pushed into the Parquet reader. */
+typedef struct tain_scan_file {
+    const char *path;
+    const void *deleted; /* roaring_bitmap_t *, or NULL */
+} tain_scan_file;
+tain_status tain_scan_add_table(tain_scan *s, const char *catalog, const char *schema, const char *name, const tain_schema *columns,
+                                const tain_scan_file *files, size_t n, tain_error *err);
+
+TAIN_AUTO_DEFINE(tain_scan, tain_scan_close)
+TAIN_AUTO_DEFINE(tain_result, tain_result_free)
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* source.h -- a database to mirror: what it holds, its content at one position, and its committed changes after it.
+ *
+ * A driver is one folder and one symbol, a const tain_source_ops. It translates between one system and this contract:
+ *   - positions are ASCII texts whose strcmp order is stream order; position p stands for "every transaction committed
+ *     at or before p, none after";
+ *   - only committed transactions are delivered, whole, in commit order; what is in progress is spooled by the driver
+ *     within its memory budget (base/spool.h);
+ *   - rows go straight from the wire into column builders, typed by tain_source_table.columns;
+ *   - a value no Delta type holds is treated by policy and counted through the sink, never silently changed;
+ *   - user tables are never altered or locked beyond reading.
+ * Threads: all calls from one thread, except readers (one thread each) and cancel (any). */
+#ifndef TAIN_SOURCE_SOURCE_H
+#define TAIN_SOURCE_SOURCE_H
+
+#include "batch/batch.h"
+
+typedef struct tain_source       tain_source;
+typedef struct tain_source_table tain_source_table;
+typedef struct tain_reader       tain_reader;
+
+enum { TAIN_POSITION_MAX = 64 };
+typedef struct tain_position { char text[TAIN_POSITION_MAX]; } tain_position; /* "": before everything */
+int tain_position_compare(const tain_position *a, const tain_position *b);
+
+typedef enum tain_verdict { TAIN_VERDICT_OK, TAIN_VERDICT_WARNING, TAIN_VERDICT_ERROR } tain_verdict;
+
+/* What `tain check` says of a table. Codes are stable lower_snake words, the same as those counted by the sink's warn:
+ * "no_key" "type_as_text" "value_out_of_range" "numeric_nan" "invalid_utf8" "timestamp_infinite" ... */
+typedef struct tain_finding {
+    tain_verdict level;
+    char *code, *column /* NULL: the table */, *message, *remedy;
+} tain_finding;
+
+struct tain_source_table {
+    char        *schema, *name;
+    char        *identity;      /* survives renames: OID or the like, as text */
+    tain_schema *columns;       /* Delta types; immutable, lives until the source is closed, also after a change of it */
+    uint16_t    *key;           /* indexes of the key columns, ascending by key position */
+    size_t       key_count;     /* 0: no key; the whole row is one, as a multiset */
+    int64_t      rows_estimate, bytes_estimate; /* -1 unknown */
+    tain_finding *findings;
+    size_t        finding_count;
+    tain_verdict  verdict;      /* the worst finding: ERROR means this table is not mirrored */
+    void         *user;         /* free for the user of the source */
+};
+
+typedef struct tain_catalog { /* owned by the source; pointers to tables are stable until it is closed */
+    tain_source_table **tables;
+    size_t              count;
+} tain_catalog;
+
+typedef struct tain_source_options {
+    const char  *url;
+    const char  *mirror_name;   /* basis of names made in the source (slot, publication): [a-z0-9_], unique per lake */
+    const char **tables, **exclude; /* globs over "schema.table"; NULL-terminated; NULL: all / none */
+    int          jobs;          /* snapshot readers that may be opened */
+    int64_t      memory;        /* budget in bytes for what the driver holds itself */
+    const char  *spool_dir;
+    bool         poll_capture;  /* --capture=poll: leave nothing in the source (SQLite) */
+    const json_t *policies;     /* definition's "tain.policies" object: see README.md; NULL: defaults */
+} tain_source_options;
+
+/* Where a driver puts a stream. Implemented by the mirror. */
+typedef struct tain_sink tain_sink;
+struct tain_sink {
+    /* The batch of table to append the next row to (columns, then tain_changes_end_row). Ask again for every row: the
+     * pointer holds for that row only. KEY_OLD and KEY_NEW go to one pointer. May block (backpressure).
+     * NULL: this row is not wanted (table not mirrored, or it already has it): skip it. */
+    tain_changes *(*changes)(tain_sink *sink, tain_source_table *table);
+    /* table was emptied here. */
+    tain_status (*truncate)(tain_sink *sink, tain_source_table *table, tain_error *err);
+    /* From here on table has the shape it now shows (columns, key, names were replaced by the driver before the call).
+     * reload: rows already there cannot be told to be right under the new shape (default filled in, type changed, column
+     * dropped and added again ...), reason says why. */
+    tain_status (*reshape)(tain_sink *sink, tain_source_table *table, bool reload, const char *reason, tain_error *err);
+    /* A table that is selected and was not there before; or one that is gone. */
+    tain_status (*appeared)(tain_sink *sink, tain_source_table *table, tain_error *err);
+    tain_status (*dropped)(tain_sink *sink, tain_source_table *table, tain_error *err);
+    /* table cannot go on (quarantine), the others do. */
+    tain_status (*failed)(tain_sink *sink, tain_source_table *table, const char *reason, const char *remedy, tain_error *err);
+    /* A value was replaced by policy. Cheap; called per value. column: index into table->columns. Any thread. */
+    void (*warn)(tain_sink *sink, tain_source_table *table, size_t column, const char *code);
+    /* Everything since the last commit belongs to transactions that end at position; time: the source's commit time.
+     * Also called without changes, to tell how far the stream has come. OK: go on; CANCELLED: return from poll. */
+    tain_status (*commit)(tain_sink *sink, const tain_position *position, tain_time time, tain_error *err);
+};
+
+/* A part of a table that one reader reads at once and that makes about one good data file. */
+typedef struct tain_chunk {
+    tain_source_table *table;
+    int64_t            from, to; /* the driver's meaning: blocks, rowids; [from, to) */
+    int64_t            rows_estimate;
+} tain_chunk;
+
+/* Receives full batches of a reader; the batch is cleared after the call. */
+typedef struct tain_rows_sink {
+    tain_status (*rows)(void *ctx, const tain_batch *batch, tain_error *err);
+    void (*warn)(void *ctx, tain_source_table *table, size_t column, const char *code);
+    void *ctx;
+} tain_rows_sink;
+
+typedef struct tain_source_ops {
+    const char *name;      /* "sqlite" */
+    const char *const *schemes; /* "sqlite", "file"...; NULL-terminated */
+
+    /* Connects and looks. Changes nothing in the source. */
+    tain_status (*open)(const tain_source_options *options, tain_source **ret, tain_error *err);
+    void        (*close)(tain_source *s); /* accepts NULL and half-opened sources */
+    /* The selected tables with verdicts, and findings about the source as a whole (wal_level, privileges, free slots).
+     * Reads the catalog again at each call; tables keep their address. */
+    tain_status (*describe)(tain_source *s, tain_catalog *ret, tain_finding **ret_findings, size_t *ret_count, tain_error *err);
+    /* Makes what capture needs (slot, publication, triggers) if it is not there, and says on `say` (may be NULL) what
+     * it made. Whether it had to: *ret_fresh, which means that nothing before now can be streamed. All or nothing. */
+    tain_status (*prepare)(tain_source *s, void (*say)(const char *line), bool *ret_fresh, tain_error *err);
+    /* Removes all of it. Idempotent. */
+    tain_status (*remove)(tain_source *s, void (*say)(const char *line), tain_error *err);
+
+    /* Fixes one consistent content of those tables; *ret_position is exactly its place in the stream. Readers opened
+     * until snapshot_end see it. */
+    tain_status (*snapshot_begin)(tain_source *s, tain_source_table **tables, size_t n, tain_position *ret_position, tain_error *err);
+    /* Cuts a table into chunks of about `rows` rows. Caller frees *ret. An empty table may have no chunk. */
+    tain_status (*snapshot_plan)(tain_source *s, tain_source_table *table, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err);
+    tain_status (*reader_open)(tain_source *s, tain_reader **ret, tain_error *err);      /* any thread, not at once */
+    /* Pushes all rows of the chunk in batches of at most about 8 MiB or 16,384 rows. */
+    tain_status (*reader_read)(tain_reader *r, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err);
+    void        (*reader_close)(tain_reader *r);
+    tain_status (*snapshot_end)(tain_source *s, tain_error *err);
+
+    /* Streams what was committed after position. GONE: the source does not have it any more. */
+    tain_status (*start)(tain_source *s, const tain_position *position, tain_error *err);
+    /* Delivers what there is, waiting for something until deadline (monotonic). Returns OK at any transaction boundary
+     * behind the deadline, or inside a transaction never. UNAVAILABLE/BUSY: the caller calls start again after a pause,
+     * with the position it has. */
+    tain_status (*poll)(tain_source *s, tain_sink *sink, tain_time deadline, tain_error *err);
+    /* Everything at or before position is durable in the lake: the source may forget it. Idempotent, cheap. */
+    tain_status (*confirm)(tain_source *s, const tain_position *position, tain_error *err);
+    /* Where the source's stream ends now. */
+    tain_status (*head)(tain_source *s, tain_position *ret, tain_error *err);
+    /* A descriptor that becomes readable when poll has something, -1: none. */
+    int         (*wait_fd)(tain_source *s);
+    /* Any thread: a blocked call returns CANCELLED soon. */
+    void        (*cancel)(tain_source *s);
+} tain_source_ops;
+
+struct tain_source { /* embedded first by drivers */
+    const tain_source_ops *ops;
+};
+
+/* Finds the driver by URL scheme (a bare path to an existing SQLite file is sqlite) and opens. */
+tain_status tain_source_open(const tain_source_options *options, tain_source **ret, tain_error *err);
+void        tain_source_close(tain_source *s); /* accepts NULL */
+/* Whether "schema.table" is selected by the globs. */
+bool tain_source_selects(const tain_source_options *options, const char *schema, const char *table);
+
+/* For drivers: tables and findings. */
+tain_source_table *tain_source_table_new(const char *schema, const char *name, const char *identity);
+void               tain_source_table_free(tain_source_table *t);
+/* Adds a finding (formatted message) and raises the verdict. column NULL: the table. remedy may be NULL. */
+void tain_source_table_find(tain_source_table *t, tain_verdict level, const char *code, const char *column, const char *remedy,
+                            const char *format, ...) __attribute__((format(printf, 6, 7)));
+void tain_source_table_clear_findings(tain_source_table *t);
+void tain_findings_free(tain_finding *f, size_t n);
+
+extern const tain_source_ops tain_source_sqlite, tain_source_postgres;
+
+TAIN_AUTO_DEFINE(tain_source, tain_source_close)
+
+#endif
