@@ -36,7 +36,8 @@ typedef struct tain_delta_file {
     char             *tags;     /* JSON object text or NULL */
     tain_dv           dv;
     roaring_bitmap_t *deleted;  /* loaded on demand: tain_delta_deleted() */
-    uint32_t          ordinal;  /* unique within this tain_delta's life, never reused: for the key index */
+    uint32_t          ordinal;  /* unique in this process (set when the file is finished or read from the log), never
+                                 reused: for the key index */
     void             *owner;    /* free for the user of the table */
 } tain_delta_file;
 
@@ -77,9 +78,10 @@ tain_status tain_delta_refresh(tain_delta *t, int64_t *ret_foreign, tain_error *
 
 /* --- write ------------------------------------------------------------------------------------------------------ */
 
-/* A data file being written into the table's folder under a fresh unique name. */
+/* A data file being written into a table's folder under a fresh unique name; the table need not exist yet.
+ * Thread: any, one at a time per writer: it touches nothing of an open tain_delta. */
 typedef struct tain_delta_writer tain_delta_writer;
-tain_status tain_delta_writer_new(tain_delta *t, const tain_schema *schema, const tain_parquet_options *o, tain_delta_writer **ret, tain_error *err);
+tain_status tain_delta_writer_new(tain_store *folder, const tain_schema *schema, const tain_parquet_options *o, tain_delta_writer **ret, tain_error *err);
 tain_parquet_writer *tain_delta_writer_parquet(tain_delta_writer *w); /* append through this */
 /* Finishes the file: durable, but not live before a commit adds it. Caller owns *ret (tain_delta_file_free). */
 tain_status tain_delta_writer_finish(tain_delta_writer *w, tain_delta_file **ret, tain_error *err); /* frees w */

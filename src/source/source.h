@@ -64,6 +64,9 @@ typedef struct tain_source_options {
 /* Where a driver puts a stream. Implemented by the mirror. */
 typedef struct tain_sink tain_sink;
 struct tain_sink {
+    /* The rows that follow are part of every state whose position is >= at: the sink drops those of tables that are
+     * that far already. Called at the start of every transaction, and again inside one where rows differ in this. */
+    void (*begin)(tain_sink *sink, const tain_position *at);
     /* The batch of table to append the next row to (columns, then tain_changes_end_row). Ask again for every row: the
      * pointer holds for that row only. KEY_OLD and KEY_NEW go to one pointer. May block (backpressure).
      * NULL: this row is not wanted (table not mirrored, or it already has it): skip it. */
