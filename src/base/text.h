@@ -30,7 +30,8 @@ void tain_random(void *out, size_t n);
 char *tain_folder_from_name(const char *name);
 char *tain_name_from_folder(const char *folder);
 
-/* "500ms", "2s", "1m", "1h", "1d" -> microseconds; "256MiB", "64k", "1GB" -> bytes. INVALID names the text. */
+/* "500ms", "2s", "1m", "1h", "1d" -> microseconds; "256MiB", "64k", "1GB" -> bytes (k, M, G, T and KiB... count 1024,
+ * KB, MB... 1000). Fractions are allowed, a bare number is bytes. INVALID names the text. */
 tain_status tain_parse_duration(const char *text, int64_t *ret, tain_error *err);
 tain_status tain_parse_size(const char *text, int64_t *ret, tain_error *err);
 /* "1.5 MiB", "12.3 k", "1 h 02 m": for people, into out. */
@@ -38,13 +39,15 @@ void tain_human_bytes(uint64_t bytes, char out[static 24]);
 void tain_human_count(uint64_t n, char out[static 24]);
 void tain_human_duration(int64_t microseconds, char out[static 24]);
 
-/* scheme://user:password@host:port/path?query with percent-decoding; all members owned, NULL when absent. */
+/* scheme://user:password@host:port/path?query; all members owned, NULL when absent, percent-decoded but for the query.
+ * The path keeps its leading slash; "scheme:path" has no host; a list "a:1,b:2" is all host. INVALID shows no password. */
 typedef struct tain_url {
     char *scheme, *user, *password, *host, *port, *path, *query;
 } tain_url;
 tain_status tain_url_parse(const char *text, tain_url *ret, tain_error *err);
 void        tain_url_done(tain_url *u);
-/* The URL with the password (in the authority, and password= in the query) replaced by "***". Caller frees. */
+/* The URL, or "key=value ..." text, with passwords (in the authority, and after password= and its like) replaced by "***".
+ * Caller frees. */
 char *tain_url_redacted(const char *text);
 
 /* A password given as env:NAME or file:PATH is looked up; anything else is copied. Caller frees. */
