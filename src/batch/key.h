@@ -3,7 +3,8 @@
  *
  * The hash of a key that is one integer, date or timestamp column is a bijection of its value (splitmix64 finaliser over
  * value ^ seed), so equal hashes mean equal keys: tain_key_exact() tells. Any other key is folded with XXH3; equal
- * hashes then need tain_key_equal(). Hashes are a property of values and seed alone, not of batches or files. */
+ * hashes then need tain_key_equal(). Hashes are a property of values and seed alone, not of batches or files. A null is
+ * hashed as INT64_MIN in an exact key (so only that one 64-bit value can collide with it), as a value of its own elsewhere. */
 #ifndef TAIN_BATCH_KEY_H
 #define TAIN_BATCH_KEY_H
 

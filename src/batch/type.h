@@ -46,6 +46,7 @@ struct tain_field {
     tain_type   type;
     bool        nullable;
     int32_t     id;       /* column mapping id, 0: none */
+    const char *metadata; /* other members of Delta's field metadata, a JSON object; NULL: none */
 };
 
 /* Columns in order. A schema owns its fields and their text through its arena. */

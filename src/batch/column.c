@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "batch/column.h"
+
+#include <math.h>
+
+void tain_column_init(tain_column *c, tain_type type)
+{
+    *c = (tain_column){.type = type};
+    if (!type.child_count) return;
+    c->children = tain_alloc(type.child_count * sizeof *c->children);
+    for (size_t i = 0; i < type.child_count; i++) tain_column_init(&c->children[i], type.children[i].type);
+}
+
+void tain_column_done(tain_column *c)
+{
+    for (size_t i = 0; c->children && i < c->type.child_count; i++) tain_column_done(&c->children[i]);
+    tain_free(c->children);
+    tain_buffer_done(&c->validity);
+    tain_buffer_done(&c->values);
+    tain_buffer_done(&c->bytes);
+    *c = (tain_column){.type = c->type};
+}
+
+void tain_column_clear(tain_column *c)
+{
+    for (size_t i = 0; c->children && i < c->type.child_count; i++) tain_column_clear(&c->children[i]);
+    tain_buffer_clear(&c->validity);
+    tain_buffer_clear(&c->values);
+    tain_buffer_clear(&c->bytes);
+    c->length = c->null_count = 0;
+}
+
+size_t tain_column_bytes(const tain_column *c)
+{
+    size_t n = c->validity.size + c->values.size + c->bytes.size;
+    for (size_t i = 0; c->children && i < c->type.child_count; i++) n += tain_column_bytes(&c->children[i]);
+    return n;
+}
+
+/* Bits at and behind n of the last byte stay zero, as tain_bit_append expects. */
+static void cut_bits(tain_buffer *b, size_t n)
+{
+    b->size = (n + 7) / 8;
+    if (n & 7) b->data[n >> 3] &= (uint8_t)((1u << (n & 7)) - 1);
+}
+
+void tain_column_validity_begin(tain_column *c)
+{
+    size_t n = (c->length + 7) / 8;
+    tain_buffer_clear(&c->validity);
+    if (n) memset(tain_buffer_reserve(&c->validity, n), 0xff, n);
+    c->validity.size = n;
+    cut_bits(&c->validity, c->length);
+}
+
+static void append_offset(tain_column *c, size_t end)
+{
+    if (c->values.size == 0) tain_buffer_append_zero(&c->values, 4);
+    int32_t v = (int32_t)end;
+    tain_buffer_append(&c->values, &v, 4);
+}
+
+void tain_column_end_list(tain_column *c)
+{
+    append_offset(c, c->children[0].length);
+    tain_column_end_value_(c);
+}
+
+void tain_column_end_struct(tain_column *c)
+{
+    tain_column_end_value_(c);
+}
+
+static void append_empty_slot(tain_column *c)
+{
+    switch (c->type.kind) {
+    case TAIN_BOOL: tain_bit_append(&c->values, c->length, false); break;
+    case TAIN_STRING:
+    case TAIN_BINARY: append_offset(c, c->bytes.size); break;
+    case TAIN_LIST:
+    case TAIN_MAP: append_offset(c, c->children[0].length); break;
+    case TAIN_STRUCT:
+        for (size_t i = 0; i < c->type.child_count; i++) tain_column_append_null(&c->children[i]);
+        break;
+    default: tain_buffer_append_zero(&c->values, tain_type_width(&c->type));
+    }
+}
+
+void tain_column_append_null(tain_column *c)
+{
+    append_empty_slot(c);
+    if (c->null_count == 0) tain_column_validity_begin(c);
+    tain_bit_append(&c->validity, c->length, false);
+    c->null_count++;
+    c->length++;
+}
+
+static size_t count_nulls(const tain_column *c, size_t n)
+{
+    size_t ones = 0, i = 0;
+    for (; i + 8 <= n; i += 8) ones += (size_t)__builtin_popcount(c->validity.data[i >> 3]);
+    for (; i < n; i++) ones += tain_bit(c->validity.data, i);
+    return n - ones;
+}
+
+static size_t offset_at(const tain_column *c, size_t i)
+{
+    return c->values.size ? (size_t)((const int32_t *)c->values.data)[i] : 0;
+}
+
+static void truncate_values(tain_column *c, size_t length)
+{
+    switch (c->type.kind) {
+    case TAIN_BOOL: cut_bits(&c->values, length); break;
+    case TAIN_STRUCT:
+        for (size_t i = 0; i < c->type.child_count; i++) tain_column_truncate(&c->children[i], length);
+        break;
+    case TAIN_LIST:
+    case TAIN_MAP:
+        for (size_t i = 0, n = offset_at(c, length); i < c->type.child_count; i++) tain_column_truncate(&c->children[i], n);
+        c->values.size = c->values.size ? (length + 1) * 4 : 0;
+        break;
+    case TAIN_STRING:
+    case TAIN_BINARY:
+        c->bytes.size = offset_at(c, length);
+        c->values.size = c->values.size ? (length + 1) * 4 : 0;
+        break;
+    default: c->values.size = length * tain_type_width(&c->type);
+    }
+}
+
+void tain_column_truncate(tain_column *c, size_t length)
+{
+    if (length > c->length) return;
+    /* A list being built may have elements although it has not been ended. */
+    truncate_values(c, length);
+    if (length == c->length) return;
+    if (c->null_count) c->null_count = count_nulls(c, length);
+    if (c->null_count) cut_bits(&c->validity, length);
+    else tain_buffer_clear(&c->validity);
+    c->length = length;
+}
+
+static bool same_float(float a, float b)
+{
+    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
+}
+
+static bool same_double(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
+}
+
+static bool same_bytes(const tain_column *a, size_t i, const tain_column *b, size_t j)
+{
+    tain_slice x = tain_column_slice(a, i), y = tain_column_slice(b, j);
+    return x.size == y.size && (x.size == 0 || memcmp(x.data, y.data, x.size) == 0);
+}
+
+static bool same_list(const tain_column *a, size_t i, const tain_column *b, size_t j)
+{
+    size_t x = offset_at(a, i), y = offset_at(b, j), n = offset_at(a, i + 1) - x;
+    if (n != offset_at(b, j + 1) - y) return false;
+    for (size_t c = 0; c < a->type.child_count; c++)
+        for (size_t k = 0; k < n; k++)
+            if (!tain_column_equal_at(&a->children[c], x + k, &b->children[c], y + k)) return false;
+    return true;
+}
+
+static bool same_struct(const tain_column *a, size_t i, const tain_column *b, size_t j)
+{
+    for (size_t c = 0; c < a->type.child_count; c++)
+        if (!tain_column_equal_at(&a->children[c], i, &b->children[c], j)) return false;
+    return true;
+}
+
+bool tain_column_equal_at(const tain_column *a, size_t i, const tain_column *b, size_t j)
+{
+    bool null = tain_column_is_null(a, i);
+    if (null || tain_column_is_null(b, j)) return null && tain_column_is_null(b, j);
+    const void *x = a->values.data, *y = b->values.data;
+    switch (a->type.kind) {
+    case TAIN_BOOL: return tain_bit(x, i) == tain_bit(y, j);
+    case TAIN_FLOAT: return same_float(((const float *)x)[i], ((const float *)y)[j]);
+    case TAIN_DOUBLE: return same_double(((const double *)x)[i], ((const double *)y)[j]);
+    case TAIN_STRING:
+    case TAIN_BINARY: return same_bytes(a, i, b, j);
+    case TAIN_LIST:
+    case TAIN_MAP: return same_list(a, i, b, j);
+    case TAIN_STRUCT: return same_struct(a, i, b, j);
+    default: {
+        size_t w = tain_type_width(&a->type);
+        return memcmp(a->values.data + i * w, b->values.data + j * w, w) == 0;
+    }
+    }
+}
