@@ -25,7 +25,8 @@ typedef struct tain_dv { /* deletion vector descriptor; storage 0: none */
     char    *path; /* pathOrInlineDv, owned */
 } tain_dv;
 
-/* A live data file. Owned by the table; valid until the commit that removes it returns. */
+/* A live data file. Owned by the table, the same object for as long as the path is live, whatever its vector. Once
+ * removed, by whom ever, it stays readable with live = false until the call after that changes the table. */
 typedef struct tain_delta_file {
     char             *path; /* as in the log (percent-encoded) */
     int64_t           size;
@@ -39,6 +40,9 @@ typedef struct tain_delta_file {
     uint32_t          ordinal;  /* unique in this process (set when the file is finished or read from the log), never
                                  reused: for the key index */
     void             *owner;    /* free for the user of the table */
+    int64_t           since;    /* version that gave the file its present state (vector, statistics) */
+    bool              live;     /* false: removed, or not added yet */
+    bool              leaving;  /* private: removed by the commit that is being read */
 } tain_delta_file;
 
 typedef struct tain_delta_metadata {
@@ -63,11 +67,15 @@ size_t                     tain_delta_file_count(const tain_delta *t);
 /* Live files, in no order that means anything: cursor from 0, false at the end. */
 bool             tain_delta_next_file(const tain_delta *t, size_t *io_cursor, tain_delta_file **ret);
 tain_delta_file *tain_delta_find(const tain_delta *t, const char *path); /* NULL: not live */
+/* Absolute path of f for local readers, percent-decoded; NULL: not on this machine. Caller frees. */
+char *tain_delta_file_local_path(const tain_delta *t, const tain_delta_file *f);
+/* Key of f in the table's folder; NULL: outside of it. Caller frees. */
+char *tain_delta_file_key(const tain_delta *t, const tain_delta_file *f);
 /* Version of the transaction of that application, -1: none. */
 int64_t tain_delta_txn(const tain_delta *t, const char *app_id);
-/* The rows of f that are deleted, loaded and kept; NULL for none. Borrowed. */
+/* The rows of f that are deleted, loaded and kept; NULL for none. Borrowed, until f's vector changes. */
 tain_status tain_delta_deleted(tain_delta *t, tain_delta_file *f, const roaring_bitmap_t **ret, tain_error *err);
-int64_t     tain_delta_live_rows(const tain_delta *t);
+int64_t     tain_delta_live_rows(const tain_delta *t); /* -1: some file does not tell */
 int64_t     tain_delta_bytes(const tain_delta *t);   /* of live files */
 int64_t     tain_delta_log_tail(const tain_delta *t); /* commits since the last checkpoint */
 /* The commitInfo objects from the newest backwards, at most n of those still in the log, as a JSON array of
@@ -88,8 +96,8 @@ tain_status tain_delta_writer_finish(tain_delta_writer *w, tain_delta_file **ret
 void        tain_delta_writer_abort(tain_delta_writer *w);                                          /* accepts NULL */
 void        tain_delta_file_free(tain_delta_file *f);
 
-/* What one commit does. Zero it, fill it, commit it, then tain_delta_commit_done(). Adds move into the table when the
- * commit succeeds and stay the caller's when it fails. */
+/* What one commit does. Zero it, fill it, commit it. Everything in it stays the caller's, but for adds: they move into
+ * the table when the commit succeeds, and stay the caller's when it fails. */
 typedef struct tain_delta_commit {
     const char *operation;          /* "CREATE TABLE" "WRITE" "MERGE" "OPTIMIZE" "DELETE" "TRUNCATE" */
     json_t     *parameters;         /* object of strings, borrowed, may be NULL */
@@ -113,7 +121,9 @@ typedef struct tain_delta_commit {
 tain_status tain_delta_create(tain_store *folder, const tain_delta_commit *c, tain_delta **ret, tain_error *err);
 /* Writes deletion vectors and the commit, durably, and advances t. If another writer took the version: their commits
  * are read; when they touched nothing that c removes, deletes from or redefines, the commit is tried at the next
- * version, else CONFLICT (t is then refreshed, c is untouched). A lost answer is resolved by reading back. */
+ * version, else CONFLICT (t is then refreshed, c is untouched). A lost answer is resolved by reading back; UNKNOWN only when
+ * that fails too: then refresh, and look at tain_delta_txn. Adds whose every row is deleted become the table's as well.
+ * UNSUPPORTED when the table has what we do not write; INVALID when c contradicts itself or the table. */
 tain_status tain_delta_commit_write(tain_delta *t, const tain_delta_commit *c, tain_error *err);
 
 /* --- upkeep ----------------------------------------------------------------------------------------------------- */

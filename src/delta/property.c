@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "delta/internal.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <strings.h>
+
+const char *tain_property(const tain_delta *t, const char *key, const char *otherwise)
+{
+    return tain_json_get_str(t->meta.configuration, key, otherwise);
+}
+
+int64_t tain_property_int(const tain_delta *t, const char *key, int64_t otherwise)
+{
+    const char *text = tain_property(t, key, NULL);
+    char       *end = NULL;
+    long long   v = text ? strtoll(text, &end, 10) : 0;
+    return text && end != text && !*end ? v : otherwise;
+}
+
+bool tain_property_bool(const json_t *configuration, const char *key, bool otherwise)
+{
+    const char *text = tain_json_get_str(configuration, key, NULL);
+    return text ? strcasecmp(text, "true") == 0 : otherwise;
+}
+
+static tain_time unit_length(const char *word, size_t n)
+{
+    static const struct {
+        const char *name;
+        tain_time   length;
+    } units[] = {
+        {"week", 7 * 86400 * TAIN_SECOND}, {"day", 86400 * TAIN_SECOND},       {"hour", 3600 * TAIN_SECOND}, {"minute", 60 * TAIN_SECOND},
+        {"second", TAIN_SECOND},           {"millisecond", TAIN_MILLISECOND}, {"microsecond", 1},
+    };
+    if (n && (word[n - 1] | 32) == 's') n--;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strlen(units[i].name) == n && strncasecmp(units[i].name, word, n) == 0) return units[i].length;
+    return 0;
+}
+
+static const char *skip_space(const char *s)
+{
+    while (isspace((unsigned char)*s)) s++;
+    return s;
+}
+
+/* One "<n> <unit>"; NULL: not understood. */
+static const char *interval_term(const char *s, tain_time *io)
+{
+    char     *end;
+    long long n = strtoll(s, &end, 10);
+    if (end == s) return NULL;
+    s = skip_space(end);
+    size_t length = 0;
+    while (isalpha((unsigned char)s[length])) length++;
+    tain_time unit = unit_length(s, length), term;
+    if (!unit || __builtin_mul_overflow((tain_time)n, unit, &term) || __builtin_add_overflow(*io, term, io)) return NULL;
+    return skip_space(s + length);
+}
+
+tain_time tain_property_interval(const tain_delta *t, const char *key, tain_time otherwise)
+{
+    const char *s = skip_space(tain_property(t, key, ""));
+    if (strncasecmp(s, "interval", 8) == 0) s = skip_space(s + 8);
+    if (!*s) return otherwise;
+    tain_time sum = 0;
+    while (s && *s) s = interval_term(s, &sum);
+    return s && sum >= 0 ? sum : otherwise;
+}
