@@ -106,3 +106,11 @@ void tain_queue_close(tain_queue *q)
     pthread_cond_broadcast(&q->not_full);
     pthread_mutex_unlock(&q->lock);
 }
+
+bool tain_queue_closed(tain_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    bool closed = q->closed;
+    pthread_mutex_unlock(&q->lock);
+    return closed;
+}

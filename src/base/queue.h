@@ -21,5 +21,6 @@ void  *tain_queue_pop(tain_queue *q, tain_time deadline);
 size_t tain_queue_size(tain_queue *q);
 /* No more pushes; pops drain what is left. */
 void tain_queue_close(tain_queue *q);
+bool tain_queue_closed(tain_queue *q);
 
 #endif

@@ -24,6 +24,9 @@ tain_status tain_scan_query(tain_scan *s, const char *sql, tain_result **ret, ta
 void        tain_result_free(tain_result *r); /* accepts NULL */
 size_t      tain_result_columns(const tain_result *r);
 const char *tain_result_name(const tain_result *r, size_t column);
+/* Whether the column's type is a number (any width, decimals), or boolean: for those who print. */
+bool tain_result_is_number(const tain_result *r, size_t column);
+bool tain_result_is_bool(const tain_result *r, size_t column);
 /* Appends the next chunk as text, one STRING column each (null stays null); batch's schema comes from
  * tain_result_text_schema. *ret_rows 0: the end. */
 const tain_schema *tain_result_text_schema(tain_result *r);

@@ -13,6 +13,7 @@
 #ifndef TAIN_SOURCE_SOURCE_H
 #define TAIN_SOURCE_SOURCE_H
 
+#include "base/time.h"
 #include "batch/batch.h"
 
 typedef struct tain_source       tain_source;
@@ -153,6 +154,7 @@ struct tain_source { /* embedded first by drivers */
 /* Finds the driver by URL scheme (a bare path to an existing SQLite file is sqlite) and opens. */
 tain_status tain_source_open(const tain_source_options *options, tain_source **ret, tain_error *err);
 void        tain_source_close(tain_source *s); /* accepts NULL */
+void        tain_source_cancel(tain_source *s); /* accepts NULL */
 /* Whether "schema.table" is selected by the globs. */
 bool tain_source_selects(const tain_source_options *options, const char *schema, const char *table);
 

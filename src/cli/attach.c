@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/attach.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/text.h"
+#include "delta/delta.h"
+#include "mirror/lake.h"
+
+#define DATABASE_SUFFIX ".MirroredDatabase"
+
+struct tain_attached {
+    tain_scan   *scan;
+    tain_lake  **lakes; /* open while their tables are read */
+    size_t       lake_count;
+    tain_store **stores;
+    tain_delta **tables; /* hold the deletion bitmaps */
+    size_t       count, capacity;
+};
+
+typedef struct attaching {
+    tain_attached *attached;
+    tain_lake     *lake;
+    const char    *catalog;
+} attaching;
+
+static void keep(tain_attached *a, tain_store *store, tain_delta *delta)
+{
+    if (a->count == a->capacity) {
+        a->capacity = a->capacity ? a->capacity * 2 : 16;
+        a->stores = tain_realloc(a->stores, a->capacity * sizeof(tain_store *));
+        a->tables = tain_realloc(a->tables, a->capacity * sizeof(tain_delta *));
+    }
+    a->stores[a->count] = store;
+    a->tables[a->count++] = delta;
+}
+
+static tain_status add_files(tain_attached *a, const char *catalog, const char *schema, const char *name, tain_delta *delta,
+                             const char *root, tain_error *err)
+{
+    size_t n = 0;
+    tain_scan_file *files = tain_alloc((tain_delta_file_count(delta) + 1) * sizeof *files);
+    tain_status st = TAIN_OK;
+    tain_delta_file *f;
+    for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(delta, &cursor, &f); n++) {
+        const roaring_bitmap_t *deleted;
+        st = tain_delta_deleted(delta, f, &deleted, err);
+        files[n] = (tain_scan_file){.path = tain_format("%s/%s", root, f->path), .deleted = deleted};
+    }
+    if (st == TAIN_OK) st = tain_scan_add_table(a->scan, catalog, schema, name, tain_delta_meta(delta)->schema, files, n, err);
+    for (size_t i = 0; i < n; i++) free((char *)files[i].path);
+    free(files);
+    return st;
+}
+
+static tain_status attach_table(void *ctx, const char *schema, const char *table, const char *folder, tain_error *err)
+{
+    attaching *w = ctx;
+    tain_store *store = tain_store_sub(tain_lake_store(w->lake), folder);
+    tain_delta *delta = NULL;
+    tain_status st = tain_delta_open(store, &delta, err);
+    if (st == TAIN_E_NOT_FOUND) {
+        tain_store_close(store);
+        return TAIN_OK;
+    }
+    keep(w->attached, store, delta);
+    if (st == TAIN_OK) st = add_files(w->attached, w->catalog, schema, table, delta, tain_store_path(store), err);
+    if (st != TAIN_OK) tain_error_context(err, "table %s.%s", schema, table);
+    return st;
+}
+
+static tain_status attach_database(tain_attached *a, const char *url, const char *catalog, tain_error *err)
+{
+    tain_lake *lake;
+    TAIN_TRY(tain_lake_open(url, false, &lake, err));
+    a->lakes = tain_realloc(a->lakes, (a->lake_count + 1) * sizeof(tain_lake *));
+    a->lakes[a->lake_count++] = lake;
+    attaching w = {.attached = a, .lake = lake, .catalog = catalog};
+    return tain_lake_each_table(lake, attach_table, &w, err);
+}
+
+static tain_status attach_named(tain_attached *a, const char *url, tain_error *err)
+{
+    DIR *dir = opendir(url);
+    tain_status st = TAIN_OK;
+    for (struct dirent *d; dir && st == TAIN_OK && (d = readdir(dir));) {
+        char *suffix = strstr(d->d_name, DATABASE_SUFFIX);
+        if (!suffix || suffix[strlen(DATABASE_SUFFIX)]) continue;
+        char *database = tain_format("%s/%s", url, d->d_name), *name = tain_strndup(d->d_name, (size_t)(suffix - d->d_name));
+        st = attach_database(a, database, name, err);
+        free(database);
+        free(name);
+    }
+    if (dir) closedir(dir);
+    return st;
+}
+
+tain_status tain_attach_lake(const char *url, tain_attached **ret, tain_error *err)
+{
+    TAIN_AUTO(tain_attached_free) tain_attached *a = tain_alloc(sizeof *a);
+    TAIN_TRY(tain_scan_open(NULL, &a->scan, err));
+    TAIN_TRY(attach_database(a, url, NULL, err));
+    TAIN_TRY(attach_named(a, url, err));
+    if (a->count == 0) {
+        tain_status st = tain_fail(err, TAIN_E_NOT_FOUND, "%s holds no mirrored tables", url);
+        tain_error_remedy(err, "name the folder that tain mirror was given as LAKE");
+        return st;
+    }
+    *ret = a;
+    a = NULL;
+    return TAIN_OK;
+}
+
+tain_scan *tain_attached_scan(tain_attached *a)
+{
+    return a->scan;
+}
+
+void tain_attached_free(tain_attached *a)
+{
+    if (!a) return;
+    tain_scan_close(a->scan);
+    for (size_t i = 0; i < a->count; i++) {
+        tain_delta_close(a->tables[i]);
+        tain_store_close(a->stores[i]);
+    }
+    for (size_t i = 0; i < a->lake_count; i++) tain_lake_close(a->lakes[i]);
+    free(a->stores);
+    free(a->tables);
+    free(a->lakes);
+    free(a);
+}

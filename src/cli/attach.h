@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* attach.h -- a lake's Delta tables made readable for SQL, as of now.
+ *
+ * The one-line form gives <schema>.<table>; a folder that holds <mirror>.MirroredDatabase/ folders gives
+ * <mirror>.<schema>.<table>. */
+#ifndef TAIN_CLI_ATTACH_H
+#define TAIN_CLI_ATTACH_H
+
+#include "scan/scan.h"
+
+typedef struct tain_attached tain_attached;
+
+tain_status tain_attach_lake(const char *url, tain_attached **ret, tain_error *err);
+tain_scan  *tain_attached_scan(tain_attached *a);
+void        tain_attached_free(tain_attached *a); /* accepts NULL */
+
+TAIN_AUTO_DEFINE(tain_attached, tain_attached_free)
+
+#endif

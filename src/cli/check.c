@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "mirror/definition.h"
+
+static const char *const verdicts[] = {"ok", "warning", "error"};
+
+/* --- JSON ---------------------------------------------------------------------------------------------------------- */
+
+static void finding_to_json(tain_json *j, const tain_finding *f)
+{
+    tain_json_object(j);
+    tain_json_kstr(j, "code", f->code);
+    tain_json_kstr(j, "column", f->column);
+    tain_json_kstr(j, "message", f->message);
+    tain_json_kstr(j, "remedy", f->remedy);
+    tain_json_object_end(j);
+}
+
+static void findings_to_json(tain_json *j, const tain_finding *f, size_t n)
+{
+    tain_json_key(j, "findings");
+    tain_json_array(j);
+    for (size_t i = 0; i < n; i++) finding_to_json(j, &f[i]);
+    tain_json_array_end(j);
+}
+
+static void print_json(const char *source, const tain_catalog *catalog, const tain_finding *findings, size_t n)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer out = {0};
+    tain_json j = {.out = &out};
+    tain_json_object(&j);
+    tain_json_kstr(&j, "source", source);
+    findings_to_json(&j, findings, n);
+    tain_json_key(&j, "tables");
+    tain_json_array(&j);
+    for (size_t i = 0; i < catalog->count; i++) {
+        const tain_source_table *t = catalog->tables[i];
+        char *name = tain_format("%s.%s", t->schema, t->name);
+        tain_json_object(&j);
+        tain_json_kstr(&j, "name", name);
+        tain_json_kstr(&j, "verdict", verdicts[t->verdict]);
+        findings_to_json(&j, t->findings, t->finding_count);
+        tain_json_object_end(&j);
+        free(name);
+    }
+    tain_json_array_end(&j);
+    tain_json_object_end(&j);
+    puts(tain_buffer_cstr(&out));
+}
+
+/* --- for people ---------------------------------------------------------------------------------------------------- */
+
+static void print_wrapped(const char *indent, const char *text)
+{
+    enum { WIDTH = 76 };
+    size_t at = 0;
+    fputs(indent, stdout);
+    for (const char *word = text; *word;) {
+        size_t n = strcspn(word, " \n");
+        if (at && at + n + 1 > WIDTH - strlen(indent)) {
+            printf("\n%s", indent);
+            at = 0;
+        }
+        if (at) at += (size_t)printf(" ");
+        at += (size_t)printf("%.*s", (int)n, word);
+        word += n;
+        while (*word == ' ' || *word == '\n') word++;
+    }
+    putchar('\n');
+}
+
+static void print_finding(const tain_finding *f)
+{
+    char *head = f->column ? tain_format("%s: column %s: %s", verdicts[f->level], f->column, f->message)
+                           : tain_format("%s: %s", verdicts[f->level], f->message);
+    print_wrapped("    ", head);
+    free(head);
+    if (!f->remedy || !*f->remedy) return;
+    char *remedy = tain_format("remedy: %s", f->remedy);
+    print_wrapped("      ", remedy);
+    free(remedy);
+}
+
+static void print_text(const char *source, const tain_catalog *catalog, const tain_finding *findings, size_t n)
+{
+    size_t count[3] = {0};
+    printf("%s\n", source);
+    for (size_t i = 0; i < n; i++) print_finding(&findings[i]);
+    for (size_t i = 0; i < catalog->count; i++) {
+        const tain_source_table *t = catalog->tables[i];
+        count[t->verdict]++;
+        printf("  %-8s %s.%s\n", verdicts[t->verdict], t->schema, t->name);
+        for (size_t k = 0; k < t->finding_count; k++) print_finding(&t->findings[k]);
+    }
+    printf("%zu tables: %zu ok, %zu with warnings, %zu cannot be mirrored\n", catalog->count, count[0], count[1], count[2]);
+}
+
+/* --- the command --------------------------------------------------------------------------------------------------- */
+
+/* 0: everything can be mirrored, if with warnings; 1: something cannot. */
+static int verdict(const tain_catalog *catalog, const tain_finding *findings, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (findings[i].level == TAIN_VERDICT_ERROR) return TAIN_EXIT_NO;
+    for (size_t i = 0; i < catalog->count; i++)
+        if (catalog->tables[i]->verdict == TAIN_VERDICT_ERROR) return TAIN_EXIT_NO;
+    return TAIN_EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    bool json = false;
+    char **tables = NULL, **exclude = NULL, **args;
+    const char *name = NULL;
+    const tain_option options[] = {
+        {"tables", TAIN_OPTION_LIST, &tables, "GLOBS", "only these: schema.table, comma-separated"},
+        {"exclude", TAIN_OPTION_LIST, &exclude, "GLOBS", "not these"},
+        {"name", TAIN_OPTION_TEXT, &name, "NAME", "name the mirror will have in the source"},
+        {"json", TAIN_OPTION_FLAG, &json, NULL, "for machines"},
+        {NULL},
+    };
+    int n, code = tain_cli_parse(&tain_command_check, options, argc, argv, &args, &n);
+    if (code >= 0) return code;
+    tain_source_options so = {.url = args[0], .mirror_name = name ? name : "mirror", .tables = (const char **)tables,
+                              .exclude = (const char **)exclude, .jobs = 1, .memory = 64 << 20, .spool_dir = "/tmp"};
+    TAIN_AUTO(tain_source_close) tain_source *source = NULL;
+    tain_error e = {0};
+    tain_catalog catalog = {0};
+    tain_finding *findings = NULL;
+    size_t count = 0;
+    if (tain_source_open(&so, &source, &e) != TAIN_OK || source->ops->describe(source, &catalog, &findings, &count, &e) != TAIN_OK)
+        return tain_cli_fail(&e);
+    char *shown = tain_url_redacted(args[0]);
+    (json ? print_json : print_text)(shown, &catalog, findings, count);
+    free(shown);
+    code = verdict(&catalog, findings, count);
+    tain_findings_free(findings, count);
+    free(args);
+    return code;
+}
+
+const tain_command tain_command_check = {
+    .name = "check", .arguments = "SOURCE", .summary = "what can be mirrored, and what stands in the way", .least = 1, .most = 1, .run = run,
+    .example = "  tain check postgresql://tain@db/shop\n  tain check shop.db --json\n",
+};

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* cli.h -- what the commands share: options by table, help from the same table, output, exit codes.
+ *
+ * Exit codes: 0 done, 1 the answer is no, 2 usage, 3 failure. Results go to standard output, everything else to standard
+ * error. */
+#ifndef TAIN_CLI_CLI_H
+#define TAIN_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+enum { TAIN_EXIT_OK = 0, TAIN_EXIT_NO = 1, TAIN_EXIT_USAGE = 2, TAIN_EXIT_FAILURE = 3 };
+
+typedef enum tain_option_kind {
+    TAIN_OPTION_FLAG,     /* bool */
+    TAIN_OPTION_TEXT,     /* const char * */
+    TAIN_OPTION_LIST,     /* char **: comma-separated, may repeat; NULL-terminated, owned by the process */
+    TAIN_OPTION_DURATION, /* int64_t, microseconds */
+    TAIN_OPTION_SIZE,     /* int64_t, bytes */
+    TAIN_OPTION_INT,      /* int */
+    TAIN_OPTION_RELOAD,   /* tain_reload: alone, or with a list of tables behind it */
+} tain_option_kind;
+
+typedef struct tain_reload { bool all; char **tables; } tain_reload;
+
+typedef struct tain_option {
+    const char      *name; /* without dashes; NULL ends the table */
+    tain_option_kind kind;
+    void            *value;
+    const char      *value_name; /* NULL for flags */
+    const char      *help;
+} tain_option;
+
+typedef struct tain_command {
+    const char *name, *arguments; /* "mirror", "SOURCE LAKE" */
+    const char *summary;          /* one line */
+    const char *example;          /* one or more lines */
+    int         least, most;      /* number of arguments */
+    int (*run)(int argc, char **argv);
+} tain_command;
+
+extern const tain_command tain_command_demo, tain_command_check, tain_command_mirror, tain_command_verify, tain_command_query,
+    tain_command_status, tain_command_table;
+
+/* Reads options and arguments (argv[0] is the command's name). Returns -1 to go on, else an exit code: --help was asked
+ * for, or usage was wrong and has been said. Arguments are in *ret, *ret_count of them. */
+int tain_cli_parse(const tain_command *c, const tain_option *options, int argc, char **argv, char ***ret, int *ret_count);
+
+/* "tain: message" and its remedy on standard error; returns the exit code of failure. */
+int tain_cli_fail(const tain_error *e);
+/* A usage error of that command; returns the exit code of usage. */
+int tain_cli_usage(const tain_command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Rows of text in columns that fit a terminal, or `width` 0 for no limit; the last column takes what is left. */
+typedef struct tain_grid {
+    size_t       columns;
+    char       **cells; /* row by row, the first row is the head; owned */
+    size_t       count, capacity;
+    const char  *align; /* one 'l' or 'r' a column */
+} tain_grid;
+void tain_grid_add(tain_grid *g, const char *text, size_t n);
+void tain_grid_print(const tain_grid *g, FILE *out, size_t width);
+void tain_grid_done(tain_grid *g);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#include <signal.h>
+
+#include "cli/cli.h"
+
+static const tain_command *const commands[] = {
+    &tain_command_demo,  &tain_command_check,  &tain_command_mirror, &tain_command_verify,
+    &tain_command_query, &tain_command_status, &tain_command_table,
+};
+
+static void print_commands(FILE *out)
+{
+    fputs("tain mirrors operational databases into open Delta Lake tables: continuously,\n"
+          "within a second, exactly once.\n\nUsage: tain COMMAND ...\n\n",
+          out);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(out, "  %-8s %-22s %s\n", commands[i]->name, commands[i]->arguments, commands[i]->summary);
+    fputs("\nBegin with: tain demo\nEach command tells more with --help. `tain --version` prints the version.\n", out);
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const char *name = argc > 1 ? argv[1] : "";
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(name, commands[i]->name) == 0) return commands[i]->run(argc - 1, argv + 1);
+    if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
+        puts("tain " TAIN_VERSION);
+        return TAIN_EXIT_OK;
+    }
+    if (!*name || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_commands(*name ? stdout : stderr);
+        return *name ? TAIN_EXIT_OK : TAIN_EXIT_USAGE;
+    }
+    fprintf(stderr, "tain: there is no command \"%s\"; tain --help lists them\n", name);
+    return TAIN_EXIT_USAGE;
+}

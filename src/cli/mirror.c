@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "mirror/status.h"
+#include "mirror/worker.h"
+
+typedef struct settings {
+    bool        once, json, quiet, remove, yes;
+    tain_reload resync;
+    char      **tables, **exclude;
+    int64_t     freshness, memory;
+    int         jobs;
+    const char *name, *capture, *on_drop;
+} settings;
+
+static bool to_json;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    tain_worker_stop();
+}
+
+static void say(const char *line)
+{
+    tain_progress_say(line);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static void report(tain_mirror *m, void *ctx)
+{
+    if (to_json) return;
+    tain_progress_draw(m);
+}
+
+static tain_status run_remove(tain_definition *d, tain_error *err)
+{
+    tain_store *lake = NULL;
+    tain_source *source = NULL;
+    tain_status st = tain_store_open(d->lake_url, false, &lake, err);
+    if (st == TAIN_OK) {
+        st = tain_definition_load(d, lake, err);
+        tain_store_close(lake);
+    }
+    if (st == TAIN_E_NOT_FOUND && !d->name) d->name = tain_definition_make_name(d->lake_url);
+    if (st != TAIN_OK && st != TAIN_E_NOT_FOUND) return st;
+    tain_source_options so = tain_definition_source_options(d, "/tmp");
+    TAIN_TRY(tain_source_open(&so, &source, err));
+    st = source->ops->remove(source, say, err);
+    tain_source_close(source);
+    return st;
+}
+
+static int finish(tain_status st, const tain_error *e, const settings *s)
+{
+    if (st != TAIN_OK) return tain_cli_fail(e);
+    size_t failed = tain_worker_failed_tables();
+    if (failed && s->once) {
+        fprintf(stderr, "tain: %zu table%s failed; tain status tells why\n", failed, failed == 1 ? "" : "s");
+        return TAIN_EXIT_FAILURE;
+    }
+    return TAIN_EXIT_OK;
+}
+
+static int check_settings(const settings *s)
+{
+    if (s->capture && strcmp(s->capture, "poll") != 0 && strcmp(s->capture, "log") != 0)
+        return tain_cli_usage(&tain_command_mirror, "--capture is log or poll, not \"%s\"", s->capture);
+    if (s->on_drop && strcmp(s->on_drop, "keep") != 0 && strcmp(s->on_drop, "delete") != 0)
+        return tain_cli_usage(&tain_command_mirror, "--on-drop is keep or delete, not \"%s\"", s->on_drop);
+    if (s->memory < 32 << 20) return tain_cli_usage(&tain_command_mirror, "--memory must be at least 32MiB");
+    if (s->freshness < 0) return tain_cli_usage(&tain_command_mirror, "--freshness cannot be negative");
+    return -1;
+}
+
+static int run(int argc, char **argv)
+{
+    settings s = {.freshness = TAIN_DEFAULT_FRESHNESS, .memory = TAIN_DEFAULT_MEMORY, .jobs = TAIN_DEFAULT_JOBS};
+    const tain_option options[] = {
+        {"once", TAIN_OPTION_FLAG, &s.once, NULL, "catch up to the source's present position, then exit"},
+        {"tables", TAIN_OPTION_LIST, &s.tables, "GLOBS", "only these: schema.table, comma-separated"},
+        {"exclude", TAIN_OPTION_LIST, &s.exclude, "GLOBS", "not these"},
+        {"freshness", TAIN_OPTION_DURATION, &s.freshness, "TIME", "longest wait of a committed change (500ms)"},
+        {"jobs", TAIN_OPTION_INT, &s.jobs, "N", "connections that load tables at once (1)"},
+        {"memory", TAIN_OPTION_SIZE, &s.memory, "SIZE", "memory budget (256MiB)"},
+        {"resync", TAIN_OPTION_RELOAD, &s.resync, "[TABLES]", "load everything again, or these tables"},
+        {"capture", TAIN_OPTION_TEXT, &s.capture, "HOW", "SQLite: log (triggers) or poll (writes nothing)"},
+        {"on-drop", TAIN_OPTION_TEXT, &s.on_drop, "WHAT", "a table dropped in the source: keep or delete"},
+        {"name", TAIN_OPTION_TEXT, &s.name, "NAME", "name of slot and publication: tain_NAME"},
+        {"remove", TAIN_OPTION_FLAG, &s.remove, NULL, "remove what tain made in the source, then exit"},
+        {"json", TAIN_OPTION_FLAG, &s.json, NULL, "no progress display; errors and notes only"},
+        {NULL},
+    };
+    char **args;
+    int n, code = tain_cli_parse(&tain_command_mirror, options, argc, argv, &args, &n);
+    if (code < 0) code = check_settings(&s);
+    if (code >= 0) return code;
+    to_json = s.json;
+    tain_definition d = {
+        .source_url = tain_strdup(args[0]), .lake_url = tain_strdup(args[1]), .name = tain_strdup(s.name), .tables = s.tables,
+        .exclude = s.exclude, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory,
+        .poll_capture = s.capture && strcmp(s.capture, "poll") == 0, .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
+    };
+    tain_error e = {0};
+    tain_status st;
+    if (s.remove) {
+        st = run_remove(&d, &e);
+    } else {
+        catch_signals();
+        tain_worker_options o = {.once = s.once, .resync_all = s.resync.all, .resync = (const char **)s.resync.tables, .say = say,
+                                 .progress = report};
+        st = tain_worker_run(&d, &o, &e);
+        if (!s.json) tain_progress_end();
+    }
+    tain_definition_done(&d);
+    free(args);
+    return finish(st, &e, &s);
+}
+
+const tain_command tain_command_mirror = {
+    .name = "mirror", .arguments = "SOURCE LAKE", .summary = "load, then follow; Ctrl-C stops cleanly", .least = 2, .most = 2, .run = run,
+    .example = "  tain mirror postgresql://tain@db/shop ./lake\n"
+               "  tain mirror shop.db ./lake --once --tables 'main.order*'\n",
+};

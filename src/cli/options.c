@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+
+/* --- help ---------------------------------------------------------------------------------------------------------- */
+
+static void print_option(const tain_option *o)
+{
+    char left[64];
+    snprintf(left, sizeof left, "--%s%s%s", o->name, o->value_name ? " " : "", o->value_name ? o->value_name : "");
+    printf("  %-22s %s\n", left, o->help);
+}
+
+static void print_help(const tain_command *c, const tain_option *options)
+{
+    printf("tain %s: %s\n\nUsage: tain %s %s [options]\n\n", c->name, c->summary, c->name, c->arguments);
+    for (const tain_option *o = options; o->name; o++) print_option(o);
+    printf("  %-22s %s\n\nExample:\n%s", "--help", "this text", c->example);
+}
+
+int tain_cli_usage(const tain_command *c, const char *format, ...)
+{
+    va_list args;
+    fprintf(stderr, "tain %s: ", c->name);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nUsage: tain %s %s [options]; tain %s --help tells more\n", c->name, c->arguments, c->name);
+    return TAIN_EXIT_USAGE;
+}
+
+int tain_cli_fail(const tain_error *e)
+{
+    fprintf(stderr, "tain: %s\n", e->message);
+    const char *advice = tain_error_advice(e);
+    if (*advice) fprintf(stderr, "  remedy: %s\n", advice);
+    return TAIN_EXIT_FAILURE;
+}
+
+/* --- values -------------------------------------------------------------------------------------------------------- */
+
+static void add_to_list(char ***list, const char *text)
+{
+    size_t n = 0;
+    while (*list && (*list)[n]) n++;
+    char *copy = tain_strdup(text), *rest = copy;
+    for (char *one; (one = strsep(&rest, ","));) {
+        if (!*one) continue;
+        *list = tain_realloc(*list, (n + 2) * sizeof **list);
+        (*list)[n++] = tain_strdup(one);
+        (*list)[n] = NULL;
+    }
+    free(copy);
+}
+
+static tain_status set_int(int *value, const char *text, tain_error *err)
+{
+    char *end;
+    long v = strtol(text, &end, 10);
+    if (*end || !*text || v < 1 || v > 1024) return tain_fail(err, TAIN_E_INVALID, "\"%s\" is not a number from 1 to 1024", text);
+    *value = (int)v;
+    return TAIN_OK;
+}
+
+static tain_status set_value(const tain_option *o, const char *text, tain_error *err)
+{
+    switch (o->kind) {
+    case TAIN_OPTION_TEXT: *(const char **)o->value = text; return TAIN_OK;
+    case TAIN_OPTION_LIST: add_to_list(o->value, text); return TAIN_OK;
+    case TAIN_OPTION_DURATION: return tain_parse_duration(text, o->value, err);
+    case TAIN_OPTION_SIZE: return tain_parse_size(text, o->value, err);
+    case TAIN_OPTION_INT: return set_int(o->value, text, err);
+    default: return tain_fail(err, TAIN_E_INVALID, "takes no value");
+    }
+}
+
+/* --- parsing ------------------------------------------------------------------------------------------------------- */
+
+typedef struct parser {
+    const tain_command *command;
+    const tain_option  *options;
+    int                 argc, at;
+    char              **argv;
+    char              **arguments;
+    int                 count;
+} parser;
+
+static const tain_option *find(const parser *p, const char *name, size_t n)
+{
+    for (const tain_option *o = p->options; o->name; o++)
+        if (strlen(o->name) == n && memcmp(o->name, name, n) == 0) return o;
+    return NULL;
+}
+
+static int plain_arguments_ahead(const parser *p)
+{
+    int n = 0;
+    for (int i = p->at + 1; i < p->argc; i++) n += p->argv[i][0] != '-';
+    return n;
+}
+
+/* --resync stands alone unless the word behind it can only be its list of tables. */
+static void take_reload(parser *p, const tain_option *o, const char *equals)
+{
+    tain_reload *r = o->value;
+    const char *next = p->at + 1 < p->argc ? p->argv[p->at + 1] : NULL;
+    bool spare = p->count + plain_arguments_ahead(p) > p->command->most;
+    if (equals) {
+        add_to_list(&r->tables, equals);
+    } else if (next && next[0] != '-' && spare) {
+        add_to_list(&r->tables, next);
+        p->at++;
+    } else {
+        r->all = true;
+    }
+}
+
+static int take_option(parser *p)
+{
+    const char *word = p->argv[p->at] + 2, *equals = strchr(word, '=');
+    size_t n = equals ? (size_t)(equals - word) : strlen(word);
+    const tain_option *o = find(p, word, n);
+    if (!o) return tain_cli_usage(p->command, "there is no option --%.*s", (int)n, word);
+    if (o->kind == TAIN_OPTION_RELOAD) {
+        take_reload(p, o, equals ? equals + 1 : NULL);
+        return -1;
+    }
+    if (o->kind == TAIN_OPTION_FLAG) {
+        if (equals) return tain_cli_usage(p->command, "--%s takes no value", o->name);
+        *(bool *)o->value = true;
+        return -1;
+    }
+    if (!equals && p->at + 1 >= p->argc) return tain_cli_usage(p->command, "--%s needs %s", o->name, o->value_name);
+    tain_error e = {0};
+    const char *text = equals ? equals + 1 : p->argv[++p->at];
+    if (set_value(o, text, &e) != TAIN_OK) return tain_cli_usage(p->command, "--%s: %s", o->name, e.message);
+    return -1;
+}
+
+static int check_count(const parser *p)
+{
+    if (p->count < p->command->least) return tain_cli_usage(p->command, "%s", p->count ? "an argument is missing" : "arguments are missing");
+    if (p->count > p->command->most) return tain_cli_usage(p->command, "\"%s\" is one argument too many", p->arguments[p->command->most]);
+    return -1;
+}
+
+int tain_cli_parse(const tain_command *c, const tain_option *options, int argc, char **argv, char ***ret, int *ret_count)
+{
+    parser p = {.command = c, .options = options, .argc = argc, .argv = argv};
+    p.arguments = tain_alloc((size_t)(argc + 1) * sizeof *p.arguments);
+    bool only_arguments = false;
+    for (p.at = 1; p.at < argc; p.at++) {
+        const char *word = argv[p.at];
+        if (!only_arguments && strcmp(word, "--") == 0) {
+            only_arguments = true;
+        } else if (!only_arguments && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
+            print_help(c, options);
+            return TAIN_EXIT_OK;
+        } else if (!only_arguments && strncmp(word, "--", 2) == 0) {
+            int code = take_option(&p);
+            if (code >= 0) return code;
+        } else if (!only_arguments && word[0] == '-' && word[1]) {
+            return tain_cli_usage(c, "there is no option %s", word);
+        } else {
+            p.arguments[p.count++] = argv[p.at];
+        }
+    }
+    *ret = p.arguments;
+    *ret_count = p.count;
+    return check_count(&p);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "mirror/lake.h"
+
+#define STATUS_KEY "_tain/status.json"
+
+/* What the writer said last; when it does not run any more, that is what changes. */
+static tain_status read_status(const char *url, json_t **ret, tain_error *err)
+{
+    TAIN_AUTO(tain_lake_close) tain_lake *lake = NULL;
+    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    TAIN_TRY(tain_lake_open(url, false, &lake, err));
+    tain_status st = tain_store_get(tain_lake_store(lake), STATUS_KEY, 0, -1, &text, err);
+    if (st == TAIN_E_NOT_FOUND) {
+        st = tain_fail(err, TAIN_E_NOT_FOUND, "%s is not a mirror: it has no " STATUS_KEY, url);
+        tain_error_remedy(err, "name the folder that tain mirror was given as LAKE");
+    }
+    TAIN_TRY(st);
+    TAIN_TRY(tain_json_parse(text.data, text.size, STATUS_KEY, ret, err));
+    if (!tain_lake_is_locked(lake)) {
+        json_object_set_new(*ret, "status", json_string("Stopped"));
+        json_object_set_new(*ret, "lag_ms", json_null());
+    }
+    return TAIN_OK;
+}
+
+static void add_int(tain_grid *g, int64_t v)
+{
+    char text[24];
+    tain_grid_add(g, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)v));
+}
+
+static void add_row(tain_grid *g, const json_t *t)
+{
+    const char *name = tain_json_get_str(t, "name", ""), *status = tain_json_get_str(t, "status", "");
+    const char *completed = tain_json_get_str(t, "last_completed", "-");
+    char latency[32] = "-";
+    if (json_is_integer(json_object_get(t, "latency_ms"))) tain_human_duration(tain_json_get_int(t, "latency_ms", 0) * 1000, latency);
+    tain_grid_add(g, name, strlen(name));
+    tain_grid_add(g, status, strlen(status));
+    add_int(g, tain_json_get_int(t, "rows_replicated", 0));
+    tain_grid_add(g, latency, strlen(latency));
+    tain_grid_add(g, completed, strlen(completed) > 19 ? 19 : strlen(completed));
+}
+
+static void print_notes(const json_t *t)
+{
+    const char *name = tain_json_get_str(t, "name", ""), *reason = tain_json_get_str(t, "reason", NULL);
+    const char *remedy = tain_json_get_str(t, "remedy", NULL);
+    size_t i;
+    json_t *w;
+    if (reason) printf("%s: %s\n", name, reason);
+    if (remedy) printf("  remedy: %s\n", remedy);
+    json_array_foreach(json_object_get(t, "warnings"), i, w)
+    {
+        const char *column = tain_json_get_str(w, "column", NULL);
+        printf("%s%s%s: %s (%lld)\n", name, column ? "." : "", column ? column : "", tain_json_get_str(w, "message", ""),
+               (long long)tain_json_get_int(w, "count", 0));
+    }
+}
+
+static void print_head(const json_t *s)
+{
+    char lag[32] = "unknown";
+    if (json_is_integer(json_object_get(s, "lag_ms"))) tain_human_duration(tain_json_get_int(s, "lag_ms", 0) * 1000, lag);
+    printf("%s: %s, lag %s, epoch %lld, position %s\n", tain_json_get_str(s, "mirror", ""), tain_json_get_str(s, "status", ""), lag,
+           (long long)tain_json_get_int(s, "epoch", 0), tain_json_get_str(s, "position", "-"));
+    const char *reason = tain_json_get_str(s, "reason", NULL), *remedy = tain_json_get_str(s, "remedy", NULL);
+    if (reason) printf("  %s\n", reason);
+    if (remedy) printf("  remedy: %s\n", remedy);
+}
+
+static void print_text(const json_t *s)
+{
+    static const char *const heads[] = {"table", "status", "rows", "latency", "last completed"};
+    tain_grid g = {.columns = 5, .align = "llrrl"};
+    const json_t *tables = json_object_get(s, "tables");
+    size_t i;
+    json_t *t;
+    print_head(s);
+    for (size_t c = 0; c < 5; c++) tain_grid_add(&g, heads[c], strlen(heads[c]));
+    json_array_foreach(tables, i, t)
+    {
+        add_row(&g, t);
+    }
+    tain_grid_print(&g, stdout, 80);
+    tain_grid_done(&g);
+    json_array_foreach(tables, i, t)
+    {
+        print_notes(t);
+    }
+}
+
+static int run(int argc, char **argv)
+{
+    bool json = false;
+    char **args;
+    const tain_option options[] = {{"json", TAIN_OPTION_FLAG, &json, NULL, "for machines"}, {NULL}};
+    int n, code = tain_cli_parse(&tain_command_status, options, argc, argv, &args, &n);
+    if (code >= 0) return code;
+    json_t *status = NULL;
+    tain_error e = {0};
+    if (read_status(args[0], &status, &e) != TAIN_OK) return tain_cli_fail(&e);
+    if (json) {
+        json_dumpf(status, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else {
+        print_text(status);
+    }
+    json_decref(status);
+    free(args);
+    return TAIN_EXIT_OK;
+}
+
+const tain_command tain_command_status = {
+    .name = "status", .arguments = "LAKE", .summary = "per table: status, rows, latency, warnings", .least = 1, .most = 1, .run = run,
+    .example = "  tain status ./lake\n  tain status ./lake --json\n",
+};

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/verify.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "cli/cli.h"
+
+static void print_json(const tain_verify_result *r)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer out = {0};
+    tain_json j = {.out = &out};
+    tain_json_object(&j);
+    tain_json_kbool(&j, "equal", r->equal);
+    tain_json_key(&j, "tables");
+    tain_json_array(&j);
+    for (size_t i = 0; i < r->count; i++) {
+        tain_verify_table *t = &r->tables[i];
+        tain_json_object(&j);
+        tain_json_kstr(&j, "name", t->name);
+        tain_json_kbool(&j, "compared", t->compared);
+        tain_json_kbool(&j, "equal", t->equal);
+        tain_json_kint(&j, "source_rows", t->source_rows);
+        tain_json_kint(&j, "lake_rows", t->lake_rows);
+        tain_json_kstr(&j, "reason", t->reason[0] ? t->reason : NULL);
+        tain_json_kstr(&j, "samples", t->samples.size ? tain_buffer_cstr(&t->samples) : NULL);
+        tain_json_object_end(&j);
+    }
+    tain_json_array_end(&j);
+    tain_json_object_end(&j);
+    puts(tain_buffer_cstr(&out));
+}
+
+static void print_text(const tain_verify_result *r)
+{
+    int64_t rows = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        tain_verify_table *t = &r->tables[i];
+        rows += t->source_rows;
+        printf("  %-9s %s", t->equal ? "equal" : t->compared ? "different" : "-", t->name);
+        if (t->equal) printf(", %lld rows", (long long)t->source_rows);
+        if (t->reason[0]) printf(": %s", t->reason);
+        putchar('\n');
+        if (t->samples.size) fputs(tain_buffer_cstr(&t->samples), stdout);
+    }
+    printf("%s: %zu tables, %lld rows compared\n", r->equal ? "equal" : "different", r->count, (long long)rows);
+}
+
+static void show(void *ctx, const char *table, int64_t rows)
+{
+    static int64_t next;
+    if (rows < next && rows > 0) return;
+    next = rows + 200000;
+    fprintf(stderr, "\r\033[2Kcomparing %s: %lld rows", table, (long long)rows);
+}
+
+static int run(int argc, char **argv)
+{
+    bool json = false;
+    char **args;
+    tain_definition d = {.freshness = TAIN_DEFAULT_FRESHNESS, .jobs = 1, .memory = TAIN_DEFAULT_MEMORY};
+    const tain_option options[] = {
+        {"tables", TAIN_OPTION_LIST, &d.tables, "GLOBS", "only these: schema.table, comma-separated"},
+        {"exclude", TAIN_OPTION_LIST, &d.exclude, "GLOBS", "not these"},
+        {"json", TAIN_OPTION_FLAG, &json, NULL, "for machines"},
+        {NULL},
+    };
+    int n, code = tain_cli_parse(&tain_command_verify, options, argc, argv, &args, &n);
+    if (code >= 0) return code;
+    d.source_url = tain_strdup(args[0]);
+    d.lake_url = tain_strdup(args[1]);
+    tain_verify_result r = {0};
+    tain_error e = {0};
+    bool terminal = isatty(STDERR_FILENO) && !json;
+    tain_status st = tain_verify_run(&d, terminal ? show : NULL, NULL, &r, &e);
+    if (terminal) fputs("\r\033[2K", stderr);
+    if (st == TAIN_OK) (json ? print_json : print_text)(&r);
+    code = st != TAIN_OK ? tain_cli_fail(&e) : r.equal ? TAIN_EXIT_OK : TAIN_EXIT_NO;
+    tain_verify_result_done(&r);
+    tain_definition_done(&d);
+    free(args);
+    return code;
+}
+
+const tain_command tain_command_verify = {
+    .name = "verify", .arguments = "SOURCE LAKE", .summary = "compare source and mirror row by row", .least = 2, .most = 2, .run = run,
+    .example = "  tain verify postgresql://tain@db/shop ./lake\n",
+};

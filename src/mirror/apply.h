@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* apply.h -- changes in stream order become a table's pending data files and deletions.
+ *
+ * Several changes of one key collapse to their net effect; old rows are found through the key index in bulk; cells the
+ * source did not send are read back from our own files. A failure leaves the table's pending state as it was, so the
+ * same call can be tried again. Thread: writer. */
+#ifndef TAIN_MIRROR_APPLY_H
+#define TAIN_MIRROR_APPLY_H
+
+#include "mirror/table.h"
+
+tain_status tain_apply_changes(tain_table *t, const tain_changes *changes, tain_error *err);
+tain_status tain_apply_truncate(tain_table *t, tain_error *err);
+/* The table's rows have this schema from here on; rows already there show NULL in columns they lack. */
+void tain_apply_schema(tain_table *t, const tain_schema *schema);
+
+/* Where rows of deleted-and-gone files are now: after another writer rewrote files that pending deletions refer to. */
+tain_status tain_apply_resolve_again(tain_table *t, tain_error *err);
+
+#endif

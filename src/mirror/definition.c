@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/definition.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+#define FILE_NAME "mirroring.json"
+
+static void list_free(char **list)
+{
+    for (char **p = list; p && *p; p++) free(*p);
+    free(list);
+}
+
+void tain_definition_done(tain_definition *d)
+{
+    free(d->id);
+    free(d->name);
+    free(d->source_url);
+    free(d->lake_url);
+    list_free(d->tables);
+    list_free(d->exclude);
+    *d = (tain_definition){0};
+}
+
+char *tain_definition_make_name(const char *lake_url)
+{
+    char here[PATH_MAX] = "";
+    bool relative = !strstr(lake_url, "://") && lake_url[0] != '/';
+    char *url = relative && getcwd(here, sizeof here) ? tain_format("%s/%s", here, lake_url) : tain_strdup(lake_url);
+    size_t end = strlen(url);
+    while (end && url[end - 1] == '/') end--;
+    size_t begin = end;
+    while (begin && url[begin - 1] != '/') begin--;
+    char base[24];
+    size_t n = 0;
+    for (size_t i = begin; i < end && n < sizeof base - 1; i++)
+        base[n++] = isalnum((unsigned char)url[i]) ? (char)tolower((unsigned char)url[i]) : '_';
+    base[n] = 0;
+    char *name = tain_format("%s_%06llx", base, (unsigned long long)(XXH3_64bits(url, end) & 0xffffff));
+    free(url);
+    return name;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------- */
+
+static char **list_from_json(const json_t *array)
+{
+    if (!json_is_array(array) || json_array_size(array) == 0) return NULL;
+    char **list = tain_alloc((json_array_size(array) + 1) * sizeof *list);
+    size_t i, n = 0;
+    json_t *v;
+    json_array_foreach((json_t *)array, i, v)
+    {
+        if (json_is_string(v)) list[n++] = tain_strdup(json_string_value(v));
+    }
+    return list;
+}
+
+/* Where a source is, without who asks and how: what must stay the same for a lake. */
+static char *source_identity(const char *url)
+{
+    tain_url u;
+    if (tain_url_parse(url, &u, NULL) != TAIN_OK) return tain_strdup(url);
+    char *id = tain_format("%s://%s:%s%s", u.scheme ? u.scheme : "", u.host ? u.host : "", u.port ? u.port : "", u.path ? u.path : "");
+    tain_url_done(&u);
+    return id;
+}
+
+static tain_status check_same_source(const tain_definition *d, const char *stored, tain_error *err)
+{
+    char *have = source_identity(stored), *want = source_identity(d->source_url);
+    bool same = strcmp(have, want) == 0;
+    free(have);
+    free(want);
+    if (same) return TAIN_OK;
+    tain_status st = tain_fail(err, TAIN_E_INVALID, "lake %s mirrors another source: %s", d->lake_url, stored);
+    tain_error_remedy(err, "name another lake folder, or edit \"source\" in its mirroring.json if the same database has moved");
+    return st;
+}
+
+static void take(const json_t *tain, tain_definition *d)
+{
+    d->id = tain_strdup(tain_json_get_str(tain, "id", NULL));
+    if (!d->name) d->name = tain_strdup(tain_json_get_str(tain, "name", NULL));
+    if (!d->tables) d->tables = list_from_json(json_object_get(tain, "tables"));
+    if (!d->exclude) d->exclude = list_from_json(json_object_get(tain, "exclude"));
+    d->poll_capture = d->poll_capture || tain_json_get_bool(tain, "pollCapture", false);
+}
+
+tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    TAIN_TRY(tain_store_get(lake, FILE_NAME, 0, -1, &text, err));
+    json_t *root;
+    TAIN_TRY(tain_json_parse(text.data, text.size, FILE_NAME, &root, err));
+    const json_t *properties = json_object_get(root, "properties"), *tain = json_object_get(properties, "tain");
+    const char *source = tain_json_get_str(tain, "source", NULL);
+    tain_status st = TAIN_OK;
+    if (source && d->source_url) st = check_same_source(d, source, err);
+    if (st == TAIN_OK) {
+        take(tain, d);
+        if (!d->source_url && source) d->source_url = tain_strdup(source);
+    }
+    if (st == TAIN_OK && !d->id) st = tain_fail(err, TAIN_E_CORRUPT, FILE_NAME ": properties.tain.id is missing");
+    json_decref(root);
+    return st;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------- */
+
+static json_t *list_to_json(char *const *list)
+{
+    json_t *array = json_array();
+    for (; list && *list; list++) json_array_append_new(array, json_string(*list));
+    return array;
+}
+
+static const char *fabric_source_type(const char *url)
+{
+    if (strncmp(url, "postgres", 8) == 0) return "GenericPostgreSql";
+    return "GenericMirror";
+}
+
+static json_t *definition_to_json(const tain_definition *d)
+{
+    char *shown = tain_url_redacted(d->source_url);
+    json_t *root = json_pack("{s:{s:{s:s,s:{}},s:{s:s,s:{s:s,s:s}},s:{s:s,s:s,s:s,s:o,s:o,s:b}}}", "properties", "source", "type",
+                             fabric_source_type(d->source_url), "typeProperties", "target", "type", "MountedRelationalDatabase",
+                             "typeProperties", "defaultSchema", "public", "format", "Delta", "tain", "id", d->id, "name", d->name,
+                             "source", shown, "tables", list_to_json(d->tables), "exclude", list_to_json(d->exclude), "pollCapture",
+                             d->poll_capture);
+    free(shown);
+    return root;
+}
+
+tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tain_error *err)
+{
+    json_t *root = definition_to_json(d);
+    char *text = json_dumps(root, JSON_INDENT(2));
+    json_decref(root);
+    tain_slice data = {(const uint8_t *)text, strlen(text)};
+    tain_status st = tain_store_put(lake, FILE_NAME, data, 0, err);
+    free(text);
+    return st;
+}
+
+tain_source_options tain_definition_source_options(const tain_definition *d, const char *spool_dir)
+{
+    return (tain_source_options){
+        .url = d->source_url,
+        .mirror_name = d->name,
+        .tables = (const char **)d->tables,
+        .exclude = (const char **)d->exclude,
+        .jobs = d->jobs,
+        .memory = d->memory / 4,
+        .spool_dir = spool_dir,
+        .poll_capture = d->poll_capture,
+    };
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* definition.h -- what one mirror is: source, lake, selection, settings; and its file, mirroring.json.
+ *
+ * The file has Fabric's shape with a "tain" object for what Fabric lacks. It never holds a password. */
+#ifndef TAIN_MIRROR_DEFINITION_H
+#define TAIN_MIRROR_DEFINITION_H
+
+#include "source/source.h"
+#include "store/store.h"
+
+typedef struct tain_definition {
+    char  *id;           /* UUID, made once; the Delta transactions of the mirror are "tain:<id>" */
+    char  *name;         /* basis of names in the source: [a-z0-9_] */
+    char  *source_url;   /* as given, may hold a password */
+    char  *lake_url;
+    char **tables;       /* globs, NULL-terminated; NULL: all */
+    char **exclude;
+    tain_time freshness; /* longest time a committed change waits before it is written */
+    int     jobs;
+    int64_t memory;      /* budget in bytes */
+    bool    poll_capture;
+    bool    drop_removes; /* --on-drop delete */
+} tain_definition;
+
+enum { TAIN_DEFAULT_JOBS = 1 };
+#define TAIN_DEFAULT_FRESHNESS (500 * TAIN_MILLISECOND)
+#define TAIN_DEFAULT_MEMORY    ((int64_t)256 << 20)
+
+void tain_definition_done(tain_definition *d);
+/* A name from a lake's address that no other lake has: "shop_3fa2c1". Caller frees. */
+char *tain_definition_make_name(const char *lake_url);
+/* Reads mirroring.json into what d leaves open (id, name, tables when not given). NOT_FOUND: there is none. INVALID:
+ * the lake mirrors another source than d names. */
+tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_error *err);
+/* Writes mirroring.json. */
+tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tain_error *err);
+/* The source's options as the definition has them; text is borrowed from d. */
+tain_source_options tain_definition_source_options(const tain_definition *d, const char *spool_dir);
+
+#endif

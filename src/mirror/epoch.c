@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "base/fault.h"
+#include "mirror/mirror.h"
+
+static json_t *json_of_int(int64_t v)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)v);
+    return json_string(text);
+}
+
+json_t *tain_epoch_info(const tain_table *t, const tain_position *position, int64_t epoch, tain_time source_time)
+{
+    json_t *tain = json_pack("{s:s,s:I,s:I,s:I}", "position", position->text, "epoch", (json_int_t)epoch, "rowsProcessed",
+                             (json_int_t)(t->rows_processed + t->pending.rows), "bytesProcessed",
+                             (json_int_t)(t->bytes_processed + t->pending.bytes));
+    if (source_time) json_object_set_new(tain, "sourceCommitTime", json_integer(source_time));
+    return json_pack("{s:o}", "tain", tain);
+}
+
+/* --- one table ----------------------------------------------------------------------------------------------------- */
+
+typedef struct table_commit {
+    tain_mirror     *mirror;
+    tain_table      *table;
+    const tain_part *part;
+    int64_t          epoch;
+} table_commit;
+
+static json_t *metrics_of(const tain_pending *p)
+{
+    return json_pack("{s:o,s:o,s:o,s:o}", "numTargetRowsInserted", json_of_int(p->inserted), "numTargetRowsUpdated",
+                     json_of_int(p->updated), "numTargetRowsDeleted", json_of_int(p->deleted), "numTargetFilesAdded",
+                     json_of_int((int64_t)p->add_count));
+}
+
+static const char *operation_of(const tain_pending *p)
+{
+    if (p->truncated) return "TRUNCATE";
+    if (p->delete_count) return p->add_count ? "MERGE" : "DELETE";
+    return "WRITE";
+}
+
+static size_t live_files(tain_table *t, tain_delta_file ***ret)
+{
+    tain_delta_file *f;
+    size_t n = 0;
+    *ret = tain_alloc((tain_delta_file_count(t->delta) + 1) * sizeof **ret);
+    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) (*ret)[n++] = f;
+    return n;
+}
+
+/* Which files had rows deleted, by what survives a commit that may free them. */
+typedef struct touched { uint32_t ordinal; char *path; } touched;
+
+static touched *note_touched(const tain_pending *p)
+{
+    touched *list = tain_alloc((p->delete_count + 1) * sizeof *list);
+    for (size_t i = 0; i < p->delete_count; i++)
+        list[i] = (touched){.ordinal = p->deletes[i].file->ordinal, .path = tain_strdup(p->deletes[i].file->path)};
+    return list;
+}
+
+/* After the commit the table owns the added files, and those that lost every row are gone. */
+static void settle(tain_table *t, touched *list)
+{
+    tain_pending *p = &t->pending;
+    for (size_t i = 0; i < p->delete_count; i++) {
+        tain_delta_file *f = tain_delta_find(t->delta, list[i].path);
+        if (f) {
+            f->owner = NULL;
+        } else if (tain_table_file(t, list[i].ordinal)) {
+            t->by_ordinal[list[i].ordinal - t->first_ordinal] = NULL;
+        }
+        roaring_bitmap_free(p->deletes[i].rows);
+        free(list[i].path);
+    }
+    free(list);
+    free(p->deletes);
+    free(p->adds);
+    *p = (tain_pending){0};
+}
+
+static tain_status write_commit(const table_commit *tc, tain_error *err)
+{
+    tain_table *t = tc->table;
+    tain_pending *p = &t->pending;
+    tain_delta_file **removes = NULL;
+    struct tain_dv_change *deletes = tain_alloc((p->delete_count + 1) * sizeof *deletes);
+    for (size_t i = 0; i < p->delete_count; i++)
+        deletes[i] = (struct tain_dv_change){.file = p->deletes[i].file, .rows = p->deletes[i].rows};
+    size_t remove_count = p->truncated ? live_files(t, &removes) : 0;
+    json_t *metrics = metrics_of(p), *info = tain_epoch_info(t, &tc->part->position, tc->epoch, tc->part->source_time);
+    tain_delta_commit c = {
+        .operation = operation_of(p), .metrics = metrics, .info = info, .app_id = t->app_id, .app_version = tc->epoch,
+        .schema = p->schema, .adds = p->adds, .add_count = p->add_count, .removes = removes, .remove_count = remove_count,
+        .deletes = deletes, .delete_count = p->delete_count, .data_change = true,
+    };
+    tain_status st = tain_delta_commit_write(t->delta, &c, err);
+    json_decref(metrics);
+    json_decref(info);
+    free(deletes);
+    free(removes);
+    return st;
+}
+
+static void count_done(const table_commit *tc, int64_t rows, int64_t bytes)
+{
+    tain_table *t = tc->table;
+    pthread_mutex_lock(&t->lock);
+    t->rows_processed += rows;
+    t->bytes_processed += bytes;
+    t->rows_live = tain_delta_live_rows(t->delta);
+    t->last_completed = tain_now();
+    if (tc->part->source_time) t->latency = t->last_completed - tc->part->source_time;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static tain_status commit_table(void *item, tain_error *err)
+{
+    const table_commit *tc = item;
+    tain_table *t = tc->table;
+    touched *list = note_touched(&t->pending);
+    size_t listed = t->pending.delete_count;
+    tain_status st = write_commit(tc, err);
+    if (st != TAIN_OK) {
+        for (size_t i = 0; i < listed; i++) free(list[i].path);
+        free(list);
+        tain_error_context(err, "table %s", t->name);
+        return st;
+    }
+    tain_fault(TAIN_FAULT_EPOCH_TABLE_COMMITTED);
+    int64_t rows = t->pending.rows, bytes = t->pending.bytes;
+    settle(t, list);
+    count_done(tc, rows, bytes);
+    t->announced = false;
+    return TAIN_OK;
+}
+
+/* --- all tables ---------------------------------------------------------------------------------------------------- */
+
+/* The lake's own trouble is worth waiting for; a table whose folder is damaged is quarantined and the others go on. */
+static bool is_tables_own(tain_status st)
+{
+    return st == TAIN_E_CORRUPT || st == TAIN_E_NOT_FOUND || st == TAIN_E_CONFLICT || st == TAIN_E_UNSUPPORTED ||
+           st == TAIN_E_INVALID || st == TAIN_E_EXISTS;
+}
+
+void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why)
+{
+    char remedy[200];
+    snprintf(remedy, sizeof remedy, "reload it with --resync %s", t->name);
+    tain_table_set_status(t, TAIN_TABLE_FAILED, why->message, why->remedy[0] ? why->remedy : remedy);
+    tain_pending_clear(t);
+    tain_mirror_say(m, "%s failed: %s (%s)", t->name, why->message, remedy);
+}
+
+static tain_status commit_tables(tain_mirror *m, const tain_part *part, int64_t epoch, tain_error *err)
+{
+    table_commit *commits = tain_alloc((m->table_count + 1) * sizeof *commits);
+    void **items = tain_alloc((m->table_count + 1) * sizeof *items);
+    size_t n = 0;
+    for (size_t i = 0; i < m->table_count; i++) {
+        if (!m->tables[i]->pending.dirty) continue;
+        commits[n] = (table_commit){.mirror = m, .table = m->tables[i], .part = part, .epoch = epoch};
+        items[n] = &commits[n];
+        n++;
+    }
+    tain_status st = TAIN_OK;
+    if (n == 1) {
+        st = commit_table(items[0], err);
+    } else if (n > 1) {
+        st = tain_pool_run(m->pool, commit_table, items, n, err);
+    }
+    if (st != TAIN_OK && n == 1 && is_tables_own(st)) {
+        tain_mirror_fail_table(m, commits[0].table, err);
+        st = TAIN_OK;
+    } else if (st != TAIN_OK && n > 1) { /* which ones, and why each? one by one; those that are done are not dirty */
+        st = TAIN_OK;
+        for (size_t i = 0; i < n; i++) {
+            if (!commits[i].table->pending.dirty) continue;
+            tain_status one = commit_table(&commits[i], err);
+            if (is_tables_own(one)) {
+                tain_mirror_fail_table(m, commits[i].table, err);
+            } else if (one != TAIN_OK) {
+                st = one;
+            }
+        }
+    }
+    free(commits);
+    free(items);
+    return st;
+}
+
+static tain_status record(tain_mirror *m, const tain_part *part, int64_t number, tain_error *err)
+{
+    tain_epoch e = {.number = number, .position = part->position, .source_time = part->source_time};
+    e.tables = tain_alloc((m->table_count + 1) * sizeof *e.tables);
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (t->announced || !t->delta || tain_position_compare(&t->have, &part->position) > 0) continue;
+        e.tables[e.table_count++] = (tain_epoch_table){.name = t->name, .version = tain_delta_version(t->delta), .rows = t->rows_live};
+    }
+    tain_status st = tain_lake_write_epoch(m->lake, &e, err);
+    if (st == TAIN_OK) {
+        tain_fault(TAIN_FAULT_EPOCH_RECORDED);
+        for (size_t i = 0; i < m->table_count; i++) {
+            tain_table *t = m->tables[i];
+            if (t->delta && tain_position_compare(&t->have, &part->position) <= 0) t->announced = true;
+        }
+        pthread_mutex_lock(&m->lock);
+        m->position = part->position;
+        if (part->source_time) m->source_time = part->source_time;
+        m->committed_time = e.committed_time;
+        m->epoch = number;
+        pthread_mutex_unlock(&m->lock);
+    }
+    free(e.tables);
+    return st;
+}
+
+tain_status tain_epoch_commit(tain_mirror *m, const tain_part *part, tain_error *err)
+{
+    tain_fault(TAIN_FAULT_EPOCH_DATA_WRITTEN);
+    /* A retry after some tables have committed takes a new number: a number is never used twice by a table. */
+    int64_t number = m->next_epoch++;
+    TAIN_TRY(commit_tables(m, part, number, err));
+    tain_fault(TAIN_FAULT_EPOCH_BEFORE_RECORD);
+    return record(m, part, number, err);
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/intake.h"
+
+#include <stdlib.h>
+
+#include "mirror/naming.h"
+
+enum { LOOK_EVERY = 64 /* rows between two looks at the size */ };
+
+static tain_intake *of(tain_sink *sink)
+{
+    return (tain_intake *)sink;
+}
+
+/* --- items --------------------------------------------------------------------------------------------------------- */
+
+static tain_part *part_of(tain_intake *in)
+{
+    if (!in->part) {
+        in->part = tain_alloc(sizeof *in->part);
+        in->part->first_change = tain_monotonic();
+    }
+    return in->part;
+}
+
+static tain_table_part *table_part(tain_part *p, tain_table *t)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->tables[i].table == t) return &p->tables[i];
+    if (p->count == p->capacity) {
+        p->capacity = p->capacity ? p->capacity * 2 : 8;
+        p->tables = tain_realloc(p->tables, p->capacity * sizeof *p->tables);
+    }
+    p->tables[p->count] = (tain_table_part){.table = t};
+    return &p->tables[p->count++];
+}
+
+static tain_item *new_item(tain_intake *in, tain_table *t, tain_item_kind kind)
+{
+    tain_item *item = tain_alloc(sizeof *item);
+    item->kind = kind;
+    tain_table_part *tp = table_part(part_of(in), t);
+    if (tp->last) {
+        tp->last->next = item;
+    } else {
+        tp->first = item;
+    }
+    tp->last = item;
+    t->open_item = NULL;
+    return item;
+}
+
+static void close_items(tain_part *p)
+{
+    for (size_t i = 0; i < p->count; i++) p->tables[i].table->open_item = NULL;
+}
+
+static size_t part_bytes(const tain_part *p)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < p->count; i++)
+        for (const tain_item *item = p->tables[i].first; item; item = item->next)
+            if (item->kind == TAIN_ITEM_CHANGES) bytes += tain_changes_bytes(&item->changes);
+    return bytes;
+}
+
+/* --- handing over -------------------------------------------------------------------------------------------------- */
+
+static tain_status give(tain_intake *in, bool final, tain_error *err)
+{
+    tain_part *p = part_of(in);
+    close_items(p);
+    p->final = final;
+    p->position = in->position;
+    p->source_time = in->source_time;
+    in->part = NULL;
+    in->given = !final;
+    in->last_cut = tain_monotonic();
+    return tain_writer_give(in->mirror, p, err);
+}
+
+static void look_at_size(tain_intake *in)
+{
+    if (!in->part || part_bytes(in->part) < in->budget) return;
+    if (give(in, false, &in->error) != TAIN_OK) in->trouble = in->error.code;
+}
+
+tain_status tain_intake_cut(tain_intake *in, tain_error *err)
+{
+    return give(in, true, err);
+}
+
+tain_time tain_intake_due_at(const tain_intake *in)
+{
+    if (!in->part && !in->given) return INT64_MAX;
+    tain_time since = in->part ? in->part->first_change : in->last_cut;
+    return since + in->mirror->definition->freshness;
+}
+
+bool tain_intake_due(const tain_intake *in, tain_time now)
+{
+    if (in->open || now < tain_intake_due_at(in)) return false;
+    return tain_writer_idle(in->mirror) || (in->part && part_bytes(in->part) > in->budget / 2);
+}
+
+/* --- the sink ------------------------------------------------------------------------------------------------------ */
+
+static void sink_begin(tain_sink *sink, const tain_position *at)
+{
+    tain_intake *in = of(sink);
+    in->at = *at;
+    in->transaction++;
+    in->open = true;
+}
+
+static bool wants(tain_intake *in, tain_table *t)
+{
+    if (t->checked != in->transaction) {
+        t->checked = in->transaction;
+        t->skip = tain_position_compare(&t->have, &in->at) >= 0;
+    }
+    return !t->skip && tain_table_takes_changes(t);
+}
+
+static tain_changes *sink_changes(tain_sink *sink, tain_source_table *source)
+{
+    tain_intake *in = of(sink);
+    tain_table *t = source->user;
+    if (!t || !wants(in, t)) return NULL;
+    tain_item *item = t->open_item;
+    size_t rows = item ? item->changes.batch.rows : 0;
+    bool pair = rows && item->changes.ops.data[rows - 1] == TAIN_KEY_OLD; /* its KEY_NEW belongs to the same batch */
+    if (++in->calls % LOOK_EVERY == 0 && !pair) {
+        look_at_size(in);
+        item = t->open_item;
+    }
+    if (!item) {
+        item = new_item(in, t, TAIN_ITEM_CHANGES);
+        tain_changes_init(&item->changes, source->columns);
+        t->open_item = item;
+    }
+    in->part->changes++;
+    return &item->changes;
+}
+
+static tain_status sink_truncate(tain_sink *sink, tain_source_table *source, tain_error *err)
+{
+    tain_intake *in = of(sink);
+    tain_table *t = source->user;
+    if (t && wants(in, t)) {
+        new_item(in, t, TAIN_ITEM_TRUNCATE);
+        in->part->changes++;
+    }
+    return in->trouble;
+}
+
+static void want_load(tain_intake *in, tain_table *t, const char *reason)
+{
+    in->load_wanted = t->needs_load = true;
+    free(t->load_reason);
+    t->load_reason = tain_strdup(reason); /* NULL stays NULL */
+    if (tain_table_takes_changes(t)) tain_table_set_status(t, TAIN_TABLE_RESEEDING, reason, NULL);
+}
+
+static tain_status sink_reshape(tain_sink *sink, tain_source_table *source, bool reload, const char *reason, tain_error *err)
+{
+    tain_intake *in = of(sink);
+    tain_table *t = source->user;
+    if (!t) return TAIN_OK;
+    t->source = source;
+    if (reload) {
+        tain_mirror_say(in->mirror, "%s: %s; the table is loaded again, readers keep the old content until then", t->name, reason);
+        want_load(in, t, reason);
+    } else if (tain_table_takes_changes(t)) {
+        tain_naming_adopt(source->columns, t->schema);
+        tain_item *item = new_item(in, t, TAIN_ITEM_SCHEMA);
+        item->shape = (tain_source_table){.columns = source->columns, .key_count = source->key_count};
+        item->shape.key = tain_alloc((source->key_count + 1) * sizeof *source->key);
+        memcpy(item->shape.key, source->key, source->key_count * sizeof *source->key);
+    }
+    return in->trouble;
+}
+
+static tain_status sink_appeared(tain_sink *sink, tain_source_table *source, tain_error *err)
+{
+    tain_intake *in = of(sink);
+    if (source->verdict == TAIN_VERDICT_ERROR) return TAIN_OK;
+    tain_table *t = source->user ? source->user : tain_mirror_add(in->mirror, source);
+    t->source = source;
+    want_load(in, t, NULL);
+    return TAIN_OK;
+}
+
+static tain_status sink_dropped(tain_sink *sink, tain_source_table *source, tain_error *err)
+{
+    tain_table *t = source->user;
+    if (t) tain_table_set_status(t, TAIN_TABLE_STOPPED, "the table was dropped in the source", "remove its folder if you do not need it any more");
+    return TAIN_OK;
+}
+
+static tain_status sink_failed(tain_sink *sink, tain_source_table *source, const char *reason, const char *remedy, tain_error *err)
+{
+    tain_table *t = source->user;
+    if (t) tain_table_set_status(t, TAIN_TABLE_FAILED, reason, remedy);
+    return TAIN_OK;
+}
+
+static void sink_warn(tain_sink *sink, tain_source_table *source, size_t column, const char *code)
+{
+    tain_table *t = source->user;
+    if (t) tain_table_warn(t, code, source->columns->fields[column].name, 1);
+}
+
+static void note_seen(tain_intake *in)
+{
+    tain_mirror *m = in->mirror;
+    pthread_mutex_lock(&m->lock);
+    m->seen = in->position;
+    m->seen_time = tain_now();
+    pthread_mutex_unlock(&m->lock);
+}
+
+static tain_status sink_commit(tain_sink *sink, const tain_position *position, tain_time time, tain_error *err)
+{
+    tain_intake *in = of(sink);
+    in->open = false;
+    in->position = *position;
+    if (in->part || in->given) in->source_time = time;
+    if (in->trouble != TAIN_OK) return tain_fail(err, in->trouble, "%s", in->error.message);
+    if (in->load_wanted || tain_intake_due(in, tain_monotonic()) || atomic_load(&in->mirror->stop)) return TAIN_E_CANCELLED;
+    if (!in->part) note_seen(in);
+    return TAIN_OK;
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------------- */
+
+void tain_intake_init(tain_intake *in, tain_mirror *m, size_t budget)
+{
+    *in = (tain_intake){
+        .sink = {.begin = sink_begin, .changes = sink_changes, .truncate = sink_truncate, .reshape = sink_reshape,
+                 .appeared = sink_appeared, .dropped = sink_dropped, .failed = sink_failed, .warn = sink_warn, .commit = sink_commit},
+        .mirror = m,
+        .budget = budget,
+        .last_cut = tain_monotonic(),
+        .position = m->position,
+    };
+}
+
+void tain_intake_done(tain_intake *in)
+{
+    if (in->part) close_items(in->part);
+    tain_part_free(in->part);
+    in->part = NULL;
+}
+
+void tain_intake_abort(tain_intake *in)
+{
+    tain_intake_done(in);
+    if (in->given) {
+        tain_part *p = tain_alloc(sizeof *p);
+        p->abort = true;
+        if (tain_writer_give(in->mirror, p, NULL) != TAIN_OK) in->trouble = TAIN_E_CANCELLED;
+    }
+    tain_writer_drain(in->mirror);
+    in->given = in->open = false;
+    pthread_mutex_lock(&in->mirror->lock);
+    in->position = in->mirror->position;
+    pthread_mutex_unlock(&in->mirror->lock);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* lake.h -- the folder of one mirrored database: its layout, its epoch log, its one writer.
+ *
+ *   mirroring.json                    definition
+ *   Tables/<schema>/<table>/          Delta tables (folder names: tain_folder_from_name)
+ *   _tain/epochs/%020d.json           one record an epoch: position, commit times, version of each table changed
+ *   _tain/epochs/segments/%020d.jsonl 1,000 older records in one file, named after the first
+ *   _tain/status.json                 what the writer last said of itself
+ *   _tain/lock                        held by the writer
+ *   _tain/cache/                      key index and spool: can be deleted at any time
+ */
+#ifndef TAIN_MIRROR_LAKE_H
+#define TAIN_MIRROR_LAKE_H
+
+#include "source/source.h"
+#include "store/store.h"
+
+typedef struct tain_lake tain_lake;
+
+/* Opens the database folder. create: make it. NOT_FOUND names the folder. */
+tain_status tain_lake_open(const char *url, bool create, tain_lake **ret, tain_error *err);
+void        tain_lake_close(tain_lake *l); /* accepts NULL; gives the lock back */
+tain_store *tain_lake_store(tain_lake *l);
+const char *tain_lake_cache_dir(const tain_lake *l); /* local folder for what can be lost; made on first use */
+/* "Tables/<schema>/<table>", escaped. Caller frees. */
+char *tain_lake_table_folder(const char *schema, const char *table);
+
+/* Becomes the one writer. BUSY names the holder. Held until close. */
+tain_status tain_lake_lock(tain_lake *l, tain_error *err);
+/* Whether some process holds it. */
+bool tain_lake_is_locked(tain_lake *l);
+
+/* Every table folder below Tables/ that has a _delta_log: each(ctx, schema, table, folder), true names. */
+tain_status tain_lake_each_table(tain_lake *l, tain_status (*each)(void *ctx, const char *schema, const char *table, const char *folder, tain_error *err),
+                                 void *ctx, tain_error *err);
+
+typedef struct tain_epoch_table { const char *name; int64_t version, rows; } tain_epoch_table;
+typedef struct tain_epoch {
+    int64_t          number;
+    tain_position    position;
+    tain_time        source_time;    /* commit time of the newest transaction in it, 0: none known */
+    tain_time        committed_time; /* set when the record is written */
+    tain_epoch_table *tables;        /* only those changed */
+    size_t           table_count;
+} tain_epoch;
+
+/* Newest record; number 0 and position "" when there is none. tables are not read. */
+tain_status tain_lake_last_epoch(tain_lake *l, tain_epoch *ret, tain_error *err);
+/* Writes a record, durably. CONFLICT: the number is taken, so another writer is at work. */
+tain_status tain_lake_write_epoch(tain_lake *l, tain_epoch *e, tain_error *err);
+/* Folds full thousands of records older than the newest 1,000 into segments, and removes segments whose records are
+ * all older than retention. Cheap when there is nothing to do. */
+tain_status tain_lake_fold_epochs(tain_lake *l, tain_time retention, tain_error *err);
+
+TAIN_AUTO_DEFINE(tain_lake, tain_lake_close)
+
+#endif

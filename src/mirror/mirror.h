@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* mirror.h -- one running mirror: who does what, and what they share.
+ *
+ *   source thread   connects, loads tables, polls the source into the intake, hands parts over, confirms positions
+ *   writer thread   applies parts to tables, commits epochs, starts and finishes upkeep
+ *   upkeep thread   rewrites small files and merges index runs, on immutable input
+ *
+ * Between source and writer there is one bounded queue of parts; what flows back is under `lock`. A part is what the
+ * intake gathered: it ends an epoch (final) or is the first piece of one that is too large for memory. Between two
+ * final parts the writer holds pending state that a lost stream throws away: nothing of it is visible. */
+#ifndef TAIN_MIRROR_MIRROR_H
+#define TAIN_MIRROR_MIRROR_H
+
+#include "base/pool.h"
+#include "base/queue.h"
+#include "mirror/definition.h"
+#include "mirror/lake.h"
+#include "mirror/table.h"
+
+typedef enum tain_item_kind { TAIN_ITEM_CHANGES, TAIN_ITEM_TRUNCATE, TAIN_ITEM_SCHEMA } tain_item_kind;
+
+typedef struct tain_item { /* something that happened to one table, in order */
+    tain_item_kind    kind;
+    tain_changes      changes;
+    tain_source_table shape; /* SCHEMA: columns (borrowed) and key (owned) only */
+    struct tain_item *next;
+} tain_item;
+
+typedef struct tain_table_part { tain_table *table; tain_item *first, *last; } tain_table_part;
+
+typedef struct tain_part {
+    tain_table_part *tables;
+    size_t           count, capacity;
+    size_t           bytes;
+    bool             final; /* ends an epoch */
+    bool             abort; /* the open epoch is given up; nothing else in the part */
+    tain_position    position;
+    tain_time        source_time, first_change; /* first_change: monotonic */
+    int64_t          changes;
+} tain_part;
+
+typedef enum tain_mirror_state {
+    TAIN_MIRROR_INITIALIZING, TAIN_MIRROR_INITIALIZED, TAIN_MIRROR_STARTING, TAIN_MIRROR_RUNNING, TAIN_MIRROR_PAUSED,
+    TAIN_MIRROR_STOPPING, TAIN_MIRROR_STOPPED,
+} tain_mirror_state;
+const char *tain_mirror_state_name(tain_mirror_state s);
+
+typedef struct tain_mirror {
+    tain_definition *definition; /* borrowed */
+    tain_lake       *lake;
+    tain_source     *source;
+    tain_table     **tables;
+    size_t           table_count, table_capacity;
+    char            *app_id;     /* "tain:<id>" */
+    tain_pool       *pool;
+    bool             once;       /* stop when caught up; give up on trouble after 30 s */
+    void (*say)(const char *line); /* announcements for people; may be NULL */
+
+    tain_queue *parts;           /* source -> writer */
+    tain_queue *jobs;            /* writer -> upkeep */
+    pthread_t   writer, upkeep;
+    bool        writer_runs, upkeep_runs;
+
+    /* writer's; the source thread's while no part is in flight */
+    int64_t       next_epoch;
+
+    pthread_mutex_t lock;
+    pthread_cond_t  changed;
+    /* guarded by lock */
+    tain_mirror_state state;
+    tain_position position;      /* of the newest epoch record */
+    tain_time     source_time;   /* commit time of its newest transaction */
+    tain_time     committed_time;
+    int64_t       epoch;
+    size_t        in_flight;     /* parts handed over and not done with */
+    tain_error    trouble;       /* what the writer is retrying, code OK when all is well */
+    tain_error    failure;       /* why the writer gave up */
+    tain_position seen;          /* how far the stream has come */
+    tain_time     seen_time;
+
+    pthread_mutex_t tables_lock; /* held by the thread that owns the tables now: writer at work, or source while loading */
+    atomic_bool     stop;
+} tain_mirror;
+
+/* --- writer.c ------------------------------------------------------------------------------------------------------ */
+
+tain_status tain_writer_start(tain_mirror *m, tain_error *err);
+/* Hands a part over; blocks while the queue is full. CANCELLED: the writer has given up (m->failure). Thread: source. */
+tain_status tain_writer_give(tain_mirror *m, tain_part *part, tain_error *err);
+/* Waits until nothing is in flight. Thread: source. */
+void tain_writer_drain(tain_mirror *m);
+bool tain_writer_idle(tain_mirror *m);
+void tain_writer_stop(tain_mirror *m); /* drains and joins */
+void tain_part_free(tain_part *p);
+
+/* --- epoch.c ------------------------------------------------------------------------------------------------------- */
+
+/* Commits what is pending in all tables, then the epoch record. Can be called again after a failure: tables that are
+ * committed are not committed twice. Thread: writer. */
+tain_status tain_epoch_commit(tain_mirror *m, const tain_part *part, tain_error *err);
+/* The commitInfo."tain" object of a commit. Caller json_decref()s. */
+json_t *tain_epoch_info(const tain_table *t, const tain_position *position, int64_t epoch, tain_time source_time);
+/* Puts a table into quarantine. */
+void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why);
+
+/* --- load.c -------------------------------------------------------------------------------------------------------- */
+
+/* Loads the whole content of every table that needs_load, in parallel, and commits each one at the snapshot's position.
+ * Nothing may be in flight. Tables that cannot be loaded are quarantined; an error is the source's or the lake's.
+ * Thread: source. */
+tain_status tain_load_tables(tain_mirror *m, tain_error *err);
+
+/* --- progress ------------------------------------------------------------------------------------------------------ */
+
+tain_table *tain_mirror_find(tain_mirror *m, const char *name);
+tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source);
+void tain_mirror_say(tain_mirror *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/naming.h"
+
+#include <strings.h>
+
+#include "base/map.h"
+
+static bool odd(const char *name)
+{
+    if (!*name) return true;
+    for (const unsigned char *p = (const unsigned char *)name; *p; p++)
+        if (*p < 0x20 || strchr(" ,;{}()=", *p)) return true;
+    return false;
+}
+
+static void lower(const char *name, tain_buffer *out)
+{
+    tain_buffer_clear(out);
+    for (; *name; name++) tain_buffer_append_u8(out, *name >= 'A' && *name <= 'Z' ? (uint8_t)(*name + 32) : (uint8_t)*name);
+}
+
+/* Whether the field is the second of its name but for case, or has an odd name. */
+static bool needs_alias(const tain_field *f, tain_map *seen, tain_buffer *scratch)
+{
+    lower(f->name, scratch);
+    bool twice = tain_map_get(seen, tain_buffer_cstr(scratch)) != NULL;
+    tain_map_put(seen, tain_buffer_cstr(scratch), (void *)f);
+    return twice || odd(f->name);
+}
+
+static bool any_alias(const tain_schema *s)
+{
+    tain_map seen = {0};
+    tain_buffer scratch = {0};
+    bool any = false;
+    for (size_t i = 0; i < s->count; i++) any |= needs_alias(&s->fields[i], &seen, &scratch);
+    tain_buffer_done(&scratch);
+    tain_map_done(&seen);
+    return any;
+}
+
+static int32_t highest_id(const tain_schema *s)
+{
+    int32_t highest = 0;
+    for (size_t i = 0; s && i < s->count; i++)
+        if (s->fields[i].id > highest) highest = s->fields[i].id;
+    return highest;
+}
+
+static void keep(tain_schema *s, tain_field *f, const tain_field *old)
+{
+    f->id = old->id;
+    f->physical = tain_arena_strndup(&s->arena, old->physical, strlen(old->physical));
+}
+
+void tain_naming_adopt(tain_schema *schema, const tain_schema *existing)
+{
+    bool mapped = highest_id(existing) > 0;
+    if (!mapped && !any_alias(schema)) return;
+    int32_t next = highest_id(existing) + 1;
+    tain_map seen = {0};
+    tain_buffer scratch = {0};
+    for (size_t i = 0; i < schema->count; i++) {
+        tain_field *f = &schema->fields[i];
+        bool alias = needs_alias(f, &seen, &scratch);
+        int at = mapped ? tain_schema_find(existing, f->name) : -1;
+        if (at >= 0) {
+            keep(schema, f, &existing->fields[at]);
+            continue;
+        }
+        f->id = next++;
+        f->physical = alias ? tain_arena_format(&schema->arena, "col_%d", f->id) : f->name;
+    }
+    tain_buffer_done(&scratch);
+    tain_map_done(&seen);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* net.h -- the net effect of a batch of changes, in three steps: collapse, locate, read back.
+ *
+ * One tain_net lives while one batch is applied (apply.c). Row numbers are those of the batch.
+ *   collapse  which rows stay, which earlier row of the batch each one continues, which need the row that was there before
+ *   locate    finds those earlier rows in data files: the index locates, the key decides
+ *   readback  values of cells the source did not send, from the batch or from our own files
+ * Internal to src/mirror. Thread: writer. */
+#ifndef TAIN_MIRROR_NET_H
+#define TAIN_MIRROR_NET_H
+
+#include "mirror/table.h"
+
+enum { TAIN_NONE = -1 };
+
+typedef struct tain_net {
+    tain_table         *table;
+    const tain_changes *changes;
+    size_t              rows;
+    uint64_t           *hashes;
+    bool               *stays;    /* the row is in the table after the batch */
+    int32_t            *origin;   /* the row of the batch this one continues (its unchanged cells are there), or NONE */
+    bool               *wanted;   /* locate must find what was there before */
+    tain_location      *old;      /* where it was ... */
+    bool               *found;    /* ... if it was */
+    uint32_t           *emitted;  /* rows that stay, ascending */
+    size_t              emitted_count;
+} tain_net;
+
+void tain_net_init(tain_net *net, tain_table *t, const tain_changes *changes);
+void tain_net_done(tain_net *net);
+
+void        tain_net_collapse(tain_net *net);
+tain_status tain_net_locate(tain_net *net, tain_error *err);
+/* The emitted rows, complete, appended to out. */
+tain_status tain_net_readback(tain_net *net, tain_batch *out, tain_error *err);
+
+static inline tain_op tain_net_op(const tain_net *net, size_t row) { return (tain_op)net->changes->ops.data[row]; }
+
+#endif

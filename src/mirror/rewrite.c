@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "base/fault.h"
+#include "mirror/upkeep.h"
+
+enum {
+    TIER_FILES = 8,            /* so many of one tier are merged */
+    TIER_STEP = 4,             /* sizes of neighbouring tiers */
+    TIER_BASE = 32 << 10,      /* bytes of the lowest tier */
+    FULL_SIZE = 128 << 20,     /* files as large as this are left alone ... */
+    MOST_INPUT = 256 << 20,
+    READ_ROWS = 16384,
+};
+#define DELETED_SHARE 0.3 /* ... unless so much of them is deleted */
+
+typedef struct input {
+    char             *path;
+    int64_t           size;
+    uint32_t          ordinal;
+    int64_t           rows;
+    roaring_bitmap_t *deleted; /* as of begin; owned; NULL: none */
+    int64_t           offset;  /* of its first kept row in the new file */
+} input;
+
+struct tain_rewrite {
+    tain_delta      *table;
+    tain_store      *folder;
+    tain_schema     *schema;
+    input           *inputs;
+    uint32_t        *ordinals;
+    size_t           count;
+    bool             hashed;
+    uint16_t        *key_columns;
+    tain_key         key;
+    tain_delta_file *output;
+    uint64_t        *hashes;
+    size_t           rows, capacity;
+};
+
+/* --- picking ------------------------------------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = (*(tain_delta_file *const *)a)->size, y = (*(tain_delta_file *const *)b)->size;
+    return x < y ? -1 : x > y;
+}
+
+static int tier_of(int64_t size)
+{
+    int tier = 0;
+    for (int64_t limit = TIER_BASE; size > limit; limit *= TIER_STEP) tier++;
+    return tier;
+}
+
+static bool mostly_deleted(const tain_delta_file *f)
+{
+    return f->dv.storage && f->rows > 0 && (double)f->dv.cardinality > DELETED_SHARE * (double)f->rows;
+}
+
+static size_t all_live(tain_delta *t, tain_delta_file ***ret)
+{
+    tain_delta_file *f;
+    size_t n = 0;
+    *ret = tain_alloc((tain_delta_file_count(t) + 1) * sizeof **ret);
+    for (size_t cursor = 0; tain_delta_next_file(t, &cursor, &f);)
+        if (f->size < FULL_SIZE || mostly_deleted(f)) (*ret)[n++] = f;
+    qsort(*ret, n, sizeof **ret, by_size);
+    return n;
+}
+
+/* Files are sorted by size. The highest tier that is full decides: it and everything smaller is merged. */
+static size_t full_tiers(tain_delta_file **files, size_t n)
+{
+    size_t take = 0;
+    for (size_t i = 0, j; i < n; i = j) {
+        for (j = i; j < n && tier_of(files[j]->size) == tier_of(files[i]->size);) j++;
+        if (j - i >= TIER_FILES) take = j;
+    }
+    return take;
+}
+
+static size_t within_budget(tain_delta_file **files, size_t n)
+{
+    int64_t bytes = 0;
+    size_t i = 0;
+    while (i < n && (bytes += files[i]->size) <= MOST_INPUT) i++;
+    return i ? i : n ? 1 : 0;
+}
+
+/* One file alone is worth it only for its deleted rows. */
+static size_t worth(tain_delta_file **files, size_t n)
+{
+    return n == 1 && !mostly_deleted(files[0]) ? 0 : n;
+}
+
+static size_t pick_rotten(tain_delta_file **files, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!mostly_deleted(files[i]) || files[i]->size < TIER_BASE) continue;
+        files[0] = files[i];
+        return 1;
+    }
+    return 0;
+}
+
+tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, size_t *ret_count)
+{
+    tain_delta_file **files;
+    size_t n = all_live(t, &files), take;
+    if (all) {
+        take = worth(files, within_budget(files, n));
+        if (take == 1 && !files[0]->dv.storage) take = 0;
+    } else {
+        take = within_budget(files, full_tiers(files, n));
+        if (take < 2) take = pick_rotten(files, n);
+    }
+    *ret_count = take;
+    if (take) return files;
+    free(files);
+    return NULL;
+}
+
+/* --- beginning ----------------------------------------------------------------------------------------------------- */
+
+static tain_status note_input(tain_delta *t, tain_delta_file *f, input *in, tain_error *err)
+{
+    const roaring_bitmap_t *deleted;
+    TAIN_TRY(tain_delta_deleted(t, f, &deleted, err));
+    *in = (input){.path = tain_strdup(f->path), .size = f->size, .ordinal = f->ordinal, .rows = f->rows};
+    if (deleted) in->deleted = roaring_bitmap_copy(deleted);
+    return TAIN_OK;
+}
+
+tain_status tain_rewrite_begin(tain_delta *t, tain_store *folder, tain_delta_file **files, size_t n, const tain_key *key,
+                               tain_rewrite **ret, tain_error *err)
+{
+    tain_rewrite *r = tain_alloc(sizeof *r);
+    *r = (tain_rewrite){.table = t, .folder = folder, .schema = tain_schema_copy(tain_delta_meta(t)->schema), .hashed = key != NULL};
+    r->inputs = tain_alloc(n * sizeof *r->inputs);
+    r->ordinals = tain_alloc(n * sizeof *r->ordinals);
+    if (key) {
+        r->key_columns = tain_alloc((key->count + 1) * sizeof *r->key_columns);
+        memcpy(r->key_columns, key->columns, key->count * sizeof *r->key_columns);
+        r->key = (tain_key){.columns = r->key_columns, .count = key->count, .seed = key->seed};
+    }
+    for (; r->count < n; r->count++) {
+        tain_status st = note_input(t, files[r->count], &r->inputs[r->count], err);
+        if (st != TAIN_OK) {
+            tain_rewrite_free(r);
+            return st;
+        }
+        r->ordinals[r->count] = files[r->count]->ordinal;
+    }
+    *ret = r;
+    return TAIN_OK;
+}
+
+void tain_rewrite_free(tain_rewrite *r)
+{
+    if (!r) return;
+    for (size_t i = 0; i < r->count; i++) {
+        free(r->inputs[i].path);
+        if (r->inputs[i].deleted) roaring_bitmap_free(r->inputs[i].deleted);
+    }
+    if (r->output) tain_delta_file_free(r->output);
+    tain_schema_free(r->schema);
+    free(r->inputs);
+    free(r->ordinals);
+    free(r->key_columns);
+    free(r->hashes);
+    free(r);
+}
+
+const uint32_t *tain_rewrite_inputs(const tain_rewrite *r, size_t *ret_count)
+{
+    *ret_count = r->count;
+    return r->ordinals;
+}
+
+/* --- running ------------------------------------------------------------------------------------------------------- */
+
+static size_t kept_rows(const input *in, int64_t first, size_t n, uint32_t *rows)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!in->deleted || !roaring_bitmap_contains(in->deleted, (uint32_t)(first + (int64_t)i))) rows[kept++] = (uint32_t)i;
+    return kept;
+}
+
+static void hash_kept(tain_rewrite *r, const tain_batch *batch, const uint32_t *rows, size_t n)
+{
+    if (!r->hashed) return;
+    if (r->rows + n > r->capacity) {
+        r->capacity = (r->rows + n) * 2;
+        r->hashes = tain_realloc(r->hashes, r->capacity * sizeof *r->hashes);
+    }
+    uint64_t *all = tain_alloc((batch->rows + 1) * sizeof *all);
+    tain_key_hash(&r->key, batch, 0, batch->rows, all);
+    for (size_t i = 0; i < n; i++) r->hashes[r->rows + i] = all[rows[i]];
+    free(all);
+}
+
+static tain_status copy_rows(tain_rewrite *r, const input *in, tain_parquet_file *file, tain_parquet_writer *w, tain_error *err)
+{
+    tain_batch batch;
+    tain_batch_init(&batch, r->schema);
+    uint32_t *rows = tain_alloc(READ_ROWS * sizeof *rows);
+    tain_status st = TAIN_OK;
+    for (int64_t at = 0; st == TAIN_OK && at < in->rows; at += READ_ROWS) {
+        int64_t n = in->rows - at < READ_ROWS ? in->rows - at : READ_ROWS;
+        tain_batch_clear(&batch);
+        st = tain_parquet_read(file, at, n, &batch, err);
+        if (st != TAIN_OK) break;
+        size_t kept = kept_rows(in, at, (size_t)n, rows);
+        hash_kept(r, &batch, rows, kept);
+        if (kept) st = tain_parquet_append(w, &batch, rows, 0, kept, err);
+        r->rows += kept;
+    }
+    free(rows);
+    tain_batch_done(&batch);
+    return st;
+}
+
+static tain_status copy_file(tain_rewrite *r, input *in, tain_parquet_writer *w, tain_error *err)
+{
+    TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
+    TAIN_TRY(tain_parquet_open(r->folder, in->path, in->size, &file, err));
+    in->rows = tain_parquet_file_rows(file);
+    in->offset = (int64_t)r->rows;
+    return copy_rows(r, in, file, w, err);
+}
+
+tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err)
+{
+    tain_delta_writer *w;
+    TAIN_TRY(tain_delta_writer_new(r->folder, r->schema, NULL, &w, err));
+    tain_status st = TAIN_OK;
+    for (size_t i = 0; st == TAIN_OK && i < r->count; i++) st = copy_file(r, &r->inputs[i], tain_delta_writer_parquet(w), err);
+    if (st != TAIN_OK || r->rows == 0) {
+        tain_delta_writer_abort(w);
+        return st;
+    }
+    TAIN_TRY(tain_delta_writer_finish(w, &r->output, err));
+    tain_fault(TAIN_FAULT_MERGE_WRITTEN);
+    return TAIN_OK;
+}
+
+/* --- finishing ----------------------------------------------------------------------------------------------------- */
+
+typedef struct mapping { const input *in; roaring_bitmap_t *out; } mapping;
+
+/* A row deleted since begin, at its place in the new file: behind the kept rows before it. */
+static bool map_row(uint32_t row, void *ctx)
+{
+    const mapping *m = ctx;
+    if (m->in->deleted && roaring_bitmap_contains(m->in->deleted, row)) return true;
+    uint64_t gone_before = m->in->deleted ? roaring_bitmap_rank(m->in->deleted, row) : 0;
+    roaring_bitmap_add(m->out, (uint32_t)(m->in->offset + row - (int64_t)gone_before));
+    return true;
+}
+
+static tain_status map_input(tain_rewrite *r, const input *in, tain_delta_file *live, roaring_bitmap_t *out, tain_error *err)
+{
+    mapping m = {.in = in, .out = out};
+    if (!live) { /* emptied meanwhile: all its rows are gone */
+        uint64_t kept = (uint64_t)in->rows - (in->deleted ? roaring_bitmap_get_cardinality(in->deleted) : 0);
+        roaring_bitmap_add_range(out, (uint64_t)in->offset, (uint64_t)in->offset + kept);
+        return TAIN_OK;
+    }
+    const roaring_bitmap_t *now;
+    TAIN_TRY(tain_delta_deleted(r->table, live, &now, err));
+    if (now) roaring_iterate(now, map_row, &m);
+    return TAIN_OK;
+}
+
+static tain_delta_file *still_live(tain_rewrite *r, const input *in)
+{
+    tain_delta_file *f = tain_delta_find(r->table, in->path);
+    return f && f->ordinal == in->ordinal ? f : NULL;
+}
+
+static tain_status commit(tain_rewrite *r, tain_delta_file **removes, size_t remove_count, roaring_bitmap_t *gone, tain_error *err)
+{
+    struct tain_dv_change delete = {.file = r->output, .rows = gone};
+    json_t *parameters = json_pack("{s:s}", "predicate", "[]");
+    tain_delta_commit c = {
+        .operation = "OPTIMIZE", .parameters = parameters, .adds = &r->output, .add_count = r->output ? 1 : 0, .removes = removes,
+        .remove_count = remove_count, .deletes = &delete, .delete_count = r->output && !roaring_bitmap_is_empty(gone) ? 1 : 0,
+    };
+    tain_status st = remove_count ? tain_delta_commit_write(r->table, &c, err) : TAIN_OK;
+    json_decref(parameters);
+    return st;
+}
+
+tain_status tain_rewrite_finish(tain_rewrite *r, tain_delta_file **ret, const uint64_t **ret_hashes, size_t *ret_rows, tain_error *err)
+{
+    tain_delta_file **removes = tain_alloc((r->count + 1) * sizeof *removes);
+    size_t remove_count = 0;
+    roaring_bitmap_t *gone = roaring_bitmap_create();
+    tain_status st = TAIN_OK;
+    for (size_t i = 0; st == TAIN_OK && i < r->count; i++) {
+        tain_delta_file *live = still_live(r, &r->inputs[i]);
+        if (live) removes[remove_count++] = live;
+        st = map_input(r, &r->inputs[i], live, gone, err);
+    }
+    char *path = r->output ? tain_strdup(r->output->path) : NULL;
+    if (st == TAIN_OK) st = commit(r, removes, remove_count, gone, err);
+    if (st == TAIN_OK) {
+        tain_fault(TAIN_FAULT_MERGE_COMMITTED);
+        *ret = path && remove_count ? tain_delta_find(r->table, path) : NULL;
+        *ret_hashes = r->hashes;
+        *ret_rows = r->rows;
+        if (remove_count) r->output = NULL; /* the table's now */
+    }
+    free(path);
+    roaring_bitmap_free(gone);
+    free(removes);
+    return st;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/status.h"
+
+#include <stdlib.h>
+
+#define STATUS_KEY "_tain/status.json"
+
+const char *tain_mirror_state_name(tain_mirror_state s)
+{
+    static const char *const names[] = {"Initializing", "Initialized", "Starting", "Running", "Paused", "Stopping", "Stopped"};
+    return names[s];
+}
+
+tain_time tain_status_lag(tain_mirror *m)
+{
+    pthread_mutex_lock(&m->lock);
+    tain_time lag = -1;
+    if (m->seen.text[0] && tain_position_compare(&m->position, &m->seen) >= 0 && m->in_flight == 0) {
+        lag = 0;
+    } else if (m->source_time) {
+        lag = tain_now() - m->source_time;
+    } else if (m->seen_time) {
+        lag = tain_now() - m->seen_time;
+    }
+    pthread_mutex_unlock(&m->lock);
+    return lag < -1 ? 0 : lag;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------- */
+
+static const char *meaning(const char *code)
+{
+    static const struct { const char *code, *text; } known[] = {
+        {"value_out_of_range", "values no Delta type holds became NULL"},
+        {"timestamp_infinite", "infinite dates or timestamps became NULL"},
+        {"numeric_nan", "NaN or infinity in a decimal became NULL"},
+        {"invalid_utf8", "text that is not UTF-8 was repaired"},
+        {"array_dimensions", "arrays with other dimensions than declared became NULL"},
+        {"row_not_found", "a changed row was not in the mirror; it was written anew"},
+        {"value_not_found", "an unchanged value was not in the mirror; it became NULL"},
+        {"index_not_written", "the key index could not be written to its cache folder; it is kept in memory"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i].code, code) == 0) return known[i].text;
+    return code;
+}
+
+static const char *remedy_of(const char *code)
+{
+    if (strcmp(code, "row_not_found") == 0 || strcmp(code, "value_not_found") == 0) return "run tain verify; reload the table with --resync";
+    if (strcmp(code, "index_not_written") == 0) return "make room in the lake's _tain/cache folder";
+    return "";
+}
+
+static void write_warnings(tain_json *j, const tain_table *t)
+{
+    tain_json_key(j, "warnings");
+    tain_json_array(j);
+    for (size_t i = 0; i < t->warning_count; i++) {
+        const tain_warning *w = &t->warnings[i];
+        tain_json_object(j);
+        tain_json_kstr(j, "code", w->code);
+        tain_json_kstr(j, "column", w->column[0] ? w->column : NULL);
+        tain_json_kint(j, "count", w->count);
+        tain_json_kstr(j, "message", meaning(w->code));
+        tain_json_kstr(j, "remedy", remedy_of(w->code));
+        tain_json_object_end(j);
+    }
+    tain_json_array_end(j);
+}
+
+static void write_time(tain_json *j, const char *key, tain_time t)
+{
+    char iso[40];
+    tain_json_key(j, key);
+    if (t) {
+        tain_json_strn(j, iso, tain_time_iso(t, 3, iso));
+    } else {
+        tain_json_null(j);
+    }
+}
+
+static void write_table(tain_json *j, tain_table *t)
+{
+    pthread_mutex_lock(&t->lock);
+    tain_json_object(j);
+    tain_json_kstr(j, "name", t->name);
+    tain_json_kstr(j, "status", tain_table_status_name(t->status));
+    tain_json_kint(j, "rows_replicated", t->rows_live);
+    tain_json_kint(j, "rows_processed", t->rows_processed);
+    tain_json_kint(j, "bytes_processed", t->bytes_processed);
+    write_time(j, "last_completed", t->last_completed);
+    tain_json_key(j, "latency_ms");
+    if (t->latency) {
+        tain_json_int(j, t->latency / TAIN_MILLISECOND);
+    } else {
+        tain_json_null(j);
+    }
+    tain_json_kstr(j, "reason", t->reason[0] ? t->reason : NULL);
+    tain_json_kstr(j, "remedy", t->remedy[0] ? t->remedy : NULL);
+    write_warnings(j, t);
+    tain_json_object_end(j);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void write_trouble(tain_json *j, const tain_mirror *m)
+{
+    const tain_error *e = m->failure.code != TAIN_OK ? &m->failure : &m->trouble;
+    tain_json_kstr(j, "reason", e->code != TAIN_OK ? e->message : NULL);
+    tain_json_kstr(j, "remedy", e->code != TAIN_OK ? tain_error_advice(e) : NULL);
+}
+
+void tain_status_to_json(tain_mirror *m, tain_buffer *out)
+{
+    tain_json j = {.out = out};
+    tain_time lag = tain_status_lag(m);
+    pthread_mutex_lock(&m->lock);
+    tain_json_object(&j);
+    tain_json_kstr(&j, "mirror", m->definition->name);
+    tain_json_kstr(&j, "status", tain_mirror_state_name(m->state));
+    tain_json_kstr(&j, "position", m->position.text[0] ? m->position.text : NULL);
+    tain_json_key(&j, "lag_ms");
+    if (lag < 0) {
+        tain_json_null(&j);
+    } else {
+        tain_json_int(&j, lag / TAIN_MILLISECOND);
+    }
+    tain_json_kint(&j, "epoch", m->epoch);
+    write_trouble(&j, m);
+    tain_json_key(&j, "tables");
+    tain_json_array(&j);
+    for (size_t i = 0; i < m->table_count; i++) write_table(&j, m->tables[i]);
+    tain_json_array_end(&j);
+    tain_json_object_end(&j);
+    pthread_mutex_unlock(&m->lock);
+    tain_buffer_append_u8(out, '\n');
+}
+
+tain_status tain_status_write(tain_mirror *m, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    tain_status_to_json(m, &text);
+    return tain_store_put(tain_lake_store(m->lake), STATUS_KEY, tain_buffer_slice(&text), 0, err);
+}
+
+/* --- reading back -------------------------------------------------------------------------------------------------- */
+
+static void restore_table(tain_mirror *m, const json_t *o)
+{
+    tain_table *t = tain_mirror_find(m, tain_json_get_str(o, "name", ""));
+    size_t i;
+    json_t *w;
+    if (!t) return;
+    json_array_foreach(json_object_get(o, "warnings"), i, w)
+    {
+        tain_table_warn(t, tain_json_get_str(w, "code", ""), tain_json_get_str(w, "column", ""), tain_json_get_int(w, "count", 0));
+    }
+}
+
+void tain_status_restore(tain_mirror *m)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    json_t *root, *o;
+    size_t i;
+    if (tain_store_get(tain_lake_store(m->lake), STATUS_KEY, 0, -1, &text, NULL) != TAIN_OK) return;
+    if (tain_json_parse(text.data, text.size, STATUS_KEY, &root, NULL) != TAIN_OK) return;
+    json_array_foreach(json_object_get(root, "tables"), i, o)
+    {
+        restore_table(m, o);
+    }
+    json_decref(root);
+}

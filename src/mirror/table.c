@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/table.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/text.h"
+#include "mirror/lake.h"
+#include "mirror/naming.h"
+
+enum { FEED_ROWS = 65536 };
+
+const char *tain_table_status_name(tain_table_status s)
+{
+    static const char *const names[] = {"Initialized", "Snapshotting", "Replicating", "Reseeding", "Stopped", "Failed"};
+    return names[s];
+}
+
+tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *app_id, tain_source_table *source)
+{
+    tain_table *t = tain_alloc(sizeof *t);
+    t->source = source;
+    t->name = tain_format("%s.%s", source->schema, source->name);
+    t->folder = tain_lake_table_folder(source->schema, source->name);
+    t->store = tain_store_sub(lake, t->folder);
+    t->cache_dir = tain_format("%s/index/%s", cache_dir, t->folder + strlen("Tables/"));
+    t->app_id = (char *)app_id;
+    pthread_mutex_init(&t->lock, NULL);
+    tain_table_shape(t, source);
+    return t;
+}
+
+void tain_table_free(tain_table *t)
+{
+    if (!t) return;
+    tain_pending_clear(t);
+    tain_index_close(t->index);
+    tain_delta_close(t->delta);
+    tain_store_close(t->store);
+    for (size_t i = 0; i < t->warning_count; i++) {
+        free(t->warnings[i].code);
+        free(t->warnings[i].column);
+    }
+    free(t->warnings);
+    free(t->by_ordinal);
+    free(t->key_columns);
+    free(t->cache_dir);
+    free(t->folder);
+    free(t->name);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}
+
+/* The seed must be the same after a restart, and need not be secret from anybody but those who write keys. */
+static uint64_t seed_of(const tain_table *t)
+{
+    return XXH3_64bits(t->app_id, strlen(t->app_id)) ^ XXH3_64bits(t->name, strlen(t->name));
+}
+
+void tain_table_shape(tain_table *t, const tain_source_table *source)
+{
+    tain_naming_adopt(source->columns, t->delta ? tain_delta_meta(t->delta)->schema : NULL);
+    t->schema = source->columns;
+    t->multiset = source->key_count == 0;
+    size_t n = t->multiset ? source->columns->count : source->key_count;
+    free(t->key_columns);
+    t->key_columns = tain_alloc((n + 1) * sizeof *t->key_columns);
+    for (size_t i = 0; i < n; i++) t->key_columns[i] = t->multiset ? (uint16_t)i : source->key[i];
+    t->key = (tain_key){.columns = t->key_columns, .count = n, .seed = t->index ? tain_index_seed(t->index) : seed_of(t)};
+    t->exact = !t->multiset && tain_key_exact(&t->key, t->schema);
+}
+
+/* --- files by ordinal ---------------------------------------------------------------------------------------------- */
+
+void tain_table_know_file(tain_table *t, tain_delta_file *f)
+{
+    if (t->by_ordinal_size == 0) t->first_ordinal = f->ordinal;
+    if (f->ordinal < t->first_ordinal) { /* rare: files read from the log in any order */
+        size_t shift = t->first_ordinal - f->ordinal;
+        t->by_ordinal = tain_realloc(t->by_ordinal, (t->by_ordinal_size + shift) * sizeof *t->by_ordinal);
+        memmove(t->by_ordinal + shift, t->by_ordinal, t->by_ordinal_size * sizeof *t->by_ordinal);
+        memset(t->by_ordinal, 0, shift * sizeof *t->by_ordinal);
+        t->by_ordinal_size += shift;
+        t->first_ordinal = f->ordinal;
+    }
+    size_t i = f->ordinal - t->first_ordinal;
+    if (i >= t->by_ordinal_size) {
+        size_t size = i + 1 + t->by_ordinal_size / 2;
+        t->by_ordinal = tain_realloc(t->by_ordinal, size * sizeof *t->by_ordinal);
+        memset(t->by_ordinal + t->by_ordinal_size, 0, (size - t->by_ordinal_size) * sizeof *t->by_ordinal);
+        t->by_ordinal_size = size;
+    }
+    t->by_ordinal[i] = f;
+}
+
+tain_delta_file *tain_table_file(const tain_table *t, uint32_t ordinal)
+{
+    if (ordinal < t->first_ordinal || ordinal - t->first_ordinal >= t->by_ordinal_size) return NULL;
+    return t->by_ordinal[ordinal - t->first_ordinal];
+}
+
+/* --- index --------------------------------------------------------------------------------------------------------- */
+
+static tain_schema *key_schema(const tain_table *t)
+{
+    tain_schema *s = tain_schema_new();
+    for (size_t i = 0; i < t->key.count; i++) {
+        const tain_field *f = &t->schema->fields[t->key_columns[i]];
+        tain_schema_add(s, f->name, f->type)->physical = f->physical;
+    }
+    return s;
+}
+
+/* The key as columns of key_schema(): 0, 1, 2... */
+static tain_key key_of_key_schema(const tain_table *t, uint16_t *columns)
+{
+    for (size_t i = 0; i < t->key.count; i++) columns[i] = (uint16_t)i;
+    return (tain_key){.columns = columns, .count = t->key.count, .seed = t->key.seed};
+}
+
+static tain_status hash_file(tain_table *t, tain_parquet_file *f, int64_t rows, const tain_schema *schema, uint64_t *hashes, tain_error *err)
+{
+    uint16_t columns[t->key.count + 1];
+    tain_key key = key_of_key_schema(t, columns);
+    tain_batch batch;
+    tain_batch_init(&batch, schema);
+    tain_status st = TAIN_OK;
+    for (int64_t at = 0; st == TAIN_OK && at < rows; at += FEED_ROWS) {
+        int64_t n = rows - at < FEED_ROWS ? rows - at : FEED_ROWS;
+        tain_batch_clear(&batch);
+        st = tain_parquet_read(f, at, n, &batch, err);
+        if (st == TAIN_OK) tain_key_hash(&key, &batch, 0, (size_t)n, hashes + at);
+    }
+    tain_batch_done(&batch);
+    return st;
+}
+
+static tain_status feed_file(tain_table *t, tain_delta_file *f, const tain_schema *schema, tain_error *err)
+{
+    TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
+    TAIN_TRY(tain_parquet_open(t->store, f->path, f->size, &file, err));
+    int64_t rows = tain_parquet_file_rows(file);
+    if (rows == 0) return TAIN_OK;
+    uint64_t *hashes = tain_alloc((size_t)rows * sizeof *hashes);
+    tain_status st = hash_file(t, file, rows, schema, hashes, err);
+    if (st == TAIN_OK) st = tain_index_add_file(t->index, f->ordinal, hashes, (size_t)rows, err);
+    free(hashes);
+    return st;
+}
+
+tain_status tain_table_feed_index(tain_table *t, tain_error *err)
+{
+    tain_schema *schema = key_schema(t);
+    tain_status st = TAIN_OK;
+    tain_delta_file *f;
+    for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(t->delta, &cursor, &f);) {
+        tain_table_know_file(t, f);
+        if (!tain_index_name_file(t->index, f->path, f->ordinal)) st = feed_file(t, f, schema, err);
+    }
+    tain_schema_free(schema);
+    return st;
+}
+
+static tain_status open_index(tain_table *t, tain_error *err)
+{
+    tain_index_close(t->index);
+    t->index = NULL;
+    tain_index_options options = {.folder = t->cache_dir};
+    TAIN_TRY(tain_index_open(&options, seed_of(t), &t->index, err));
+    t->key.seed = tain_index_seed(t->index);
+    return TAIN_OK;
+}
+
+tain_status tain_table_new_index(tain_table *t, tain_error *err)
+{
+    t->by_ordinal_size = 0;
+    return open_index(t, err);
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------- */
+
+/* The position and counters that our newest commit with a position wrote into commitInfo. */
+static tain_status read_progress(tain_table *t, int64_t last_epoch, const tain_position *otherwise, tain_error *err)
+{
+    t->have = *otherwise;
+    json_t *history, *entry;
+    size_t i;
+    TAIN_TRY(tain_delta_history(t->delta, 100, &history, err));
+    bool found = false;
+    json_array_foreach(history, i, entry)
+    {
+        const json_t *tain = json_object_get(entry, "tain");
+        const char *position = tain_json_get_str(tain, "position", NULL);
+        if (!position || found) continue;
+        found = true;
+        t->rows_processed = tain_json_get_int(tain, "rowsProcessed", 0);
+        t->bytes_processed = tain_json_get_int(tain, "bytesProcessed", 0);
+        tain_position p;
+        snprintf(p.text, sizeof p.text, "%s", position);
+        if (tain_position_compare(&p, &t->have) > 0) t->have = p;
+    }
+    json_decref(history);
+    if (!found && tain_delta_txn(t->delta, t->app_id) > last_epoch)
+        return tain_fail(err, TAIN_E_CORRUPT, "the commit that tells how far it has come is missing from its log");
+    return TAIN_OK;
+}
+
+/* A folder that holds data files but no log is what an interrupted load left. */
+static bool note_any(void *ctx, const tain_object *o)
+{
+    *(bool *)ctx = true;
+    return false;
+}
+
+static tain_status clear_leftovers(tain_table *t, tain_error *err)
+{
+    bool any = false;
+    TAIN_TRY(tain_store_list(t->store, "part-", NULL, note_any, &any, err));
+    return any ? tain_store_remove_all(t->store, "part-", err) : TAIN_OK;
+}
+
+tain_status tain_table_open(tain_table *t, const tain_position *otherwise, int64_t last_epoch, bool *ret_found, tain_error *err)
+{
+    tain_status st = tain_delta_open(t->store, &t->delta, err);
+    *ret_found = st == TAIN_OK;
+    if (st == TAIN_E_NOT_FOUND) return clear_leftovers(t, err);
+    TAIN_TRY(st);
+    if (tain_delta_txn(t->delta, t->app_id) < 0) {
+        st = tain_fail(err, TAIN_E_INVALID, "folder %s holds a Delta table that this mirror did not write", t->folder);
+        tain_error_remedy(err, "move that folder away, or mirror into another lake");
+        return st;
+    }
+    tain_naming_adopt(t->source->columns, tain_delta_meta(t->delta)->schema);
+    TAIN_TRY(read_progress(t, last_epoch, otherwise, err));
+    t->rows_live = tain_delta_live_rows(t->delta);
+    t->announced = true;
+    TAIN_TRY(tain_table_new_index(t, err));
+    return tain_table_feed_index(t, err);
+}
+
+/* --- state --------------------------------------------------------------------------------------------------------- */
+
+void tain_table_set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy)
+{
+    pthread_mutex_lock(&t->lock);
+    t->status = status;
+    snprintf(t->reason, sizeof t->reason, "%s", reason ? reason : "");
+    snprintf(t->remedy, sizeof t->remedy, "%s", remedy ? remedy : "");
+    pthread_mutex_unlock(&t->lock);
+}
+
+static tain_warning *find_warning(tain_table *t, const char *code, const char *column)
+{
+    for (size_t i = 0; i < t->warning_count; i++)
+        if (strcmp(t->warnings[i].code, code) == 0 && strcmp(t->warnings[i].column, column) == 0) return &t->warnings[i];
+    t->warnings = tain_realloc(t->warnings, (t->warning_count + 1) * sizeof *t->warnings);
+    tain_warning *w = &t->warnings[t->warning_count++];
+    *w = (tain_warning){.code = tain_strdup(code), .column = tain_strdup(column)};
+    return w;
+}
+
+void tain_table_warn(tain_table *t, const char *code, const char *column, int64_t count)
+{
+    pthread_mutex_lock(&t->lock);
+    find_warning(t, code, column ? column : "")->count += count;
+    pthread_mutex_unlock(&t->lock);
+}
+
+bool tain_table_takes_changes(const tain_table *t)
+{
+    return t->status == TAIN_TABLE_REPLICATING;
+}
+
+/* --- pending ------------------------------------------------------------------------------------------------------- */
+
+void tain_pending_add_file(tain_table *t, tain_delta_file *f)
+{
+    tain_pending *p = &t->pending;
+    if (p->add_count == p->add_capacity) {
+        p->add_capacity = p->add_capacity ? p->add_capacity * 2 : 8;
+        p->adds = tain_realloc(p->adds, p->add_capacity * sizeof(tain_delta_file *));
+    }
+    p->adds[p->add_count++] = f;
+    p->dirty = true;
+    tain_table_know_file(t, f);
+}
+
+roaring_bitmap_t *tain_pending_deletes(tain_table *t, tain_delta_file *f, bool make)
+{
+    tain_pending *p = &t->pending;
+    size_t slot = (size_t)f->owner; /* 1-based position of the file in deletes, if it is there */
+    if (slot && slot <= p->delete_count && p->deletes[slot - 1].file == f) return p->deletes[slot - 1].rows;
+    if (!make) return NULL;
+    if (p->delete_count == p->delete_capacity) {
+        p->delete_capacity = p->delete_capacity ? p->delete_capacity * 2 : 16;
+        p->deletes = tain_realloc(p->deletes, p->delete_capacity * sizeof *p->deletes);
+    }
+    p->deletes[p->delete_count] = (tain_file_deletes){.file = f, .rows = roaring_bitmap_create()};
+    f->owner = (void *)++p->delete_count;
+    p->dirty = true;
+    return p->deletes[p->delete_count - 1].rows;
+}
+
+static void forget_ordinal(tain_table *t, uint32_t ordinal)
+{
+    if (tain_table_file(t, ordinal)) t->by_ordinal[ordinal - t->first_ordinal] = NULL;
+}
+
+void tain_pending_clear(tain_table *t)
+{
+    tain_pending *p = &t->pending;
+    for (size_t i = 0; i < p->delete_count; i++) {
+        p->deletes[i].file->owner = NULL;
+        roaring_bitmap_free(p->deletes[i].rows);
+    }
+    for (size_t i = 0; i < p->add_count; i++) {
+        forget_ordinal(t, p->adds[i]->ordinal);
+        tain_delta_file_free(p->adds[i]);
+    }
+    free(p->adds);
+    free(p->deletes);
+    *p = (tain_pending){0};
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* table.h -- one mirrored table: its Delta table, its key index, what is pending for the open epoch, its state.
+ *
+ * States and who moves a table between them:
+ *
+ *   INITIALIZED --snapshot begins--> SNAPSHOTTING --content committed--> REPLICATING
+ *   REPLICATING --reload needed--> RESEEDING --new content committed--> REPLICATING
+ *   any --source table dropped--> STOPPED          (folder stays)
+ *   any --cannot go on--> FAILED                   (reason and remedy; the other tables go on)
+ *
+ * In every state but REPLICATING stream changes are not taken; the table's `have` position tells, once it replicates
+ * again, which changes it holds already. All of a table is owned by one thread at a time: the source thread while
+ * loading (no epoch is in flight then), else the writer thread. The fields under "for others" are the exception. */
+#ifndef TAIN_MIRROR_TABLE_H
+#define TAIN_MIRROR_TABLE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "batch/key.h"
+#include "delta/delta.h"
+#include "index/index.h"
+#include "source/source.h"
+
+typedef enum tain_table_status {
+    TAIN_TABLE_INITIALIZED, TAIN_TABLE_SNAPSHOTTING, TAIN_TABLE_REPLICATING, TAIN_TABLE_RESEEDING, TAIN_TABLE_STOPPED, TAIN_TABLE_FAILED,
+} tain_table_status;
+const char *tain_table_status_name(tain_table_status s);
+
+/* Values replaced by policy and other announced imperfections, counted. */
+typedef struct tain_warning { char *code, *column; int64_t count; } tain_warning;
+
+/* Rows newly deleted in one file. */
+typedef struct tain_file_deletes {
+    tain_delta_file  *file;
+    roaring_bitmap_t *rows;
+} tain_file_deletes;
+
+/* What the open epoch will commit to the table. */
+typedef struct tain_pending {
+    tain_delta_file  **adds;        /* written, not committed; owned */
+    size_t             add_count, add_capacity;
+    tain_file_deletes *deletes;     /* in live files and in adds */
+    size_t             delete_count, delete_capacity;
+    bool               truncated;   /* remove every file that is live in the log */
+    const tain_schema *schema;      /* new schema, NULL: unchanged */
+    int64_t            rows, inserted, updated, deleted; /* changes applied */
+    int64_t            bytes;
+    tain_position      position;
+    bool               dirty;
+} tain_pending;
+
+typedef struct tain_table {
+    tain_source_table *source;      /* NULL: the source has it no more */
+    char              *name;        /* "schema.table" */
+    char              *folder;
+    tain_store        *store;       /* view of the folder */
+    char              *cache_dir;
+    char              *app_id;      /* borrowed from the mirror */
+    tain_delta        *delta;       /* NULL: no Delta table yet */
+    tain_index        *index;
+    const tain_schema *schema;      /* of rows now arriving */
+    tain_key           key;
+    uint16_t          *key_columns; /* owned; every column for a table without key */
+    bool               multiset;    /* no key: equal rows are interchangeable */
+    bool               exact;       /* equal hashes prove equal keys */
+    tain_delta_file  **by_ordinal;  /* live and pending files; NULL: gone */
+    size_t             by_ordinal_size;
+    uint32_t           first_ordinal; /* of by_ordinal[0] */
+    tain_pending       pending;
+    tain_position      have;        /* everything at or before it is in the table */
+    bool               announced;   /* listed in an epoch record since it was (re)loaded */
+    struct tain_upkeep_job *job;    /* upkeep.c's: work in flight */
+    tain_time          next_vacuum;
+
+    /* source thread's */
+    struct tain_item  *open_item;   /* where the intake appends changes now */
+    uint64_t           checked;     /* number of the transaction for which `skip` holds */
+    bool               skip;
+    bool               needs_load;
+    char              *load_reason; /* why a table that had content is loaded again */
+
+    /* for others: guarded by lock */
+    pthread_mutex_t   lock;
+    _Atomic tain_table_status status;
+    char              reason[1024], remedy[1024];
+    tain_warning     *warnings;
+    size_t            warning_count;
+    int64_t           rows_processed, bytes_processed, rows_live;
+    int64_t           rows_total;   /* estimate while loading */
+    tain_time         last_completed, latency;
+} tain_table;
+
+tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *app_id, tain_source_table *source);
+void        tain_table_free(tain_table *t);
+
+/* Takes columns and key from the source table (also after a reshape). */
+void tain_table_shape(tain_table *t, const tain_source_table *source);
+/* Opens the Delta table in its folder, if there is one, and its index, feeding the index what it does not cover.
+ * *ret_found: whether there was one; its position then is in t->have (from the commit, or `otherwise` when the log no
+ * longer tells). INVALID: a Delta table in the way that this mirror did not write. */
+tain_status tain_table_open(tain_table *t, const tain_position *otherwise, int64_t last_epoch, bool *ret_found, tain_error *err);
+/* Opens an empty index for a table about to be loaded. */
+tain_status tain_table_new_index(tain_table *t, tain_error *err);
+/* Feeds the index every live file it does not cover. */
+tain_status tain_table_feed_index(tain_table *t, tain_error *err);
+/* Makes a file findable by its ordinal. */
+void tain_table_know_file(tain_table *t, tain_delta_file *f);
+tain_delta_file *tain_table_file(const tain_table *t, uint32_t ordinal); /* NULL: gone */
+
+void tain_table_set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy);
+void tain_table_warn(tain_table *t, const char *code, const char *column, int64_t count);
+bool tain_table_takes_changes(const tain_table *t);
+
+void tain_pending_add_file(tain_table *t, tain_delta_file *f);
+/* The bitmap of rows newly deleted in file during this epoch; made when make is true, else may be NULL. */
+roaring_bitmap_t *tain_pending_deletes(tain_table *t, tain_delta_file *f, bool make);
+void tain_pending_clear(tain_table *t); /* forgets it all, files left for vacuum */
+
+#endif

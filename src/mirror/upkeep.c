@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/upkeep.h"
+
+#include <stdlib.h>
+
+#define VACUUM_EVERY     (3600 * TAIN_SECOND)
+#define RETENTION        (24 * 3600 * TAIN_SECOND)
+
+/* What is live, as an index merge sees it from its own thread: a copy, which may be behind (dead entries kept do no harm). */
+typedef struct live_set {
+    uint32_t           first;
+    size_t             count;
+    bool              *known;
+    roaring_bitmap_t **deleted;
+} live_set;
+
+typedef struct tain_upkeep_job {
+    tain_table       *table;
+    tain_rewrite     *rewrite; /* either ... */
+    tain_index_merge *merge;   /* ... or */
+    live_set          live;
+    tain_status       status;
+    tain_error        error;
+    atomic_bool       done;
+} tain_upkeep_job;
+
+/* --- what is live -------------------------------------------------------------------------------------------------- */
+
+static void live_set_take(live_set *s, tain_table *t)
+{
+    *s = (live_set){.first = t->first_ordinal, .count = t->by_ordinal_size};
+    s->known = tain_alloc(s->count + 1);
+    s->deleted = tain_alloc((s->count + 1) * sizeof *s->deleted);
+    for (size_t i = 0; i < s->count; i++) {
+        tain_delta_file *f = t->by_ordinal[i];
+        s->known[i] = f != NULL;
+        const roaring_bitmap_t *deleted = NULL;
+        if (f && tain_delta_deleted(t->delta, f, &deleted, NULL) == TAIN_OK && deleted) s->deleted[i] = roaring_bitmap_copy(deleted);
+    }
+}
+
+static void live_set_done(live_set *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->deleted[i]) roaring_bitmap_free(s->deleted[i]);
+    free(s->known);
+    free(s->deleted);
+}
+
+static bool is_live(void *ctx, tain_location at)
+{
+    const live_set *s = ctx;
+    if (at.file < s->first) return false;
+    size_t i = at.file - s->first;
+    if (i >= s->count) return true;
+    return s->known[i] && !(s->deleted[i] && roaring_bitmap_contains(s->deleted[i], at.row));
+}
+
+/* --- the upkeep thread --------------------------------------------------------------------------------------------- */
+
+static void *upkeep_main(void *ctx)
+{
+    tain_mirror *m = ctx;
+    for (tain_upkeep_job *job; (job = tain_queue_pop(m->jobs, INT64_MAX));) {
+        job->status = job->rewrite ? tain_rewrite_run(job->rewrite, &job->error)
+                                   : tain_index_merge_run(job->merge, is_live, &job->live, &job->error);
+        pthread_mutex_lock(&m->lock);
+        atomic_store(&job->done, true);
+        pthread_cond_broadcast(&m->changed);
+        pthread_mutex_unlock(&m->lock);
+    }
+    return NULL;
+}
+
+tain_status tain_upkeep_start(tain_mirror *m, tain_error *err)
+{
+    m->jobs = tain_queue_new(64);
+    if (pthread_create(&m->upkeep, NULL, upkeep_main, m) != 0) return tain_fail_errno(err, "cannot start the upkeep thread");
+    m->upkeep_runs = true;
+    return TAIN_OK;
+}
+
+static void job_free(tain_upkeep_job *job)
+{
+    if (job->merge) tain_index_merge_abort(job->table->index, job->merge);
+    tain_rewrite_free(job->rewrite);
+    live_set_done(&job->live);
+    job->table->job = NULL;
+    free(job);
+}
+
+static void wait_for(tain_mirror *m, tain_upkeep_job *job)
+{
+    pthread_mutex_lock(&m->lock);
+    while (!atomic_load(&job->done)) pthread_cond_wait(&m->changed, &m->lock);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void tain_upkeep_forget(tain_mirror *m, tain_table *t)
+{
+    if (!t->job) return;
+    wait_for(m, t->job);
+    job_free(t->job);
+}
+
+void tain_upkeep_stop(tain_mirror *m)
+{
+    if (!m->upkeep_runs) return;
+    tain_queue_close(m->jobs);
+    pthread_join(m->upkeep, NULL);
+    for (size_t i = 0; i < m->table_count; i++)
+        if (m->tables[i]->job) job_free(m->tables[i]->job);
+    tain_queue_free(m->jobs);
+    m->upkeep_runs = false;
+}
+
+/* --- finishing ----------------------------------------------------------------------------------------------------- */
+
+static void finish_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
+{
+    tain_delta_file *file = NULL;
+    const uint64_t *hashes;
+    size_t rows;
+    tain_error e = {0};
+    if (tain_rewrite_finish(job->rewrite, &file, &hashes, &rows, &e) != TAIN_OK) {
+        tain_mirror_say(m, "%s: merging small files was given up for now: %s", t->name, e.message);
+        return;
+    }
+    size_t n;
+    const uint32_t *inputs = tain_rewrite_inputs(job->rewrite, &n);
+    for (size_t i = 0; i < n; i++)
+        if (tain_table_file(t, inputs[i])) t->by_ordinal[inputs[i] - t->first_ordinal] = NULL;
+    if (!file) return;
+    tain_table_know_file(t, file);
+    if (tain_index_add(t->index, file->ordinal, 0, hashes, rows, &e) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
+}
+
+static void finish_merge(tain_table *t, tain_upkeep_job *job)
+{
+    if (tain_index_merge_finish(t->index, job->merge, &job->error) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
+    job->merge = NULL;
+}
+
+static void finish(tain_mirror *m, tain_table *t)
+{
+    tain_upkeep_job *job = t->job;
+    if (!job || !atomic_load(&job->done)) return;
+    if (job->status != TAIN_OK) {
+        tain_mirror_say(m, "%s: upkeep was given up for now: %s", t->name, job->error.message);
+    } else if (job->rewrite) {
+        finish_rewrite(m, t, job);
+    } else {
+        finish_merge(t, job);
+    }
+    job_free(job);
+}
+
+/* --- beginning ----------------------------------------------------------------------------------------------------- */
+
+static bool begin_rewrite(tain_table *t, tain_upkeep_job *job)
+{
+    size_t n;
+    tain_delta_file **files = tain_rewrite_pick(t->delta, false, &n);
+    if (!files) return false;
+    bool begun = tain_rewrite_begin(t->delta, t->store, files, n, &t->key, &job->rewrite, &job->error) == TAIN_OK;
+    free(files);
+    return begun;
+}
+
+static bool begin_merge(tain_table *t, tain_upkeep_job *job)
+{
+    job->merge = tain_index_merge_begin(t->index, false);
+    if (!job->merge) return false;
+    live_set_take(&job->live, t);
+    return true;
+}
+
+static void begin(tain_mirror *m, tain_table *t)
+{
+    if (t->job || !t->delta || !t->index || t->status != TAIN_TABLE_REPLICATING) return;
+    tain_upkeep_job *job = tain_alloc(sizeof *job);
+    job->table = t;
+    if (!begin_rewrite(t, job) && !begin_merge(t, job)) {
+        free(job);
+        return;
+    }
+    t->job = job;
+    if (!tain_queue_try_push(m->jobs, job)) {
+        atomic_store(&job->done, true);
+        job_free(job);
+    }
+}
+
+static void log_upkeep(tain_mirror *m, tain_table *t)
+{
+    tain_error e = {0};
+    if (!t->delta || t->status != TAIN_TABLE_REPLICATING) return;
+    if (tain_delta_checkpoint_due(t->delta)) {
+        if (tain_delta_checkpoint(t->delta, &e) != TAIN_OK || tain_delta_clean_log(t->delta, &e) != TAIN_OK)
+            tain_mirror_say(m, "%s: checkpoint was given up for now: %s", t->name, e.message);
+    }
+    if (t->next_vacuum > tain_monotonic()) return;
+    if (t->next_vacuum) { /* not at start: first what readers wait for */
+        tain_vacuum_result r;
+        if (tain_delta_vacuum(t->delta, RETENTION, false, &r, &e) != TAIN_OK)
+            tain_mirror_say(m, "%s: vacuum was given up for now: %s", t->name, e.message);
+    }
+    t->next_vacuum = tain_monotonic() + VACUUM_EVERY;
+}
+
+void tain_upkeep_step(tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (t->pending.dirty) continue;
+        finish(m, t);
+        begin(m, t);
+        log_upkeep(m, t);
+    }
+    tain_error e = {0};
+    if (tain_lake_fold_epochs(m->lake, RETENTION, &e) != TAIN_OK) tain_mirror_say(m, "epoch log: %s", e.message);
+}
+
+bool tain_upkeep_idle(tain_mirror *m)
+{
+    if (pthread_mutex_trylock(&m->tables_lock) == 0) {
+        tain_upkeep_step(m);
+        pthread_mutex_unlock(&m->tables_lock);
+    }
+    return !tain_queue_closed(m->parts);
+}

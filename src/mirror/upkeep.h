@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* upkeep.h -- what keeps tables good to read while commits go on: merging small files, checkpoints, log cleanup, index
+ * merges, vacuum.
+ *
+ * The heavy part of a job (reading files, writing the merged one) runs on the upkeep thread over what was live when it
+ * began; the writer thread finishes it between two epochs: rows deleted meanwhile are deleted in the merged file too.
+ * Files are merged by tiers of size: eight of one tier make one of a higher tier, so that live files grow with the
+ * logarithm of commits and each row is rewritten about once a tier. */
+#ifndef TAIN_MIRROR_UPKEEP_H
+#define TAIN_MIRROR_UPKEEP_H
+
+#include "mirror/mirror.h"
+
+tain_status tain_upkeep_start(tain_mirror *m, tain_error *err);
+void        tain_upkeep_stop(tain_mirror *m);
+/* After an epoch: finishes what is done, begins what is due. Thread: writer. */
+void tain_upkeep_step(tain_mirror *m);
+/* While nothing arrives. False: the queue of parts is closed, so the writer may end. */
+bool tain_upkeep_idle(tain_mirror *m);
+/* Forgets the job of a table that is about to be replaced: waits for it. Thread: writer or, while nothing is in
+ * flight, source. */
+void tain_upkeep_forget(tain_mirror *m, tain_table *t);
+
+/* --- one rewriting, also used by `tain table optimize` -------------------------------------------------------------- */
+
+typedef struct tain_rewrite tain_rewrite;
+
+/* Which live files to merge into one, at most ret_count of them (caller frees): the tier rule, or with all everything
+ * that is small or has deleted rows. NULL: none due. */
+tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, size_t *ret_count);
+/* Notes the files' content as of now. key NULL: no hashes wanted. Thread: the table's. */
+tain_status tain_rewrite_begin(tain_delta *t, tain_store *folder, tain_delta_file **files, size_t n, const tain_key *key, tain_rewrite **ret, tain_error *err);
+/* Reads and writes. Thread: any. */
+tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err);
+/* Commits the merged file in place of the others. Thread: the table's. The new file (NULL: no row was left) is live
+ * then; *ret_hashes (borrowed) are the hashes of its rows. */
+tain_status tain_rewrite_finish(tain_rewrite *r, tain_delta_file **ret, const uint64_t **ret_hashes, size_t *ret_rows, tain_error *err);
+/* Ordinals of the files it replaces. */
+const uint32_t *tain_rewrite_inputs(const tain_rewrite *r, size_t *ret_count);
+void tain_rewrite_free(tain_rewrite *r); /* accepts NULL */
+
+#endif

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/worker.h"
+
+#include <stdlib.h>
+
+#include "base/fault.h"
+#include "base/text.h"
+#include "mirror/intake.h"
+#include "mirror/status.h"
+#include "mirror/upkeep.h"
+
+#define POLL_SLICE      (100 * TAIN_MILLISECOND)
+#define IDLE_RECORD     (10 * TAIN_SECOND) /* a position that moved without changes is recorded this often */
+#define REPORT_EVERY    (200 * TAIN_MILLISECOND)
+#define STATUS_EVERY    TAIN_SECOND
+#define PAUSE_LEAST     (200 * TAIN_MILLISECOND)
+#define PAUSE_MOST      (5 * TAIN_SECOND)
+#define GIVE_UP         (30 * TAIN_SECOND) /* with once */
+
+static tain_mirror *_Atomic running;
+static atomic_size_t        failed_tables;
+
+void tain_worker_stop(void)
+{
+    tain_mirror *m = atomic_load(&running);
+    if (!m) return;
+    atomic_store(&m->stop, true);
+    if (m->source) tain_source_cancel(m->source);
+}
+
+size_t tain_worker_failed_tables(void)
+{
+    return atomic_load(&failed_tables);
+}
+
+/* --- tables -------------------------------------------------------------------------------------------------------- */
+
+void tain_mirror_say(tain_mirror *m, const char *format, ...)
+{
+    if (!m->say) return;
+    char line[2500];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    m->say(line);
+}
+
+tain_table *tain_mirror_find(tain_mirror *m, const char *name)
+{
+    for (size_t i = 0; i < m->table_count; i++)
+        if (strcmp(m->tables[i]->name, name) == 0) return m->tables[i];
+    return NULL;
+}
+
+tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
+{
+    tain_table *t = tain_table_new(tain_lake_store(m->lake), tain_lake_cache_dir(m->lake), m->app_id, source);
+    source->user = t;
+    pthread_mutex_lock(&m->lock);
+    if (m->table_count == m->table_capacity) {
+        m->table_capacity = m->table_capacity ? m->table_capacity * 2 : 32;
+        m->tables = tain_realloc(m->tables, m->table_capacity * sizeof(tain_table *));
+    }
+    m->tables[m->table_count++] = t;
+    pthread_mutex_unlock(&m->lock);
+    return t;
+}
+
+static const tain_finding *worst(const tain_source_table *s)
+{
+    for (size_t i = 0; i < s->finding_count; i++)
+        if (s->findings[i].level == s->verdict) return &s->findings[i];
+    return NULL;
+}
+
+/* A table that cannot be mirrored is shown, stopped, with the reason: it enters by itself once it can. */
+static void refuse(tain_mirror *m, tain_table *t)
+{
+    const tain_finding *f = worst(t->source);
+    tain_table_set_status(t, TAIN_TABLE_STOPPED, f ? f->message : "not mirrored", f ? f->remedy : NULL);
+    tain_mirror_say(m, "%s is not mirrored: %s%s%s", t->name, f ? f->message : "", f && f->remedy ? "; " : "", f && f->remedy ? f->remedy : "");
+}
+
+static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last)
+{
+    bool found = false;
+    tain_error e = {0};
+    if (tain_table_open(t, &last->position, last->number, &found, &e) != TAIN_OK) {
+        tain_mirror_fail_table(m, t, &e);
+        return;
+    }
+    t->needs_load = !found;
+    if (!found) return;
+    tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
+    int64_t version = tain_delta_txn(t->delta, m->app_id);
+    if (version >= m->next_epoch) m->next_epoch = version + 1;
+    /* One whose commit was not followed by a record is announced by the next. */
+    t->announced = version <= last->number && tain_position_compare(&t->have, &last->position) <= 0;
+}
+
+static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain_error *err)
+{
+    tain_epoch last;
+    TAIN_TRY(tain_lake_last_epoch(m->lake, &last, err));
+    m->position = last.position;
+    m->epoch = last.number;
+    m->source_time = last.source_time;
+    m->next_epoch = last.number + 1;
+    for (size_t i = 0; i < catalog->count; i++) {
+        tain_table *t = tain_mirror_add(m, catalog->tables[i]);
+        if (catalog->tables[i]->verdict == TAIN_VERDICT_ERROR) {
+            refuse(m, t);
+        } else {
+            open_table(m, t, &last);
+        }
+    }
+    tain_status_restore(m);
+    return TAIN_OK;
+}
+
+static bool schema_differs(const tain_table *t)
+{
+    return t->delta && !tain_schema_equal(tain_delta_meta(t->delta)->schema, t->schema);
+}
+
+/* Which tables are loaded: those without content, those asked for, those whose shape changed while nobody looked. */
+static tain_status choose_loads(tain_mirror *m, const tain_worker_options *o, tain_error *err)
+{
+    for (const char **name = o->resync; name && *name; name++) {
+        tain_table *t = tain_mirror_find(m, *name);
+        if (!t) return tain_fail(err, TAIN_E_NOT_FOUND, "--resync %s: the mirror has no such table", *name);
+        t->needs_load = t->status != TAIN_TABLE_STOPPED;
+    }
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (t->status == TAIN_TABLE_STOPPED) continue;
+        if (o->resync_all) t->needs_load = true;
+        if (!t->needs_load && t->status == TAIN_TABLE_REPLICATING && schema_differs(t)) {
+            t->needs_load = true;
+            t->load_reason = tain_strdup("its columns changed while it was not followed");
+            tain_mirror_say(m, "%s: %s; it is loaded again", t->name, t->load_reason);
+        }
+    }
+    return TAIN_OK;
+}
+
+/* A table to be reloaded whose folder is damaged starts from nothing. */
+static tain_status clear_damaged(tain_mirror *m, tain_error *err)
+{
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (!t->needs_load || t->delta || t->status != TAIN_TABLE_FAILED) continue;
+        TAIN_TRY(tain_store_remove_all(tain_lake_store(m->lake), t->folder, err));
+    }
+    return TAIN_OK;
+}
+
+/* --- the source ---------------------------------------------------------------------------------------------------- */
+
+static tain_status check_source(tain_mirror *m, tain_catalog *catalog, tain_error *err)
+{
+    tain_finding *findings = NULL;
+    size_t n = 0;
+    TAIN_TRY(m->source->ops->describe(m->source, catalog, &findings, &n, err));
+    tain_status st = TAIN_OK;
+    for (size_t i = 0; i < n && st == TAIN_OK; i++) {
+        if (findings[i].level != TAIN_VERDICT_ERROR) continue;
+        st = tain_fail(err, TAIN_E_CONFIG, "%s", findings[i].message);
+        if (findings[i].remedy) tain_error_remedy(err, "%s", findings[i].remedy);
+    }
+    tain_findings_free(findings, n);
+    return st;
+}
+
+static bool any_content(const tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++)
+        if (m->tables[i]->delta) return true;
+    return false;
+}
+
+/* Where the stream must begin: what the epoch log says; before the first record, where the tables are. */
+static tain_status start_position(tain_mirror *m, tain_position *ret, tain_error *err)
+{
+    *ret = m->position;
+    if (ret->text[0]) return TAIN_OK;
+    for (size_t i = 0; i < m->table_count; i++) {
+        const tain_table *t = m->tables[i];
+        if (t->status != TAIN_TABLE_REPLICATING) continue;
+        if (!ret->text[0] || tain_position_compare(&t->have, ret) < 0) *ret = t->have;
+    }
+    return ret->text[0] ? TAIN_OK : m->source->ops->head(m->source, ret, err);
+}
+
+/* An existing mirror first makes sure that the source still has its position: before anything is made anew there. */
+static tain_status prepare(tain_mirror *m, const tain_worker_options *o, tain_error *err)
+{
+    bool fresh;
+    if (any_content(m) && !o->resync_all) {
+        tain_position from;
+        TAIN_TRY(start_position(m, &from, err));
+        TAIN_TRY(m->source->ops->start(m->source, &from, err));
+    }
+    TAIN_TRY(m->source->ops->prepare(m->source, m->say, &fresh, err));
+    if (!fresh || !any_content(m) || o->resync_all) return TAIN_OK;
+    tain_status st = tain_fail(err, TAIN_E_GONE, "the source has forgotten where this mirror was");
+    tain_error_remedy(err, "reload all tables with --resync");
+    return st;
+}
+
+/* --- waiting for the source ---------------------------------------------------------------------------------------- */
+
+typedef struct patience { tain_time pause, since; } patience;
+
+static void pause_for(tain_mirror *m, tain_time how_long)
+{
+    tain_time until = tain_monotonic() + how_long;
+    struct timespec step = {.tv_nsec = 20 * 1000 * 1000};
+    while (tain_monotonic() < until && !atomic_load(&m->stop)) nanosleep(&step, NULL);
+}
+
+static bool wait_and_retry(tain_mirror *m, patience *p, tain_status st, const tain_error *e)
+{
+    if (tain_status_policy(st) != TAIN_POLICY_RETRY || atomic_load(&m->stop)) return false;
+    tain_time now = tain_monotonic();
+    if (!p->pause) {
+        *p = (patience){.pause = PAUSE_LEAST, .since = now};
+        tain_mirror_say(m, "%s; trying again", e->message);
+    }
+    if (m->once && now - p->since > GIVE_UP) return false;
+    pause_for(m, p->pause);
+    p->pause = p->pause * 2 > PAUSE_MOST ? PAUSE_MOST : p->pause * 2;
+    return !atomic_load(&m->stop);
+}
+
+static void recovered(tain_mirror *m, patience *p)
+{
+    if (p->pause) tain_mirror_say(m, "going on");
+    *p = (patience){0};
+}
+
+static bool loads_wanted(const tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++)
+        if (m->tables[i]->needs_load && m->tables[i]->source) return true;
+    return false;
+}
+
+static tain_status load_with_patience(tain_mirror *m, tain_error *err)
+{
+    patience p = {0};
+    while (loads_wanted(m) && !atomic_load(&m->stop)) {
+        tain_status st = tain_load_tables(m, err);
+        if (st == TAIN_E_CANCELLED && atomic_load(&m->stop)) return TAIN_OK;
+        if (st != TAIN_OK && !wait_and_retry(m, &p, st, err)) return atomic_load(&m->stop) ? TAIN_OK : st;
+        if (st == TAIN_OK) break;
+    }
+    recovered(m, &p);
+    return TAIN_OK;
+}
+
+/* --- streaming ----------------------------------------------------------------------------------------------------- */
+
+static void set_state(tain_mirror *m, tain_mirror_state s)
+{
+    pthread_mutex_lock(&m->lock);
+    m->state = s;
+    pthread_mutex_unlock(&m->lock);
+}
+
+static tain_status writer_failure(tain_mirror *m, tain_error *err)
+{
+    pthread_mutex_lock(&m->lock);
+    tain_error e = m->failure;
+    pthread_mutex_unlock(&m->lock);
+    if (e.code != TAIN_OK && err) *err = e;
+    return e.code;
+}
+
+static tain_status confirm(tain_mirror *m, tain_position *confirmed, tain_error *err)
+{
+    pthread_mutex_lock(&m->lock);
+    tain_position p = m->position;
+    pthread_mutex_unlock(&m->lock);
+    if (!p.text[0] || tain_position_compare(&p, confirmed) <= 0) return TAIN_OK;
+    TAIN_TRY(m->source->ops->confirm(m->source, &p, err));
+    tain_fault(TAIN_FAULT_EPOCH_CONFIRMED);
+    *confirmed = p;
+    return TAIN_OK;
+}
+
+/* Everything gathered is written down and confirmed. */
+static tain_status settle(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)
+{
+    bool moved = tain_position_compare(&in->position, &m->position) > 0;
+    if (!in->open && (in->part || in->given || moved)) TAIN_TRY(tain_intake_cut(in, err));
+    tain_writer_drain(m);
+    TAIN_TRY(writer_failure(m, err));
+    return confirm(m, confirmed, err);
+}
+
+static tain_status cut_if_due(tain_mirror *m, tain_intake *in, tain_error *err)
+{
+    tain_time now = tain_monotonic();
+    if (tain_intake_due(in, now)) return tain_intake_cut(in, err);
+    bool idle = !in->part && !in->given && !in->open && tain_writer_idle(m);
+    if (idle && now - in->last_cut > IDLE_RECORD && tain_position_compare(&in->position, &m->position) > 0) return tain_intake_cut(in, err);
+    return TAIN_OK;
+}
+
+static tain_status load_again(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)
+{
+    TAIN_TRY(settle(m, in, confirmed, err));
+    in->load_wanted = false;
+    bool fresh;
+    TAIN_TRY(m->source->ops->prepare(m->source, m->say, &fresh, err));
+    return load_with_patience(m, err);
+}
+
+static tain_time poll_deadline(const tain_intake *in)
+{
+    tain_time slice = tain_monotonic() + POLL_SLICE, due = tain_intake_due_at(in);
+    return due < slice ? due : slice;
+}
+
+/* One turn of the loop. *done: caught up (once). */
+static tain_status turn(tain_mirror *m, tain_intake *in, tain_position *confirmed, const tain_position *target, bool *done, tain_error *err)
+{
+    tain_status st = m->source->ops->poll(m->source, &in->sink, poll_deadline(in), err);
+    if (st == TAIN_E_CANCELLED) st = in->trouble;
+    TAIN_TRY(st);
+    TAIN_TRY(writer_failure(m, err));
+    TAIN_TRY(cut_if_due(m, in, err));
+    TAIN_TRY(confirm(m, confirmed, err));
+    if (in->load_wanted && !in->open) TAIN_TRY(load_again(m, in, confirmed, err));
+    *done = m->once && !in->open && !in->load_wanted && tain_position_compare(&in->position, target) >= 0;
+    return TAIN_OK;
+}
+
+static tain_status begin_stream(tain_mirror *m, tain_intake *in, tain_position *target, tain_error *err)
+{
+    tain_position from;
+    TAIN_TRY(start_position(m, &from, err));
+    in->position = from;
+    TAIN_TRY(m->source->ops->start(m->source, &from, err));
+    return m->once && !target->text[0] ? m->source->ops->head(m->source, target, err) : TAIN_OK;
+}
+
+/* A stream that broke begins again behind the last epoch. */
+static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
+{
+    patience p = {0};
+    tain_position target = {0}, confirmed = {0};
+    bool done = false, begun = false;
+    while (!done && !atomic_load(&m->stop)) {
+        tain_status st = begun ? TAIN_OK : begin_stream(m, in, &target, err);
+        begun = true;
+        if (st == TAIN_OK) {
+            set_state(m, TAIN_MIRROR_RUNNING);
+            if (!m->position.text[0] && tain_writer_idle(m)) st = tain_intake_cut(in, err); /* the first record: loaded */
+        }
+        if (st == TAIN_OK) st = turn(m, in, &confirmed, &target, &done, err);
+        if (st == TAIN_OK) {
+            recovered(m, &p);
+            continue;
+        }
+        if (writer_failure(m, err) != TAIN_OK) return m->failure.code;
+        if (!wait_and_retry(m, &p, st, err)) return atomic_load(&m->stop) ? TAIN_OK : st;
+        tain_intake_abort(in);
+        begun = false;
+    }
+    return settle(m, in, &confirmed, err);
+}
+
+/* --- reporting ----------------------------------------------------------------------------------------------------- */
+
+typedef struct reporter {
+    tain_mirror               *mirror;
+    const tain_worker_options *options;
+    pthread_t                  thread;
+    atomic_bool                stop;
+} reporter;
+
+static void *report_main(void *ctx)
+{
+    reporter *r = ctx;
+    tain_time next_status = 0;
+    struct timespec step = {.tv_nsec = REPORT_EVERY * 1000};
+    while (!atomic_load(&r->stop)) {
+        if (r->options->progress) r->options->progress(r->mirror, r->options->progress_ctx);
+        if (tain_monotonic() >= next_status) {
+            /* A lake that cannot be written to is the writer's to report. */
+            if (tain_status_write(r->mirror, NULL) != TAIN_OK) next_status += STATUS_EVERY;
+            next_status = tain_monotonic() + STATUS_EVERY;
+        }
+        nanosleep(&step, NULL);
+    }
+    return NULL;
+}
+
+static void report_start(reporter *r, tain_mirror *m, const tain_worker_options *o)
+{
+    *r = (reporter){.mirror = m, .options = o};
+    if (pthread_create(&r->thread, NULL, report_main, r) != 0) abort();
+}
+
+static void report_stop(reporter *r)
+{
+    atomic_store(&r->stop, true);
+    pthread_join(r->thread, NULL);
+    if (r->options->progress) r->options->progress(r->mirror, r->options->progress_ctx);
+    if (tain_status_write(r->mirror, NULL) != TAIN_OK) return; /* said elsewhere */
+}
+
+/* --- from start to stop -------------------------------------------------------------------------------------------- */
+
+static tain_status run_loaded(tain_mirror *m, const tain_worker_options *o, tain_error *err)
+{
+    TAIN_TRY(load_with_patience(m, err));
+    if (atomic_load(&m->stop)) return TAIN_OK;
+    tain_intake in;
+    tain_intake_init(&in, m, (size_t)m->definition->memory / 8);
+    tain_status st = stream(m, &in, err);
+    tain_intake_done(&in);
+    return st;
+}
+
+static tain_status run_prepared(tain_mirror *m, const tain_worker_options *o, tain_error *err)
+{
+    TAIN_TRY(prepare(m, o, err));
+    TAIN_TRY(clear_damaged(m, err));
+    TAIN_TRY(tain_upkeep_start(m, err));
+    TAIN_TRY(tain_writer_start(m, err));
+    reporter r;
+    report_start(&r, m, o);
+    tain_status st = run_loaded(m, o, err);
+    set_state(m, TAIN_MIRROR_STOPPING);
+    tain_writer_stop(m);
+    tain_upkeep_stop(m);
+    set_state(m, TAIN_MIRROR_STOPPED);
+    report_stop(&r);
+    return st;
+}
+
+static tain_status fill_definition(tain_definition *d, bool *ret_new, tain_error *err)
+{
+    *ret_new = true;
+    tain_store *lake;
+    tain_status st = tain_store_open(d->lake_url, false, &lake, err);
+    if (st == TAIN_OK) {
+        st = tain_definition_load(d, lake, err);
+        tain_store_close(lake);
+        *ret_new = st == TAIN_E_NOT_FOUND;
+    }
+    if (st != TAIN_OK && st != TAIN_E_NOT_FOUND) return st;
+    if (!d->name) d->name = tain_definition_make_name(d->lake_url);
+    if (d->id) return TAIN_OK;
+    char id[37];
+    tain_uuid_text(id);
+    d->id = tain_strdup(id);
+    return TAIN_OK;
+}
+
+/* The source is looked at before anything is made in the lake, the lake is ours before anything is made in the source. */
+static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error *err)
+{
+    tain_definition *d = m->definition;
+    bool is_new;
+    TAIN_TRY(fill_definition(d, &is_new, err));
+    tain_catalog catalog;
+    tain_source_options so = tain_definition_source_options(d, NULL);
+    so.spool_dir = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+    m->app_id = tain_format("tain:%s", d->id);
+    tain_status st = tain_source_open(&so, &m->source, err);
+    if (st == TAIN_OK) st = check_source(m, &catalog, err);
+    if (st == TAIN_OK) st = tain_lake_open(d->lake_url, true, &m->lake, err);
+    if (st == TAIN_OK) st = tain_lake_lock(m->lake, err);
+    if (st == TAIN_OK && is_new) st = tain_definition_save(d, tain_lake_store(m->lake), err);
+    if (st == TAIN_OK) st = open_tables(m, &catalog, err);
+    if (st == TAIN_OK) st = choose_loads(m, o, err);
+    if (st == TAIN_OK) st = run_prepared(m, o, err);
+    return st;
+}
+
+static void mirror_done(tain_mirror *m)
+{
+    atomic_store(&running, NULL);
+    size_t failed = 0;
+    for (size_t i = 0; i < m->table_count; i++) {
+        failed += m->tables[i]->status == TAIN_TABLE_FAILED;
+        tain_table_free(m->tables[i]);
+    }
+    atomic_store(&failed_tables, failed);
+    free(m->tables);
+    tain_source_close(m->source);
+    tain_lake_close(m->lake);
+    tain_pool_free(m->pool);
+    free(m->app_id);
+    pthread_mutex_destroy(&m->lock);
+    pthread_mutex_destroy(&m->tables_lock);
+    pthread_cond_destroy(&m->changed);
+}
+
+tain_status tain_worker_run(tain_definition *d, const tain_worker_options *o, tain_error *err)
+{
+    tain_mirror m = {.definition = d, .once = o->once, .say = o->say};
+    pthread_mutex_init(&m.lock, NULL);
+    pthread_mutex_init(&m.tables_lock, NULL);
+    pthread_cond_init(&m.changed, NULL);
+    m.pool = tain_pool_new(2);
+    atomic_store(&running, &m);
+    tain_status st = run(&m, o, err);
+    mirror_done(&m);
+    return st;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "base/fault.h"
+#include "mirror/apply.h"
+#include "mirror/mirror.h"
+#include "mirror/upkeep.h"
+
+enum { PARTS_IN_QUEUE = 1, GIVE_UP_SECONDS = 30, MAX_PAUSE_MS = 5000 };
+
+void tain_part_free(tain_part *p)
+{
+    if (!p) return;
+    for (size_t i = 0; i < p->count; i++) {
+        for (tain_item *item = p->tables[i].first, *next; item; item = next) {
+            next = item->next;
+            if (item->kind == TAIN_ITEM_CHANGES) tain_changes_done(&item->changes);
+            free(item->shape.key);
+            free(item);
+        }
+    }
+    free(p->tables);
+    free(p);
+}
+
+/* --- applying ------------------------------------------------------------------------------------------------------ */
+
+static tain_status apply_item(tain_table *t, tain_item *item, tain_error *err)
+{
+    switch (item->kind) {
+    case TAIN_ITEM_CHANGES: return tain_apply_changes(t, &item->changes, err);
+    case TAIN_ITEM_TRUNCATE: return tain_apply_truncate(t, err);
+    case TAIN_ITEM_SCHEMA:
+        tain_table_shape(t, &item->shape);
+        tain_apply_schema(t, item->shape.columns);
+        return TAIN_OK;
+    }
+    return TAIN_OK;
+}
+
+/* What is applied is taken off the list, so that a retry goes on where the failure was. */
+static tain_status apply_table(void *ctx, tain_error *err)
+{
+    tain_table_part *tp = ctx;
+    while (tp->first) {
+        if (tp->table->status == TAIN_TABLE_REPLICATING) TAIN_TRY_IN(err, apply_item(tp->table, tp->first, err), "table %s", tp->table->name);
+        tain_item *item = tp->first;
+        tp->first = item->next;
+        if (item->kind == TAIN_ITEM_CHANGES) tain_changes_done(&item->changes);
+        free(item->shape.key);
+        free(item);
+    }
+    return TAIN_OK;
+}
+
+static bool is_tables_own(tain_status st)
+{
+    return st == TAIN_E_CORRUPT || st == TAIN_E_NOT_FOUND || st == TAIN_E_UNSUPPORTED || st == TAIN_E_INVALID;
+}
+
+static tain_status apply_one_by_one(tain_mirror *m, tain_part *part, tain_error *err)
+{
+    tain_status st = TAIN_OK;
+    for (size_t i = 0; i < part->count; i++) {
+        tain_status one = apply_table(&part->tables[i], err);
+        if (is_tables_own(one)) {
+            tain_mirror_fail_table(m, part->tables[i].table, err);
+        } else if (one != TAIN_OK) {
+            st = one;
+        }
+    }
+    return st;
+}
+
+static tain_status apply(tain_mirror *m, tain_part *part, tain_error *err)
+{
+    if (part->count < 2) return apply_one_by_one(m, part, err);
+    void **items = tain_alloc(part->count * sizeof *items);
+    for (size_t i = 0; i < part->count; i++) items[i] = &part->tables[i];
+    tain_status st = tain_pool_run(m->pool, apply_table, items, part->count, err);
+    free(items);
+    return st == TAIN_OK ? st : apply_one_by_one(m, part, err);
+}
+
+static void abort_epoch(tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++) tain_pending_clear(m->tables[i]);
+}
+
+static tain_status process(tain_mirror *m, tain_part *part, tain_error *err)
+{
+    tain_fault(TAIN_FAULT_EPOCH_BEFORE_WRITE);
+    TAIN_TRY(apply(m, part, err));
+    return part->final ? tain_epoch_commit(m, part, err) : TAIN_OK;
+}
+
+/* --- trouble ------------------------------------------------------------------------------------------------------- */
+
+static void note_trouble(tain_mirror *m, const tain_error *e)
+{
+    pthread_mutex_lock(&m->lock);
+    bool news = m->trouble.code != e->code;
+    m->trouble = *e;
+    pthread_cond_broadcast(&m->changed);
+    pthread_mutex_unlock(&m->lock);
+    if (news && e->code != TAIN_OK) tain_mirror_say(m, "cannot write to the lake: %s; trying again (%s)", e->message, tain_error_advice(e));
+    if (news && e->code == TAIN_OK) tain_mirror_say(m, "writing to the lake again");
+}
+
+static void give_up(tain_mirror *m, const tain_error *e)
+{
+    pthread_mutex_lock(&m->lock);
+    m->failure = *e;
+    pthread_cond_broadcast(&m->changed);
+    pthread_mutex_unlock(&m->lock);
+    tain_source_cancel(m->source);
+}
+
+/* Waits, but not longer than a stop. */
+static void pause_for(tain_mirror *m, tain_time how_long)
+{
+    tain_time until = tain_monotonic() + how_long;
+    struct timespec step = {.tv_nsec = 20 * 1000 * 1000};
+    while (tain_monotonic() < until && !atomic_load(&m->stop)) nanosleep(&step, NULL);
+}
+
+static bool worth_another_try(tain_mirror *m, tain_status st, tain_time began)
+{
+    if (st == TAIN_E_CONFLICT || (tain_status_policy(st) != TAIN_POLICY_RETRY && st != TAIN_E_PERMISSION)) return false;
+    if (atomic_load(&m->stop)) return false;
+    return !m->once || tain_monotonic() - began < GIVE_UP_SECONDS * TAIN_SECOND;
+}
+
+/* Tries until it is done or hopeless. */
+static tain_status process_with_patience(tain_mirror *m, tain_part *part, tain_error *err)
+{
+    tain_time began = tain_monotonic(), pause = 50 * TAIN_MILLISECOND;
+    for (;;) {
+        tain_status st = process(m, part, err);
+        if (st == TAIN_OK) {
+            if (m->trouble.code != TAIN_OK) note_trouble(m, &(tain_error){0});
+            return TAIN_OK;
+        }
+        if (!worth_another_try(m, st, began)) return st;
+        note_trouble(m, err);
+        pause_for(m, pause);
+        if (pause < MAX_PAUSE_MS * TAIN_MILLISECOND) pause *= 2;
+    }
+}
+
+/* --- the thread ---------------------------------------------------------------------------------------------------- */
+
+static void done_with(tain_mirror *m, tain_part *part)
+{
+    bool final = part->final;
+    tain_part_free(part);
+    if (final) tain_upkeep_step(m);
+    pthread_mutex_unlock(&m->tables_lock);
+    pthread_mutex_lock(&m->lock);
+    m->in_flight--;
+    pthread_cond_broadcast(&m->changed);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void *writer_main(void *ctx)
+{
+    tain_mirror *m = ctx;
+    for (;;) {
+        tain_part *part = tain_queue_pop(m->parts, tain_monotonic() + 200 * TAIN_MILLISECOND);
+        if (!part) {
+            if (tain_upkeep_idle(m)) continue;
+            break;
+        }
+        tain_error e = {0};
+        pthread_mutex_lock(&m->tables_lock);
+        if (part->abort) {
+            abort_epoch(m);
+        } else if (m->failure.code == TAIN_OK && process_with_patience(m, part, &e) != TAIN_OK) {
+            abort_epoch(m);
+            give_up(m, &e);
+        }
+        done_with(m, part);
+    }
+    return NULL;
+}
+
+tain_status tain_writer_start(tain_mirror *m, tain_error *err)
+{
+    m->parts = tain_queue_new(PARTS_IN_QUEUE);
+    if (pthread_create(&m->writer, NULL, writer_main, m) != 0) return tain_fail_errno(err, "cannot start the writer thread");
+    m->writer_runs = true;
+    return TAIN_OK;
+}
+
+tain_status tain_writer_give(tain_mirror *m, tain_part *part, tain_error *err)
+{
+    pthread_mutex_lock(&m->lock);
+    bool failed = m->failure.code != TAIN_OK;
+    if (!failed) m->in_flight++;
+    pthread_mutex_unlock(&m->lock);
+    if (!failed && tain_queue_push(m->parts, part)) return TAIN_OK;
+    tain_part_free(part);
+    return tain_fail(err, TAIN_E_CANCELLED, "the writer has stopped");
+}
+
+bool tain_writer_idle(tain_mirror *m)
+{
+    pthread_mutex_lock(&m->lock);
+    bool idle = m->in_flight == 0;
+    pthread_mutex_unlock(&m->lock);
+    return idle;
+}
+
+void tain_writer_drain(tain_mirror *m)
+{
+    pthread_mutex_lock(&m->lock);
+    while (m->in_flight) pthread_cond_wait(&m->changed, &m->lock);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void tain_writer_stop(tain_mirror *m)
+{
+    if (!m->writer_runs) return;
+    tain_writer_drain(m);
+    tain_queue_close(m->parts);
+    pthread_join(m->writer, NULL);
+    tain_queue_free(m->parts);
+    m->writer_runs = false;
+}

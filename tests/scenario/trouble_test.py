@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What can go wrong from outside: one clear line with the remedy, exit 3, nothing confirmed, nothing half-made, and after the
+remedy the same command goes on."""
+import os
+import shutil
+import signal
+import subprocess
+
+from harness import *
+
+
+def assert_refused(r, *words):
+    assert r.code == 3, r
+    first = r.err.strip().splitlines()[-2:] if r.err.strip() else []
+    for w in words:
+        assert w.lower() in r.err.lower(), f"expected \"{w}\" in: {r}"
+    assert "remedy" in r.err, r
+    return first
+
+
+def test_server_is_not_there(folder):
+    lake = os.path.join(folder, "lake")
+    r = tain("mirror", "postgresql://postgres@127.0.0.1:1/shop", lake, "--once", timeout=90)
+    assert_refused(r, "127.0.0.1")
+    assert not os.path.exists(lake), "something half-made was left"
+
+
+def test_settings_that_stand_in_the_way(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder, wal_level="replica") as pg:
+        pg.sql("create table a (id int primary key)")
+        assert_refused(tain("mirror", pg.url(), lake, "--once"), "wal_level", "logical")
+        assert not os.path.exists(lake)
+        assert tain("check", pg.url()).code == 1
+
+
+def test_passwords_and_privileges(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key); insert into a values (1); create role plain login password 'secret-word';"
+               "create role reader login replication password 'secret-word'; grant create on database shop to reader")
+        hba = os.path.join(pg.data, "pg_hba.conf")
+        text = open(hba).read()
+        open(hba, "w").write("local all plain scram-sha-256\nlocal all reader scram-sha-256\nlocal replication reader scram-sha-256\n" + text)
+        pg.sql("select pg_reload_conf()")
+        r = tain("mirror", pg.url("plain", password="wrong-word"), lake, "--once")
+        assert_refused(r, "password")
+        assert "wrong-word" not in r.err + r.out, "a password was shown"
+        assert_refused(tain("mirror", pg.url("plain", password="secret-word"), lake, "--once"), "replication")
+        check = tain("check", pg.url("reader", password="secret-word"))
+        assert check.code == 1 and "grant select" in check.out.lower(), check
+        assert not os.path.exists(lake)
+        pg.sql("alter table a owner to reader")
+        tain("mirror", pg.url("reader", password="env:SECRET"), lake, "--once", check=0, env={"SECRET": "secret-word"})
+        stored = open(os.path.join(lake, "mirroring.json")).read()
+        assert "secret-word" not in stored, stored
+
+
+def test_no_free_slot(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder, max_replication_slots=1) as pg:
+        pg.sql("create table a (id int primary key); select pg_create_physical_replication_slot('other')")
+        assert_refused(tain("mirror", pg.url(), lake, "--once"), "slot")
+        assert not os.path.exists(lake)
+        assert pg.sql("select count(*) from pg_publication") == "0"
+
+
+def test_table_without_key_is_refused_and_the_others_go_on(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table nokey (v int); insert into nokey values (1); create table a (id int primary key); insert into a values (1)")
+        r = tain("mirror", pg.url(), lake, "--once", check=0)
+        assert "nokey" in r.err and "replica identity" in r.err.lower(), r
+        pg.sql("update nokey set v = 2")  # the application's own updates still work
+        assert_same_as_postgres(pg, lake, "public.a")
+        check = json.loads(tain("check", pg.url(), "--json").out)
+        verdicts = {t["name"]: t["verdict"] for t in check["tables"]}
+        assert verdicts == {"public.nokey": "error", "public.a": "ok"}, check
+        pg.sql("alter table nokey replica identity full")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert_same_as_postgres(pg, lake, "public.a", "public.nokey")
+        pg.sql("insert into nokey values (2), (2), (3); delete from nokey where ctid = (select min(ctid) from nokey where v = 2); update nokey set v = 9 where v = 3")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert_same_as_postgres(pg, lake, "public.nokey")
+
+
+def test_lost_slot_is_said_and_resync_reloads(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, v text); insert into a values (1, 'x')")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        slot = pg.sql("select slot_name from pg_replication_slots")
+        pg.sql(f"select pg_drop_replication_slot('{slot}'); insert into a values (2, 'y'); delete from a where id = 1")
+        for _ in range(2):  # it is refused again and again, not only once
+            assert_refused(tain("mirror", pg.url(), lake, "--once"), slot, "--resync")
+        tain("mirror", pg.url(), lake, "--once", "--resync", check=0)
+        assert_same_as_postgres(pg, lake, "public.a")
+        pg.sql("insert into a values (3, 'z')")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert_same_as_postgres(pg, lake, "public.a")
+
+
+def test_slot_moved_by_somebody_else(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, v text); insert into a values (1, 'x')")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        slot = pg.sql("select slot_name from pg_replication_slots")
+        pg.sql("insert into a values (2, 'y')")
+        pg.sql(f"select pg_replication_slot_advance('{slot}', pg_current_wal_lsn())")
+        assert_refused(tain("mirror", pg.url(), lake, "--once"), "--resync")
+        tain("mirror", pg.url(), lake, "--once", "--resync", check=0)
+        assert_same_as_postgres(pg, lake, "public.a")
+
+
+def test_server_restarts_while_following(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, v text); insert into a values (1, 'x')")
+        with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+            wait_until(lambda: last_epoch(lake), what="first epoch")
+            for i, mode in enumerate(("fast", "immediate", "fast")):
+                pg.sql(f"insert into a values ({10 + i}, 'before')")
+                pg.stop(mode)
+                assert m.process.poll() is None, m.output()
+                pg.start()
+                pg.sql(f"insert into a values ({20 + i}, 'after')")
+                wait_until(lambda: (20 + i, "after") in read_delta(table_folder(lake, "public.a"))[2], what="change after the restart")
+            assert m.stop(signal.SIGTERM) == 0, m.output()
+        assert_same_as_postgres(pg, lake, "public.a")
+
+
+def test_second_writer_is_refused(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key)")
+        with Background("mirror", pg.url(), lake) as m:
+            wait_until(lambda: last_epoch(lake), what="first epoch")
+            r = tain("mirror", pg.url(), lake, "--once")
+            assert r.code == 3 and str(m.process.pid) in r.err, r
+            assert lake_status(lake)["status"] == "Running"
+            assert m.stop() == 0
+
+
+def test_disk_full_and_room_again(folder):
+    if os.geteuid() != 0:
+        raise Skip("needs root to mount a small file system")
+    small = os.path.join(folder, "small")
+    os.mkdir(small)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", small], stderr=subprocess.DEVNULL).returncode:
+        raise Skip("cannot mount a tmpfs here")
+    lake = os.path.join(small, "lake")
+    try:
+        with Postgres(folder) as pg:
+            pg.sql("create table a (id int primary key, v text); insert into a values (1, 'x')")
+            with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+                wait_until(lambda: last_epoch(lake), what="first epoch")
+                ballast = os.path.join(small, "ballast")
+                with open(ballast, "wb") as f:
+                    try:
+                        while True:
+                            f.write(b"x" * 4096)
+                            f.flush()
+                    except OSError:
+                        pass
+                pg.sql("insert into a select i, repeat(md5(i::text), 4) from generate_series(2, 3000) i")
+                wait_until(lambda: "again" in m.output(), what="trouble told")
+                confirmed = pg.sql("select confirmed_flush_lsn from pg_replication_slots")
+                assert read_delta(table_folder(lake, "public.a"))[2] == [(1, "x")]
+                assert m.process.poll() is None, m.output()
+                os.unlink(ballast)
+                wait_until(lambda: len(read_delta(table_folder(lake, "public.a"))[2]) == 3000, what="room was made")
+                assert m.stop() == 0, m.output()
+            assert_same_as_postgres(pg, lake, "public.a")
+    finally:
+        subprocess.run(["umount", small])
+
+
+def test_foreign_table_in_the_way(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key); insert into a values (1); create table b (id int primary key); insert into b values (1)")
+        try:
+            import pyarrow
+            from deltalake import write_deltalake
+        except ImportError as e:
+            raise Skip(str(e))
+        write_deltalake(table_folder(lake, "public.a"), pyarrow.table({"mine": [1, 2, 3]}))
+        r = tain("mirror", pg.url(), lake, "--once")
+        assert r.code == 3 and "public.a" in r.err, r
+        assert len(read_delta(table_folder(lake, "public.a"))[2]) == 3, "a foreign table was changed"
+        assert_same_as_postgres(pg, lake, "public.b")
+        shutil.rmtree(table_folder(lake, "public.a"))
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert_same_as_postgres(pg, lake, "public.a", "public.b")
+
+
+def test_corrupt_log_quarantines_one_table(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key); insert into a values (1); create table b (id int primary key); insert into b values (1)")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        log = os.path.join(table_folder(lake, "public.a"), "_delta_log", "00000000000000000000.json")
+        good = open(log).read()
+        open(log, "w").write("{not json\n")
+        pg.sql("insert into a values (2); insert into b values (2)")
+        r = tain("mirror", pg.url(), lake, "--once")
+        assert r.code == 3 and "public.a" in r.err and "00000000000000000000.json" in r.err, r
+        assert_same_as_postgres(pg, lake, "public.b")
+        status = {t["name"]: t for t in lake_status(lake)["tables"]}
+        assert status["public.a"]["status"] == "Failed" and "--resync" in status["public.a"]["remedy"], status
+        tain("mirror", pg.url(), lake, "--once", "--resync", "public.a", check=0)
+        assert_same_as_postgres(pg, lake, "public.a", "public.b")
+
+
+def test_local_state_is_a_cache(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id uuid primary key default gen_random_uuid(), n int); insert into a (n) select generate_series(1, 2000)")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        shutil.rmtree(os.path.join(lake, "_tain", "cache"))
+        pg.sql("update a set n = -n where n % 3 = 0; delete from a where n % 5 = 0")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert_same_as_postgres(pg, lake, "public.a")
+
+
+def test_idle_mirror_lets_the_source_forget(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key); create table unrelated (v text)")
+        with Background("mirror", pg.url(), lake, "--tables", "public.a") as m:
+            wait_until(lambda: last_epoch(lake), what="first epoch")
+            before = pg.sql("select confirmed_flush_lsn from pg_replication_slots")
+            pg.sql("insert into unrelated select repeat('x', 1000) from generate_series(1, 5000)")
+            target = pg.sql("select pg_current_wal_lsn()")
+            wait_until(lambda: pg.sql(f"select confirmed_flush_lsn >= '{target}' from pg_replication_slots") == "t", seconds=45, what="confirmed past unrelated changes")
+            assert m.stop() == 0, m.output()
+
+
+def test_usage_errors(folder):
+    for args in (["mirror"], ["mirror", "a"], ["mirror", "a", "b", "--no-such"], ["nonsense"], ["query", folder], ["mirror", "a", "b", "--freshness", "soon"]):
+        r = tain(*args)
+        assert r.code == 2 and r.err, (args, r)
+    for command in ("demo", "check", "mirror", "verify", "query", "status", "table"):
+        r = tain(command, "--help")
+        assert r.code == 0 and "Example" in r.out and max(map(len, r.out.splitlines())) <= 80, r
+    r = tain("query", os.path.join(folder, "nothing"), "select 1")
+    assert r.code == 3 and "nothing" in r.err, r
+    assert tain("status", folder).code == 3
+
+
+if __name__ == "__main__":
+    main(globals())
