@@ -32,12 +32,17 @@ tain_status tain_index_open(const tain_index_options *options, uint64_t seed, ta
 void        tain_index_close(tain_index *x); /* accepts NULL; what is only in memory is lost */
 uint64_t    tain_index_seed(const tain_index *x);
 /* Gives a data file, by name, the ordinal it has now. True when some run covers all its rows already; otherwise the
- * caller feeds its keys with tain_index_add. Files of runs that were not named are dead. */
+ * caller feeds its keys with tain_index_add. Files of runs that were not named are dead. Also a file just written is named,
+ * before its rows are added: rows of a file without a name are found as well, but a restart cannot tell whose they were.
+ * Naming a file again that was fed since the index was opened gives true. */
 bool tain_index_name_file(tain_index *x, const char *name, uint32_t ordinal);
 
-/* Entries of rows first..first+n-1 of a file. */
+/* Entries of rows first..first+n-1 of a file. The rows of one file follow each other: a file counts as complete when another
+ * is named or added to, or at a flush. A failure (FULL, PERMISSION, IO...) means that memory could not go to a run: the
+ * entries are in memory, everything works on, and writing is tried again later; the caller may ignore it. */
 tain_status tain_index_add(tain_index *x, uint32_t file, uint32_t first_row, const uint64_t *hashes, size_t n, tain_error *err);
-/* A whole data file at once, as its own run (snapshot, rebuild): sorts hashes in place together with their rows. */
+/* A whole data file at once, as its own run (snapshot, rebuild): sorts hashes in place together with their rows. Few rows go
+ * to memory instead. Fails as tain_index_add does. */
 tain_status tain_index_add_file(tain_index *x, uint32_t file, uint64_t *hashes, size_t n, tain_error *err);
 /* Writes what is in memory as a run, so that a restart need not feed it again. */
 tain_status tain_index_flush(tain_index *x, tain_error *err);
@@ -49,7 +54,10 @@ void tain_index_lookup(tain_index *x, const uint64_t *hashes, size_t n,
 
 /* Merging: begin() picks runs that are due (NULL: none) without touching them, run() does the work on any thread,
  * finish() swaps the result in on the index's own thread. live(ctx, location) says whether an entry is kept; it is
- * called from run()'s thread and must be safe there. */
+ * called from run()'s thread and must be safe there; NULL keeps all. One merge at a time. all: everything in runs becomes one
+ * run (NULL when it is one already). finish() fails when the manifest could not be written, which the caller may ignore. After
+ * a failed run(): abort(). Both free m; a merge is ended before the index is closed. Runs are due in the number of 4 or more,
+ * so calling begin() after every flush leaves about 4 + log8(entries / memory_entries) of them. */
 typedef struct tain_index_merge tain_index_merge;
 tain_index_merge *tain_index_merge_begin(tain_index *x, bool all);
 tain_status       tain_index_merge_run(tain_index_merge *m, bool (*live)(void *ctx, tain_location at), void *ctx, tain_error *err);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "index/internal.h"
+#include "index/sort.h"
+
+enum { MEMORY_ENTRIES = 65536 };
+
+/* --- opening and closing ------------------------------------------------------------------------------------------- */
+
+tain_status tain_index_open(const tain_index_options *options, uint64_t seed, tain_index **ret, tain_error *err)
+{
+    tain_index *x = tain_alloc(sizeof *x);
+    x->folder = tain_strdup(options->folder);
+    x->feeding = TAIN_INDEX_DEAD;
+    x->limit = options->memory_entries ? options->memory_entries : MEMORY_ENTRIES;
+    (void)!tain_index_make_folder(x->folder, NULL); /* writing says so, when there is something to write */
+    tain_manifest_read(x, seed);
+    *ret = x;
+    return TAIN_OK;
+}
+
+static void clear_memory(tain_index *x)
+{
+    tain_index_memory *m = &x->memory;
+    size_t n = m->file_count;
+    tain_memory_clear(m);
+    for (size_t i = 0; i < n; i++)
+        tain_files_forget_if_unused(&x->files, m->files[i]);
+}
+
+void tain_index_close(tain_index *x)
+{
+    if (!x) return;
+    clear_memory(x);
+    for (size_t i = 0; i < x->run_count; i++) tain_index_drop_run(x, x->runs[i], false);
+    tain_files_done(&x->files);
+    tain_memory_done(&x->memory);
+    tain_free(x->runs);
+    tain_free(x->folder);
+    tain_free(x);
+}
+
+uint64_t tain_index_seed(const tain_index *x)
+{
+    return x->seed;
+}
+
+bool tain_index_name_file(tain_index *x, const char *name, uint32_t ordinal)
+{
+    x->feeding = TAIN_INDEX_DEAD;
+    return tain_files_name(&x->files, name, ordinal);
+}
+
+tain_index_stats tain_index_get_stats(const tain_index *x)
+{
+    tain_index_stats s = {.entries = x->memory.count, .memory_entries = x->memory.count, .runs = x->run_count};
+    for (size_t i = 0; i < x->run_count; i++) {
+        s.entries += x->runs[i]->count;
+        s.disk_bytes += x->runs[i]->size;
+    }
+    return s;
+}
+
+/* --- runs ---------------------------------------------------------------------------------------------------------- */
+
+void tain_index_insert_run(tain_index *x, size_t at, tain_index_run *r)
+{
+    if (x->run_count == x->run_capacity) {
+        x->run_capacity = x->run_capacity ? x->run_capacity * 2 : 16;
+        x->runs = tain_realloc(x->runs, x->run_capacity * sizeof(*x->runs));
+    }
+    memmove(x->runs + at + 1, x->runs + at, (x->run_count - at) * sizeof *x->runs);
+    x->runs[at] = r;
+    x->run_count++;
+}
+
+void tain_index_drop_run(tain_index *x, tain_index_run *r, bool and_file)
+{
+    tain_files_unlink(&x->files, r);
+    if (and_file) (void)unlink(r->path);
+    tain_run_close(r);
+}
+
+/* Entries in ascending order of hashes. Companion: the entry's number in memory, or its row when memory is NULL. */
+typedef struct sorted {
+    uint64_t                *hashes;
+    uint32_t                *companions;
+    size_t                   n;
+    const tain_index_memory *memory;
+} sorted;
+
+static tain_status write_entries(tain_run_writer *w, sorted s, tain_error *err)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        uint64_t place = s.companions[i];
+        if (s.memory) {
+            const tain_memory_entry *e = &s.memory->entries[place];
+            place = (uint64_t)e->file << 32 | e->row;
+        }
+        TAIN_TRY(tain_run_writer_add(w, s.hashes[i], place, err));
+    }
+    return TAIN_OK;
+}
+
+static tain_status write_file(tain_index *x, const char *path, sorted s, const tain_run_file *parts, size_t n, tain_error *err)
+{
+    tain_run_writer *w;
+    TAIN_TRY(tain_index_make_folder(x->folder, err));
+    TAIN_TRY(tain_run_writer_new(path, x->seed, s.n, &w, err));
+    tain_status st = write_entries(w, s, err);
+    if (st == TAIN_OK) return tain_run_writer_finish(w, parts, n, err);
+    tain_run_writer_abort(w);
+    return st;
+}
+
+/* The run is in use even when only the manifest could not be written. */
+static tain_status write_run(tain_index *x, sorted s, const tain_run_file *parts, size_t n, tain_index_run **ret, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *path = tain_index_new_run_path(x);
+    TAIN_TRY(write_file(x, path, s, parts, n, err));
+    tain_status st = TAIN_OK;
+    if (tain_fault_fails(TAIN_FAULT_INDEX_RUN_WRITTEN)) st = tain_fail(err, TAIN_E_FULL, "index run %s: failed as asked", path);
+    if (st == TAIN_OK) st = tain_run_open(path, x->seed, ret, err);
+    if (st != TAIN_OK) (void)unlink(path);
+    return st;
+}
+
+static void use_run(tain_index *x, tain_index_run *r, const tain_run_file *parts)
+{
+    tain_index_insert_run(x, 0, r);
+    for (size_t i = 0; i < r->file_count; i++)
+        if (parts[i].file) tain_files_link(&r->files[i], parts[i].file);
+}
+
+/* A file that may still get rows does not say its total, so that it cannot pass for covered. */
+static tain_run_file part_of(const tain_index *x, tain_index_file *f, uint64_t rows)
+{
+    bool open = f->ordinal == x->feeding;
+    return (tain_run_file){.name = f->name, .rows = rows, .total = open ? 0 : f->rows, .feed = f->feed, .file = f};
+}
+
+/* --- memory to run ------------------------------------------------------------------------------------------------- */
+
+/* Newest first, which sorting keeps among equal hashes. */
+static sorted gather(const tain_index_memory *m)
+{
+    sorted s = {.memory = m};
+    s.hashes = tain_realloc(NULL, (m->count + 1) * sizeof *s.hashes);
+    s.companions = tain_realloc(NULL, (m->count + 1) * sizeof *s.companions);
+    for (size_t i = m->count; i-- > 0;) {
+        if (m->files[m->entries[i].file]->ordinal == TAIN_INDEX_DEAD) continue;
+        s.hashes[s.n] = m->entries[i].hash;
+        s.companions[s.n++] = (uint32_t)i;
+    }
+    tain_index_sort(s.hashes, s.companions, s.n);
+    return s;
+}
+
+static tain_status write_gathered(tain_index *x, sorted s, tain_error *err)
+{
+    const tain_index_memory *m = s.memory;
+    tain_run_file *parts = tain_alloc(m->file_count * sizeof *parts);
+    for (size_t i = 0; i < m->file_count; i++)
+        if (m->files[i]->ordinal != TAIN_INDEX_DEAD) parts[i] = part_of(x, m->files[i], m->file_rows[i]);
+    tain_index_run *r;
+    tain_status st = write_run(x, s, parts, m->file_count, &r, err);
+    if (st == TAIN_OK) use_run(x, r, parts);
+    tain_free(parts);
+    return st;
+}
+
+static tain_status write_memory(tain_index *x, tain_error *err)
+{
+    if (x->memory.count == 0) return TAIN_OK;
+    sorted s = gather(&x->memory);
+    tain_status st = s.n ? write_gathered(x, s, err) : TAIN_OK;
+    tain_free(s.hashes);
+    tain_free(s.companions);
+    x->patience = st == TAIN_OK ? 0 : x->memory.count + x->limit;
+    TAIN_TRY(st);
+    clear_memory(x);
+    return s.n ? tain_manifest_write(x, err) : TAIN_OK;
+}
+
+tain_status tain_index_flush(tain_index *x, tain_error *err)
+{
+    x->feeding = TAIN_INDEX_DEAD;
+    return write_memory(x, err);
+}
+
+/* --- adding -------------------------------------------------------------------------------------------------------- */
+
+static bool full(const tain_index *x, size_t limit)
+{
+    return x->memory.count >= limit && x->memory.count >= x->patience;
+}
+
+/* Between files memory may go to a run at its limit, inside a file at twice that: the less files in two runs the better. */
+tain_status tain_index_add(tain_index *x, uint32_t file, uint32_t first_row, const uint64_t *hashes, size_t n, tain_error *err)
+{
+    tain_status st = TAIN_OK;
+    if (x->feeding != file) {
+        x->feeding = TAIN_INDEX_DEAD;
+        if (full(x, x->limit)) st = write_memory(x, err);
+        x->feeding = file;
+    }
+    for (size_t i = 0, part; i < n; i += part) {
+        if (st == TAIN_OK && full(x, 2 * x->limit)) st = write_memory(x, err);
+        size_t room = x->memory.count < 2 * x->limit ? 2 * x->limit - x->memory.count : x->limit;
+        part = n - i < room ? n - i : room;
+        tain_memory_add(&x->memory, tain_files_of_ordinal(&x->files, file), first_row + (uint32_t)i, NULL, hashes + i, part);
+    }
+    return st;
+}
+
+static tain_status add_sorted(tain_index *x, tain_index_file *f, sorted s, tain_error *err)
+{
+    tain_index_run *r;
+    tain_run_file part = {.name = f->name, .rows = s.n, .total = f->rows + s.n, .feed = f->feed, .file = f};
+    tain_status st = write_run(x, s, &part, 1, &r, err);
+    if (st != TAIN_OK) {
+        tain_memory_add(&x->memory, f, 0, s.companions, s.hashes, s.n);
+        x->patience = x->memory.count + x->limit;
+        return st;
+    }
+    f->rows += s.n;
+    use_run(x, r, &part);
+    return tain_manifest_write(x, err);
+}
+
+tain_status tain_index_add_file(tain_index *x, uint32_t file, uint64_t *hashes, size_t n, tain_error *err)
+{
+    if (n == 0 || n < x->limit / 2) return tain_index_add(x, file, 0, hashes, n, err);
+    x->feeding = TAIN_INDEX_DEAD;
+    sorted s = {.hashes = hashes, .companions = tain_realloc(NULL, n * sizeof *s.companions), .n = n};
+    for (size_t i = 0; i < n; i++) s.companions[i] = (uint32_t)i;
+    tain_index_sort(hashes, s.companions, n);
+    tain_status st = add_sorted(x, tain_files_of_ordinal(&x->files, file), s, err);
+    tain_free(s.companions);
+    return st;
+}
