@@ -160,6 +160,7 @@ tain_status tain_delta_create(tain_store *folder, const tain_delta_commit *c, ta
     TAIN_TRY(tain_store_list(folder, "_delta_log/", NULL, stop_at_first, &any, err));
     if (any) return tain_fail(err, TAIN_E_EXISTS, "%s: there is a Delta table already", folder->url);
     tain_delta *t = tain_state_new(folder);
+    t->protocol = (tain_protocol){.reader = 1, .writer = 2}; /* what the least demanding table has */
     tain_status st = tain_delta_commit_write(t, c, err);
     if (st == TAIN_OK) *ret = t;
     else tain_delta_close(t);

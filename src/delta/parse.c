@@ -186,13 +186,16 @@ static bool blank(const char *line, size_t n)
     return n == 0;
 }
 
-/* Adds refer to removes of the same commit, wherever they stand: so those come first. Lines that do not begin as every
- * writer begins them are looked at in both passes. */
+/* Adds refer to removes of the same commit, wherever they stand: so those come first. A line that begins as every writer
+ * begins them has one action; any other is looked at in both passes. */
 static bool in_pass(const char *line, size_t n, pass which)
 {
     if (blank(line, n)) return false;
-    if (n > 6 && memcmp(line, "{\"add\"", 6) == 0) return which == PASS_ADDS;
-    return which == PASS_OTHERS || n < 2 || memcmp(line, "{\"", 2) != 0;
+    size_t name = 2;
+    if (n > 2 && memcmp(line, "{\"", 2) == 0)
+        while (name < n && isalpha((unsigned char)line[name])) name++;
+    if (name + 3 > n || memcmp(line + name, "\":{", 3) != 0) return true;
+    return (name == 5 && memcmp(line + 2, "add", 3) == 0) == (which == PASS_ADDS);
 }
 
 static tain_status each_line(tain_delta *t, const char *key, tain_slice text, pass which, tain_error *err)

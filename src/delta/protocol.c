@@ -52,7 +52,7 @@ tain_status tain_protocol_from_json(const json_t *o, tain_protocol *ret, tain_er
     if (reader < 1 || writer < 1) return tain_fail(err, TAIN_E_CORRUPT, "protocol without versions");
     tain_protocol p = {.reader = reader > 99 ? 99 : (int)reader, .writer = writer > 99 ? 99 : (int)writer};
     tain_status   st = feature_list(o, "readerFeatures", reader == 3, &p.reader_features, err);
-    if (st == TAIN_OK) st = feature_list(o, "writerFeatures", writer == 7, &p.writer_features, err);
+    if (st == TAIN_OK) st = feature_list(o, "writerFeatures", writer == 7 && reader <= 3, &p.writer_features, err);
     if (st != TAIN_OK) tain_protocol_done(&p);
     else *ret = p;
     return st;

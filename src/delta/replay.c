@@ -68,7 +68,7 @@ static tain_status check_reachable(const tain_log_listing *l, int64_t reached, i
 static tain_status check_complete(const tain_delta *t, tain_error *err)
 {
     if (!t->schema_text) return tain_fail(err, TAIN_E_CORRUPT, "_delta_log has no metaData action up to version %lld", (long long)t->version);
-    if (t->meta_since < 0) return tain_fail(err, TAIN_E_CORRUPT, "_delta_log has no protocol action");
+    if (!t->protocol.reader) return tain_fail(err, TAIN_E_CORRUPT, "_delta_log has no protocol action");
     return tain_protocol_check_read(&t->protocol, &t->meta, err);
 }
 

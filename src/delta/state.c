@@ -8,7 +8,6 @@ tain_delta *tain_state_new(tain_store *store)
     tain_delta *t = tain_alloc(sizeof *t);
     t->store = store;
     t->version = t->checkpoint = t->meta_since = -1;
-    t->protocol = (tain_protocol){.reader = 1, .writer = 2};
     t->looked = t->checkpoint_time = tain_monotonic();
     return t;
 }
