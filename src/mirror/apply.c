@@ -36,6 +36,7 @@ static void index_rows(tain_net *net, const tain_delta_file *f)
 {
     uint64_t *hashes = tain_alloc((net->emitted_count + 1) * sizeof *hashes);
     for (size_t i = 0; i < net->emitted_count; i++) hashes[i] = net->hashes[net->emitted[i]];
+    tain_index_name_file(net->table->index, f->path, f->ordinal);
     tain_status st = tain_index_add(net->table->index, f->ordinal, 0, hashes, net->emitted_count, NULL);
     if (st != TAIN_OK) tain_table_warn(net->table, "index_not_written", NULL, 1);
     free(hashes);

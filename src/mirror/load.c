@@ -90,6 +90,7 @@ static tain_status finish_chunk(loading *g, chunk_writer *cw, tain_error *err)
     pthread_mutex_lock(&g->lock);
     keep_file(cw->load, f);
     cw->load->rows += cw->rows;
+    tain_index_name_file(cw->load->table->index, f->path, f->ordinal);
     tain_status st = tain_index_add_file(cw->load->table->index, f->ordinal, cw->hashes, cw->rows, NULL);
     pthread_mutex_unlock(&g->lock);
     if (st != TAIN_OK) tain_table_warn(cw->load->table, "index_not_written", NULL, 1);
@@ -237,10 +238,7 @@ static void know_files(tain_table *t)
 {
     tain_delta_file *f;
     t->by_ordinal_size = 0;
-    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) {
-        tain_table_know_file(t, f);
-        tain_index_name_file(t->index, f->path, f->ordinal);
-    }
+    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) tain_table_know_file(t, f);
 }
 
 static tain_status commit_table(loading *g, table_load *l, tain_error *err)
@@ -286,7 +284,7 @@ static void gather(loading *g)
     tain_mirror *m = g->mirror;
     g->loads = tain_alloc((m->table_count + 1) * sizeof *g->loads);
     for (size_t i = 0; i < m->table_count; i++)
-        if (m->tables[i]->needs_load && m->tables[i]->source) g->loads[g->load_count++] = (table_load){.mirror = m, .table = m->tables[i]};
+        if (m->tables[i]->needs_load && !m->tables[i]->left_behind) g->loads[g->load_count++] = (table_load){.mirror = m, .table = m->tables[i]};
 }
 
 static tain_status begin(loading *g, tain_error *err)

@@ -53,6 +53,7 @@ typedef struct tain_mirror {
     size_t           table_count, table_capacity;
     char            *app_id;     /* "tain:<id>" */
     tain_pool       *pool;
+    bool             owned;      /* the lake's lock is ours */
     bool             once;       /* stop when caught up; give up on trouble after 30 s */
     void (*say)(const char *line); /* announcements for people; may be NULL */
 

@@ -307,6 +307,12 @@ static void forget_ordinal(tain_table *t, uint32_t ordinal)
     if (tain_table_file(t, ordinal)) t->by_ordinal[ordinal - t->first_ordinal] = NULL;
 }
 
+static void know_live_files(tain_table *t)
+{
+    tain_delta_file *f;
+    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) tain_table_know_file(t, f);
+}
+
 void tain_pending_clear(tain_table *t)
 {
     tain_pending *p = &t->pending;
@@ -320,5 +326,7 @@ void tain_pending_clear(tain_table *t)
     }
     free(p->adds);
     free(p->deletes);
+    bool hidden = p->truncated;
     *p = (tain_pending){0};
+    if (hidden) know_live_files(t); /* a truncation that did not come about */
 }

@@ -72,6 +72,7 @@ typedef struct tain_table {
     bool               announced;   /* listed in an epoch record since it was (re)loaded */
     struct tain_upkeep_job *job;    /* upkeep.c's: work in flight */
     tain_time          next_vacuum;
+    bool               left_behind; /* the source has it no more, or it is not selected; source is a stand-in, owned */
 
     /* source thread's */
     struct tain_item  *open_item;   /* where the intake appends changes now */

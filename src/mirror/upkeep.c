@@ -132,6 +132,7 @@ static void finish_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
         if (tain_table_file(t, inputs[i])) t->by_ordinal[inputs[i] - t->first_ordinal] = NULL;
     if (!file) return;
     tain_table_know_file(t, file);
+    tain_index_name_file(t->index, file->path, file->ordinal);
     if (tain_index_add(t->index, file->ordinal, 0, hashes, rows, &e) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
 }
 

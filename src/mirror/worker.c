@@ -2,6 +2,7 @@
 #include "mirror/worker.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "base/text.h"
@@ -99,6 +100,26 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last)
     t->announced = version <= last->number && tain_position_compare(&t->have, &last->position) <= 0;
 }
 
+/* A mirrored table that the source has no more, or that is not selected now: shown, not touched. */
+static tain_status add_left_behind(void *ctx, const char *schema, const char *name, const char *folder, tain_error *err)
+{
+    tain_mirror *m = ctx;
+    char *full = tain_format("%s.%s", schema, name);
+    bool known = tain_mirror_find(m, full) != NULL;
+    free(full);
+    if (known) return TAIN_OK;
+    tain_source_options so = tain_definition_source_options(m->definition, NULL);
+    bool selected = tain_source_selects(&so, schema, name);
+    if (selected && m->definition->drop_removes) return tain_store_remove_all(tain_lake_store(m->lake), folder, err);
+    tain_source_table *gone = tain_source_table_new(schema, name, "");
+    gone->columns = tain_schema_new();
+    tain_table *t = tain_mirror_add(m, gone);
+    t->left_behind = true;
+    tain_table_set_status(t, TAIN_TABLE_STOPPED, selected ? "the source has no such table any more" : "the table is not selected",
+                          selected ? "remove its folder if you do not need it, or use --on-drop delete" : "select it with --tables");
+    return TAIN_OK;
+}
+
 static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain_error *err)
 {
     tain_epoch last;
@@ -115,6 +136,7 @@ static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain
             open_table(m, t, &last);
         }
     }
+    TAIN_TRY(tain_lake_each_table(m->lake, add_left_behind, m, err));
     tain_status_restore(m);
     return TAIN_OK;
 }
@@ -243,7 +265,7 @@ static void recovered(tain_mirror *m, patience *p)
 static bool loads_wanted(const tain_mirror *m)
 {
     for (size_t i = 0; i < m->table_count; i++)
-        if (m->tables[i]->needs_load && m->tables[i]->source) return true;
+        if (m->tables[i]->needs_load && !m->tables[i]->left_behind) return true;
     return false;
 }
 
@@ -269,6 +291,14 @@ static void set_state(tain_mirror *m, tain_mirror_state s)
     pthread_mutex_unlock(&m->lock);
 }
 
+static tain_position recorded_position(tain_mirror *m)
+{
+    pthread_mutex_lock(&m->lock);
+    tain_position p = m->position;
+    pthread_mutex_unlock(&m->lock);
+    return p;
+}
+
 static tain_status writer_failure(tain_mirror *m, tain_error *err)
 {
     pthread_mutex_lock(&m->lock);
@@ -280,9 +310,7 @@ static tain_status writer_failure(tain_mirror *m, tain_error *err)
 
 static tain_status confirm(tain_mirror *m, tain_position *confirmed, tain_error *err)
 {
-    pthread_mutex_lock(&m->lock);
-    tain_position p = m->position;
-    pthread_mutex_unlock(&m->lock);
+    tain_position p = recorded_position(m);
     if (!p.text[0] || tain_position_compare(&p, confirmed) <= 0) return TAIN_OK;
     TAIN_TRY(m->source->ops->confirm(m->source, &p, err));
     tain_fault(TAIN_FAULT_EPOCH_CONFIRMED);
@@ -293,7 +321,8 @@ static tain_status confirm(tain_mirror *m, tain_position *confirmed, tain_error 
 /* Everything gathered is written down and confirmed. */
 static tain_status settle(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)
 {
-    bool moved = tain_position_compare(&in->position, &m->position) > 0;
+    tain_position recorded = recorded_position(m);
+    bool moved = tain_position_compare(&in->position, &recorded) > 0;
     if (!in->open && (in->part || in->given || moved)) TAIN_TRY(tain_intake_cut(in, err));
     tain_writer_drain(m);
     TAIN_TRY(writer_failure(m, err));
@@ -305,8 +334,9 @@ static tain_status cut_if_due(tain_mirror *m, tain_intake *in, tain_error *err)
     tain_time now = tain_monotonic();
     if (tain_intake_due(in, now)) return tain_intake_cut(in, err);
     bool idle = !in->part && !in->given && !in->open && tain_writer_idle(m);
-    if (idle && now - in->last_cut > IDLE_RECORD && tain_position_compare(&in->position, &m->position) > 0) return tain_intake_cut(in, err);
-    return TAIN_OK;
+    if (!idle || now - in->last_cut < IDLE_RECORD) return TAIN_OK;
+    tain_position recorded = recorded_position(m);
+    return tain_position_compare(&in->position, &recorded) > 0 ? tain_intake_cut(in, err) : TAIN_OK;
 }
 
 static tain_status load_again(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)
@@ -358,7 +388,7 @@ static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
         begun = true;
         if (st == TAIN_OK) {
             set_state(m, TAIN_MIRROR_RUNNING);
-            if (!m->position.text[0] && tain_writer_idle(m)) st = tain_intake_cut(in, err); /* the first record: loaded */
+            if (!recorded_position(m).text[0] && tain_writer_idle(m)) st = tain_intake_cut(in, err); /* the first record: loaded */
         }
         if (st == TAIN_OK) st = turn(m, in, &confirmed, &target, &done, err);
         if (st == TAIN_OK) {
@@ -428,7 +458,6 @@ static tain_status run_loaded(tain_mirror *m, const tain_worker_options *o, tain
 
 static tain_status run_prepared(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
-    TAIN_TRY(prepare(m, o, err));
     TAIN_TRY(clear_damaged(m, err));
     TAIN_TRY(tain_upkeep_start(m, err));
     TAIN_TRY(tain_writer_start(m, err));
@@ -462,6 +491,15 @@ static tain_status fill_definition(tain_definition *d, bool *ret_new, tain_error
     return TAIN_OK;
 }
 
+/* A mirror that did not come into being leaves nothing behind. */
+static void undo(tain_mirror *m)
+{
+    tain_store *store = tain_lake_store(m->lake);
+    (void)!tain_store_remove(store, "mirroring.json", NULL);
+    (void)!tain_store_remove_all(store, "_tain", NULL);
+    if (tain_store_path(store)) rmdir(tain_store_path(store)); /* only if it is empty */
+}
+
 /* The source is looked at before anything is made in the lake, the lake is ours before anything is made in the source. */
 static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
@@ -476,11 +514,21 @@ static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error 
     if (st == TAIN_OK) st = check_source(m, &catalog, err);
     if (st == TAIN_OK) st = tain_lake_open(d->lake_url, true, &m->lake, err);
     if (st == TAIN_OK) st = tain_lake_lock(m->lake, err);
+    m->owned = st == TAIN_OK;
     if (st == TAIN_OK && is_new) st = tain_definition_save(d, tain_lake_store(m->lake), err);
     if (st == TAIN_OK) st = open_tables(m, &catalog, err);
     if (st == TAIN_OK) st = choose_loads(m, o, err);
-    if (st == TAIN_OK) st = run_prepared(m, o, err);
-    return st;
+    if (st == TAIN_OK) st = prepare(m, o, err);
+    if (st != TAIN_OK && is_new && m->owned) undo(m);
+    return st == TAIN_OK ? run_prepared(m, o, err) : st;
+}
+
+static void table_done(tain_table *t)
+{
+    tain_source_table *gone = t->left_behind ? t->source : NULL;
+    if (t->index) (void)!tain_index_flush(t->index, NULL); /* what is not written is fed again at the next start */
+    tain_table_free(t);
+    tain_source_table_free(gone);
 }
 
 static void mirror_done(tain_mirror *m)
@@ -489,7 +537,7 @@ static void mirror_done(tain_mirror *m)
     size_t failed = 0;
     for (size_t i = 0; i < m->table_count; i++) {
         failed += m->tables[i]->status == TAIN_TABLE_FAILED;
-        tain_table_free(m->tables[i]);
+        table_done(m->tables[i]);
     }
     atomic_store(&failed_tables, failed);
     free(m->tables);

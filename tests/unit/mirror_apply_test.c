@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/* Random changes against a model: after every epoch the table, read back through its log, equals the model. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "mirror/apply.h"
+#include "mirror/mirror.h"
+#include "mirror/upkeep.h"
+
+enum { KEYS = 200, EPOCHS = 40, CHANGES = 120 };
+
+typedef enum key_shape { INTEGER_KEY, TEXT_KEY, NO_KEY } key_shape;
+
+/* A row of the model: key, a small value, a large text. Rows of a table without key are a multiset of (key, small). */
+typedef struct row { bool there; int small; int large; int copies; } row;
+
+typedef struct bench {
+    char               folder[64];
+    key_shape          shape;
+    tain_definition    definition;
+    tain_mirror        mirror;
+    tain_source_table *source;
+    tain_table        *table;
+    row                model[KEYS];
+    unsigned           seed;
+    int                stamp;
+} bench;
+
+static int pick(bench *b, int n)
+{
+    return (int)((unsigned)rand_r(&b->seed) % (unsigned)n);
+}
+
+#define OK(expr)                                                          \
+    do {                                                                  \
+        tain_error err = {0};                                             \
+        tain_status st = (expr);                                          \
+        if (st != TAIN_OK) fail_msg("%s: %s", #expr, err.message);        \
+    } while (0)
+
+/* --- set up -------------------------------------------------------------------------------------------------------- */
+
+static void make_source(bench *b)
+{
+    b->source = tain_source_table_new("main", "t", "1");
+    tain_schema *s = tain_schema_new();
+    tain_schema_add(s, "k", tain_type_of(b->shape == INTEGER_KEY ? TAIN_INT64 : TAIN_STRING));
+    tain_schema_add(s, "small", tain_type_of(TAIN_INT32));
+    if (b->shape != NO_KEY) tain_schema_add(s, "large", tain_type_of(TAIN_STRING));
+    b->source->columns = s;
+    b->source->key_count = b->shape == NO_KEY ? 0 : 1;
+    b->source->key = tain_alloc(sizeof(uint16_t));
+}
+
+static void begin(bench *b, key_shape shape)
+{
+    const char *seed = getenv("SEED");
+    *b = (bench){.shape = shape, .seed = seed ? (unsigned)atoi(seed) : (unsigned)time(NULL)};
+    print_message("seed %u\n", b->seed);
+    snprintf(b->folder, sizeof b->folder, "/tmp/tain-apply-XXXXXX");
+    assert_non_null(mkdtemp(b->folder));
+    b->definition = (tain_definition){.name = "test", .jobs = 1, .memory = 64 << 20};
+    tain_mirror *m = &b->mirror;
+    *m = (tain_mirror){.definition = &b->definition, .app_id = "tain:test", .pool = tain_pool_new(1), .next_epoch = 1};
+    pthread_mutex_init(&m->lock, NULL);
+    pthread_mutex_init(&m->tables_lock, NULL);
+    pthread_cond_init(&m->changed, NULL);
+    OK(tain_lake_open(b->folder, true, &m->lake, &err));
+    make_source(b);
+    b->table = tain_mirror_add(m, b->source);
+    OK(tain_table_new_index(b->table, &err));
+    tain_delta_commit c = {.operation = "CREATE TABLE", .schema = b->table->schema, .app_id = m->app_id, .data_change = true};
+    OK(tain_delta_create(b->table->store, &c, &b->table->delta, &err));
+    tain_table_set_status(b->table, TAIN_TABLE_REPLICATING, NULL, NULL);
+    OK(tain_upkeep_start(m, &err));
+}
+
+static void end(bench *b)
+{
+    tain_mirror *m = &b->mirror;
+    tain_upkeep_stop(m);
+    tain_table_free(b->table);
+    tain_source_table_free(b->source);
+    free(m->tables);
+    OK(tain_store_remove_all(tain_lake_store(m->lake), "", &err));
+    tain_lake_close(m->lake);
+    tain_pool_free(m->pool);
+    rmdir(b->folder);
+}
+
+/* --- changes ------------------------------------------------------------------------------------------------------- */
+
+static void put_key(bench *b, tain_changes *c, int key)
+{
+    char text[32];
+    if (b->shape == INTEGER_KEY) {
+        tain_column_append_i64(&c->batch.columns[0], key * 7919);
+    } else {
+        tain_column_append_bytes(&c->batch.columns[0], text, (size_t)snprintf(text, sizeof text, "key-%d", key));
+    }
+}
+
+static void put_large(tain_changes *c, int large)
+{
+    char text[200];
+    int n = snprintf(text, sizeof text, "%d:%0*d", large, large % 150 + 1, large);
+    tain_column_append_bytes(&c->batch.columns[2], text, (size_t)n);
+}
+
+static void put_nulls(tain_changes *c)
+{
+    for (size_t i = 1; i < c->batch.schema->count; i++) tain_column_append_null(&c->batch.columns[i]);
+}
+
+static void put_row(bench *b, tain_changes *c, int key, row *r, bool large_unchanged)
+{
+    put_key(b, c, key);
+    tain_column_append_i32(&c->batch.columns[1], r->small);
+    if (b->shape == NO_KEY) return;
+    if (large_unchanged) {
+        tain_changes_append_unchanged(c, 2);
+    } else {
+        put_large(c, r->large);
+    }
+}
+
+static void fill(bench *b, row *r)
+{
+    r->there = true;
+    r->small = pick(b, 1000);
+    r->large = ++b->stamp;
+}
+
+static void change_key(bench *b, tain_changes *c, int from, int to)
+{
+    put_key(b, c, from);
+    put_nulls(c);
+    tain_changes_end_row(c, TAIN_KEY_OLD);
+    b->model[to] = b->model[from];
+    b->model[from].there = false;
+    b->model[to].small = pick(b, 1000);
+    bool unchanged = pick(b, 2);
+    if (!unchanged) b->model[to].large = ++b->stamp;
+    put_row(b, c, to, &b->model[to], unchanged);
+    tain_changes_end_row(c, TAIN_KEY_NEW);
+}
+
+static void update(bench *b, tain_changes *c, int key, bool sure)
+{
+    row *r = &b->model[key];
+    bool unchanged = sure && pick(b, 2);
+    r->small = pick(b, 1000);
+    if (!unchanged) r->large = ++b->stamp;
+    put_row(b, c, key, r, unchanged);
+    tain_changes_end_row(c, sure ? TAIN_UPDATE : TAIN_UPSERT);
+}
+
+static void delete(bench *b, tain_changes *c, int key, tain_op op)
+{
+    put_key(b, c, key);
+    put_nulls(c);
+    tain_changes_end_row(c, op);
+    b->model[key].there = false;
+}
+
+static void one_keyed(bench *b, tain_changes *c)
+{
+    int key = pick(b, KEYS), other = pick(b, KEYS);
+    row *r = &b->model[key];
+    if (!r->there) {
+        tain_op op = pick(b, 4) ? TAIN_INSERT : pick(b, 2) ? TAIN_UPSERT : TAIN_DELETE_IF;
+        if (op == TAIN_DELETE_IF) {
+            delete(b, c, key, op);
+            return;
+        }
+        fill(b, r);
+        put_row(b, c, key, r, false);
+        tain_changes_end_row(c, op);
+    } else if (pick(b, 5) == 0 && !b->model[other].there) {
+        change_key(b, c, key, other);
+    } else if (pick(b, 3) == 0) {
+        delete(b, c, key, pick(b, 2) ? TAIN_DELETE : TAIN_DELETE_IF);
+    } else {
+        update(b, c, key, pick(b, 4) != 0);
+    }
+}
+
+static void one_keyless(bench *b, tain_changes *c)
+{
+    int key = pick(b, KEYS / 10);
+    row *r = &b->model[key];
+    r->small = key % 3; /* many equal rows */
+    bool remove = r->copies && pick(b, 2);
+    put_row(b, c, key, r, false);
+    tain_changes_end_row(c, remove ? TAIN_DELETE : TAIN_INSERT);
+    r->copies += remove ? -1 : 1;
+    r->there = r->copies > 0;
+}
+
+static void apply_some(bench *b, int n)
+{
+    tain_changes c;
+    tain_changes_init(&c, b->table->schema);
+    for (int i = 0; i < n; i++) (b->shape == NO_KEY ? one_keyless : one_keyed)(b, &c);
+    OK(tain_apply_changes(b->table, &c, &err));
+    tain_changes_done(&c);
+}
+
+static void truncate_all(bench *b)
+{
+    OK(tain_apply_truncate(b->table, &err));
+    for (int i = 0; i < KEYS; i++) b->model[i] = (row){0};
+}
+
+/* --- comparison ---------------------------------------------------------------------------------------------------- */
+
+static void check_row(bench *b, const tain_batch *batch, size_t i, int *seen)
+{
+    int key;
+    if (b->shape == INTEGER_KEY) {
+        key = (int)(((const int64_t *)batch->columns[0].values.data)[i] / 7919);
+    } else {
+        tain_slice s = tain_column_slice(&batch->columns[0], i);
+        key = atoi((const char *)s.data + 4);
+    }
+    assert_in_range(key, 0, KEYS - 1);
+    assert_true(b->model[key].there);
+    assert_int_equal(((const int32_t *)batch->columns[1].values.data)[i], b->model[key].small);
+    seen[key]++;
+    if (b->shape == NO_KEY) return;
+    assert_false(tain_column_is_null(&batch->columns[2], i));
+    assert_int_equal(atoi((const char *)tain_column_slice(&batch->columns[2], i).data), b->model[key].large);
+}
+
+static void compare(bench *b)
+{
+    tain_delta *t;
+    int seen[KEYS] = {0};
+    OK(tain_delta_open(b->table->store, &t, &err));
+    tain_delta_file *f;
+    for (size_t cursor = 0; tain_delta_next_file(t, &cursor, &f);) {
+        tain_parquet_file *file;
+        const roaring_bitmap_t *deleted;
+        OK(tain_parquet_open(b->table->store, f->path, f->size, &file, &err));
+        OK(tain_delta_deleted(t, f, &deleted, &err));
+        tain_batch batch;
+        tain_batch_init(&batch, b->table->schema);
+        OK(tain_parquet_read(file, 0, tain_parquet_file_rows(file), &batch, &err));
+        for (size_t i = 0; i < batch.rows; i++)
+            if (!deleted || !roaring_bitmap_contains(deleted, (uint32_t)i)) check_row(b, &batch, i, seen);
+        tain_batch_done(&batch);
+        tain_parquet_close(file);
+    }
+    tain_delta_close(t);
+    for (int k = 0; k < KEYS; k++) assert_int_equal(seen[k], b->shape == NO_KEY ? b->model[k].copies : b->model[k].there);
+}
+
+static void commit(bench *b, int epoch)
+{
+    tain_part part = {.final = true};
+    snprintf(part.position.text, sizeof part.position.text, "%020d", epoch);
+    OK(tain_epoch_commit(&b->mirror, &part, &err));
+    tain_upkeep_step(&b->mirror);
+}
+
+static void reopen(bench *b)
+{
+    tain_upkeep_stop(&b->mirror);
+    tain_table_free(b->table);
+    b->mirror.table_count = 0;
+    b->table = tain_mirror_add(&b->mirror, b->source);
+    bool found;
+    OK(tain_table_open(b->table, &(tain_position){""}, 0, &found, &err));
+    assert_true(found);
+    tain_table_set_status(b->table, TAIN_TABLE_REPLICATING, NULL, NULL);
+    OK(tain_upkeep_start(&b->mirror, &err));
+}
+
+static void run(key_shape shape)
+{
+    bench b;
+    begin(&b, shape);
+    for (int e = 1; e <= EPOCHS; e++) {
+        for (int parts = pick(&b, 3) + 1; parts; parts--) {
+            apply_some(&b, pick(&b, CHANGES) + 1);
+            if (pick(&b, 25) == 0) truncate_all(&b);
+        }
+        commit(&b, e);
+        compare(&b);
+        if (pick(&b, 8) == 0) reopen(&b);
+    }
+    for (size_t i = 0; i < b.table->warning_count; i++) fail_msg("warning %s", b.table->warnings[i].code);
+    end(&b);
+}
+
+static void integer_keys(void **state)
+{
+    run(INTEGER_KEY);
+}
+
+static void text_keys(void **state)
+{
+    run(TEXT_KEY);
+}
+
+static void rows_without_key(void **state)
+{
+    run(NO_KEY);
+}
+
+/* What was pending is thrown away without a trace. */
+static void given_up_epoch_leaves_nothing(void **state)
+{
+    bench b;
+    begin(&b, INTEGER_KEY);
+    apply_some(&b, 100);
+    commit(&b, 1);
+    row before[KEYS];
+    memcpy(before, b.model, sizeof before);
+    apply_some(&b, 100);
+    truncate_all(&b);
+    apply_some(&b, 50);
+    tain_pending_clear(b.table);
+    memcpy(b.model, before, sizeof before);
+    compare(&b);
+    apply_some(&b, 50);
+    commit(&b, 2);
+    compare(&b);
+    end(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(integer_keys),
+        cmocka_unit_test(text_keys),
+        cmocka_unit_test(rows_without_key),
+        cmocka_unit_test(given_up_epoch_leaves_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
