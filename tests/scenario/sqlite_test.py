@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""SQLite files mirrored: first content, changes through the key log, oddities of its types, polling, trouble with the file."""
+import os
+import shutil
+import sqlite3
+
+from harness import *
+
+
+def connect(path, journal="wal"):
+    c = sqlite3.connect(path, isolation_level=None)
+    c.execute(f"pragma journal_mode = {journal}")
+    return c
+
+
+def assert_same(c, lake, *tables):
+    for t in tables:
+        columns, types, rows = read_delta(table_folder(lake, "main." + t))
+        quoted = ", ".join('"' + n + '"' for n in columns)
+        want = [tuple(in_type(v, ty) for v, ty in zip(r, types)) for r in c.execute(f'select {quoted} from "{t}"')]
+        compare_rows(want, rows, t)
+
+
+def in_type(v, type_):
+    """A column whose values disagree is text: numbers in SQLite's text, blobs as hex."""
+    import pyarrow.types as at
+    if v is not None and (at.is_string(type_) or at.is_large_string(type_) or at.is_string_view(type_)):
+        return v.hex() if isinstance(v, bytes) else v if isinstance(v, str) else str(v)
+    return float(v) if v is not None and at.is_floating(type_) else v
+
+
+def once(db, lake, *args, code=0):
+    return tain("mirror", db, lake, "--once", *args, check=code)
+
+
+def test_first_content_and_changes(folder):
+    for journal in ("wal", "delete"):
+        db, lake = os.path.join(folder, journal + ".db"), os.path.join(folder, "lake-" + journal)
+        c = connect(db, journal)
+        c.executescript("create table a (id integer primary key, v text, r real, b blob);"
+                        "create table composite (x text not null, y int not null, z text, primary key (y, x)) without rowid;"
+                        "create table keyless (v text, n int); create table u (id integer primary key, email text unique);"
+                        "create table empty (id integer primary key)")
+        c.executemany("insert into a values (?, ?, ?, ?)", [(i, f"row {i}", i / 3, bytes([i % 256])) for i in range(1000)])
+        c.executemany("insert into composite values (?, ?, ?)", [(f"k{i}", i % 7, "z") for i in range(100)])
+        c.executemany("insert into keyless values (?, ?)", [("same", 1)] * 5 + [("other", None)])
+        c.execute("insert into u values (1, 'a'), (2, 'b'), (3, 'c')")
+        r = once(db, lake)
+        assert "trigger" in r.err, "naming a file is consent, and what is made is said: " + r.err
+        assert_same(c, lake, "a", "composite", "keyless", "u", "empty")
+        c.executescript("update a set v = 'new' where id % 10 = 0; delete from a where id % 7 = 0; update a set id = id + 5000 where id % 100 = 3;"
+                        "insert into a values (9999, null, null, null); insert or replace into u values (9, 'a'); update or replace u set email = 'b' where id = 3;"
+                        "replace into composite values ('k1', 1, 'replaced'); delete from composite where y = 5;"
+                        "delete from keyless where rowid = 2; update keyless set n = 7 where rowid = 3; insert into keyless values ('same', 1);"
+                        "begin; delete from a; rollback; begin; insert into empty values (1), (2); delete from empty where id = 1; commit")
+        once(db, lake)
+        assert_same(c, lake, "a", "composite", "keyless", "u", "empty")
+        assert tain("verify", db, lake).code == 0
+        c.execute("update a set v = 'not mirrored' where id = 1")
+        v = tain("verify", db, lake)
+        assert v.code == 1 and "not mirrored" in v.out, v
+
+
+def test_types_that_disagree(folder):
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table t (id integer primary key, i integer, r real, n numeric, any, d date)")
+    rows = [(1, 1, 1.5, 10, b"\x00\xff", "2026-01-01"), (2, "text in an integer column", 2, "1.50", 3.25, 20260101), (3, None, None, None, None, None)]
+    c.executemany("insert into t values (?, ?, ?, ?, ?, ?)", rows)
+    c.executescript("create table later (id integer primary key, i integer); insert into later values (1, 1)")
+    once(db, lake)
+    assert_same(c, lake, "t", "later")
+    c.execute("insert into later values (2, 'no longer a number')")
+    r = once(db, lake)
+    assert_same(c, lake, "t", "later")
+    assert "main.later" in r.err, r
+
+
+def test_shape_changes(folder):
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table t (id integer primary key, v text); insert into t values (1, 'x'); create table other (id integer primary key)")
+    with Background("mirror", db, lake, "--freshness", "20ms") as m:
+        wait_until(lambda: last_epoch(lake), what="first epoch")
+        for i, ddl in enumerate(["alter table t add column a int", "alter table t add column b int not null default 5", "alter table t rename column v to w",
+                                 "alter table t drop column a", "create table born (id integer primary key, v text)"]):
+            c.executescript(f"insert into t (id) values ({i + 10}); {ddl}; insert into t (id) values ({i + 20}); insert into other values ({i})")
+        c.execute("insert into born values (1, 'hello')")
+        wait_until(lambda: os.path.isdir(table_folder(lake, "main.born")) and read_delta(table_folder(lake, "main.born"))[2] == [(1, "hello")], what="new table")
+        c.execute("insert into other values (1000)")
+        wait_until(lambda: (1000,) in read_delta(table_folder(lake, "main.other"))[2], what="last change")
+        assert m.stop() == 0, m.output()
+    once(db, lake)
+    assert_same(c, lake, "t", "other", "born")
+
+
+def test_poll_capture_writes_nothing(folder):
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table t (id integer primary key, v text); insert into t values (1, 'x'), (2, 'y')")
+    before = c.execute("select type, name, sql from sqlite_master order by 2").fetchall()
+    with Background("mirror", db, lake, "--capture=poll", "--freshness", "50ms") as m:
+        wait_until(lambda: last_epoch(lake), what="first epoch")
+        c.executescript("update t set v = 'z' where id = 1; delete from t where id = 2; insert into t values (3, 'w')")
+        wait_until(lambda: sorted(read_delta(table_folder(lake, "main.t"))[2]) == [(1, "z"), (3, "w")], what="changes")
+        assert m.stop() == 0, m.output()
+    assert c.execute("select type, name, sql from sqlite_master order by 2").fetchall() == before
+
+
+def test_remove_takes_everything_back(folder):
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table t (id integer primary key, e text unique); insert into t values (1, 'x')")
+    before = c.execute("select type, name, sql from sqlite_master order by 2").fetchall()
+    once(db, lake)
+    assert c.execute("select type, name, sql from sqlite_master order by 2").fetchall() != before
+    tain("mirror", db, lake, "--remove", check=0)
+    assert c.execute("select type, name, sql from sqlite_master order by 2").fetchall() == before
+    tain("mirror", db, lake, "--remove", check=0)
+
+
+def test_file_restored_to_an_older_state(folder):
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db, "delete")
+    c.executescript("create table t (id integer primary key, v text); insert into t values (1, 'x')")
+    once(db, lake)
+    c.close()
+    shutil.copy(db, db + ".old")
+    c = connect(db, "delete")
+    c.execute("insert into t values (2, 'y')")
+    once(db, lake)
+    c.close()
+    shutil.copy(db + ".old", db)
+    r = once(db, lake, code=3)
+    assert "--resync" in r.err, r
+    once(db, lake, "--resync")
+    c = connect(db, "delete")
+    assert_same(c, lake, "t")
+
+
+def test_writers_are_not_held_up(folder):
+    """A writer that never waits for a lock works beside the mirror."""
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.execute("pragma busy_timeout = 500")
+    c.execute("create table t (id integer primary key, v text)")
+    with Background("mirror", db, lake, "--freshness", "10ms") as m:
+        wait_until(lambda: last_epoch(lake), what="first epoch")
+        for i in range(2000):
+            c.execute("insert into t values (?, ?)", (i, "x" * 50))
+            if i % 3 == 0:
+                c.execute("update t set v = 'y' where id = ?", (i // 2,))
+        wait_until(lambda: len(read_delta(table_folder(lake, "main.t"))[2]) == 2000, what="all rows")
+        assert m.stop() == 0, m.output()
+    assert_same(c, lake, "t")
+
+
+def test_query_status_and_table_commands(folder):
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table t (id integer primary key, v text, r real); insert into t values (1, 'x', 0.5), (2, null, 2)")
+    once(db, lake)
+    for i in range(12):
+        c.execute("insert into t values (?, 'more', 1)", (100 + i,))
+        c.execute("delete from t where id = ?", (100 + i - 2,))
+        once(db, lake)
+    rows = json.loads(tain("query", lake, "select id, v, r from main.t where id < 10 order by id", "--format", "json", check=0).out)
+    assert rows == [{"id": 1, "v": "x", "r": 0.5}, {"id": 2, "v": None, "r": 2.0}], rows
+    assert tain("query", lake, "select count(*) as n from main.t", "--format", "csv", check=0).out == "n\n4\n"
+    r = tain("query", lake, "select nonsense from main.t")
+    assert r.code == 3 and "nonsense" in r.err, r
+    status = lake_status(lake)
+    assert status["tables"][0]["name"] == "main.t" and status["tables"][0]["rows_replicated"] == 4, status
+    t = table_folder(lake, "main.t")
+    history = json.loads(tain("table", "history", t, "--json", check=0).out)
+    assert [h["version"] for h in history] == list(range(history[0]["version"], -1, -1))[:len(history)], history
+    tain("table", "optimize", t, check=0)
+    from deltalake import DeltaTable
+    assert len(DeltaTable(t).file_uris()) == 1
+    assert_same(c, lake, "t")
+    tain("table", "vacuum", t, "--dry-run", check=0)
+    once(db, lake)
+    c.execute("update t set v = 'after' where id = 1")
+    once(db, lake)
+    assert_same(c, lake, "t")
+
+
+def test_odd_names(folder):
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript('create table "odd name; {x}=1" ("id" integer primary key, "a b" text, "x,y" int, "é" text); insert into "odd name; {x}=1" values (1, \'v\', 2, \'w\')')
+    once(db, lake)
+    c.execute('update "odd name; {x}=1" set "a b" = \'changed\'')
+    once(db, lake)
+    assert_same(c, lake, "odd name; {x}=1")
+    assert tain("verify", db, lake).code == 0
+    assert json.loads(tain("query", lake, 'select * from main."odd name; {x}=1"', "--json", check=0).out) == [{"id": 1, "a b": "changed", "x,y": 2, "é": "w"}]
+
+
+def test_demo(folder):
+    r = tain("demo", os.path.join(folder, "demo"), check=0, timeout=60)
+    assert "equal" in r.out and "revenue" in r.out, r
+    tain("demo", os.path.join(folder, "demo"), "--seconds", "1", check=0, timeout=60)
+
+
+if __name__ == "__main__":
+    main(globals())
