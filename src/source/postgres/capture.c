@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/postgres/capture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "source/postgres/result.h"
+#include "postgres_queries.h"
+
+/* --- the publication ----------------------------------------------------------------------------------------------- */
+
+static bool may_be_published(const tain_pg_table *t) { return t->present && t->pub->verdict != TAIN_VERDICT_ERROR; }
+
+/* ONLY: an inheritance parent holds its own rows. A partitioned table means its partitions, and has no ONLY. */
+static void put_table(const tain_pg_table *t, tain_buffer *out)
+{
+    if (t->kind != 'p') tain_buffer_append_str(out, "ONLY ");
+    tain_pg_put_name(out, t->pub->schema, t->pub->name);
+}
+
+void tain_pg_put_publication(const tain_pg_source *s, tain_buffer *out)
+{
+    const char *separator = " FOR TABLE ";
+    tain_buffer_append_str(out, "CREATE PUBLICATION ");
+    tain_pg_put_identifier(out, s->publication);
+    for (size_t i = 0; i < s->table_count; i++) {
+        if (!may_be_published(s->tables[i])) continue;
+        tain_buffer_append_str(out, separator);
+        put_table(s->tables[i], out);
+        separator = ", ";
+    }
+    tain_buffer_append_str(out, " WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);");
+}
+
+static void tell(void (*say)(const char *), const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void tell(void (*say)(const char *), const char *format, ...)
+{
+    if (!say) return;
+    char *line = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&line, format, args) < 0) abort();
+    va_end(args);
+    say(line);
+    free(line);
+}
+
+/* Publishing a table takes a lock that only schema changes and vacuum wait for. */
+static tain_status run_patiently(tain_pg_source *s, tain_buffer *sql, tain_error *err)
+{
+    TAIN_TRY(tain_pg_run(&s->conn, err, "SET lock_timeout = '60s'"));
+    tain_status status = tain_pg_query(&s->conn, tain_buffer_cstr(sql), NULL, err);
+    if (tain_pg_connected(&s->conn)) (void)tain_pg_run(&s->conn, NULL, "SET lock_timeout = '5s'");
+    if (status == TAIN_E_PERMISSION) tain_error_remedy(err, "%.1000s", tain_buffer_cstr(sql));
+    return status;
+}
+
+static tain_status create_publication(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
+    tain_pg_put_publication(s, &sql);
+    TAIN_TRY_IN(err, run_patiently(s, &sql, err), "publication %s", s->publication);
+    size_t n = 0;
+    for (size_t i = 0; i < s->table_count; i++) {
+        if (!may_be_published(s->tables[i])) continue;
+        s->tables[i]->published = true;
+        n++;
+    }
+    s->server.has_publication = s->server.owns_publication = s->server.publishes_all = s->server.via_root = true;
+    tell(say, "created publication %s of %zu table%s", s->publication, n, n == 1 ? "" : "s");
+    return TAIN_OK;
+}
+
+static bool may_add(const tain_pg_source *s, const tain_pg_table *t)
+{
+    return may_be_published(t) && !t->published && !t->failed && (s->server.super || (s->server.owns_publication && t->owned));
+}
+
+tain_status tain_pg_publish_more(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+{
+    for (size_t i = 0; i < s->table_count; i++) {
+        tain_pg_table *t = s->tables[i];
+        if (!may_add(s, t)) continue;
+        TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
+        tain_buffer_append_str(&sql, "ALTER PUBLICATION ");
+        tain_pg_put_identifier(&sql, s->publication);
+        tain_buffer_append_str(&sql, " ADD TABLE ");
+        put_table(t, &sql);
+        tain_status status = run_patiently(s, &sql, err);
+        if (status != TAIN_OK && status != TAIN_E_EXISTS) return status;
+        t->published = true;
+        tell(say, "added %s.%s to publication %s", t->pub->schema, t->pub->name, s->publication);
+    }
+    return TAIN_OK;
+}
+
+static tain_status drop_publication(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+{
+    if (!s->server.has_publication) return TAIN_OK;
+    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
+    tain_buffer_append_str(&sql, "DROP PUBLICATION IF EXISTS ");
+    tain_pg_put_identifier(&sql, s->publication);
+    if (!s->server.owns_publication && !s->server.super) {
+        tell(say, "left publication %s, which belongs to another role: %s;", s->publication, tain_buffer_cstr(&sql));
+        return TAIN_OK;
+    }
+    TAIN_TRY(run_patiently(s, &sql, err));
+    s->server.has_publication = false;
+    tell(say, "dropped publication %s", s->publication);
+    return TAIN_OK;
+}
+
+/* --- the marker: a note on the publication that says where the slot began, so that an older position is known to be
+ *     out of reach even after a slot was lost and made again ----------------------------------------------------------- */
+
+static const char marker_form[] = "tain: changes since ";
+
+static tain_status set_marker(tain_pg_source *s, uint64_t lsn, tain_error *err)
+{
+    if (!s->server.owns_publication && !s->server.super) return TAIN_OK;
+    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
+    tain_buffer_append_str(&sql, "COMMENT ON PUBLICATION ");
+    tain_pg_put_identifier(&sql, s->publication);
+    tain_buffer_printf(&sql, " IS '%s%X/%X'", marker_form, (unsigned)(lsn >> 32), (unsigned)lsn);
+    return run_patiently(s, &sql, err);
+}
+
+tain_status tain_pg_marker(tain_pg_source *s, uint64_t *ret, tain_error *err)
+{
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_marker, 1, (const char *[]){s->publication}, &r, err));
+    *ret = 0;
+    const char *text = PQntuples(r) ? tain_pg_get(r, 0, "text") : "";
+    if (strncmp(text, marker_form, sizeof marker_form - 1) == 0) (void)tain_pg_parse_lsn(text + sizeof marker_form - 1, ret);
+    return TAIN_OK;
+}
+
+/* --- the slot ------------------------------------------------------------------------------------------------------ */
+
+tain_status tain_pg_slot_read(tain_pg_source *s, tain_pg_slot *ret, tain_error *err)
+{
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_slot, 1, (const char *[]){s->slot}, &r, err));
+    *ret = (tain_pg_slot){0};
+    if (PQntuples(r) == 0) return TAIN_OK;
+    if (strcmp(tain_pg_get(r, 0, "plugin"), "pgoutput") != 0 || strcmp(tain_pg_get(r, 0, "database"), s->server.database) != 0)
+        return tain_fail(err, TAIN_E_EXISTS, "replication slot %s at %s is not one of pgoutput in database %s", s->slot, s->target.where, s->server.database);
+    ret->there = true;
+    ret->active_pid = (int)tain_pg_get_int(r, 0, "active_pid");
+    (void)tain_pg_parse_lsn(tain_pg_get(r, 0, "confirmed_flush_lsn"), &ret->confirmed);
+    snprintf(ret->lost, sizeof ret->lost, "%s", tain_pg_get(r, 0, "lost"));
+    return TAIN_OK;
+}
+
+static tain_status drop_slot(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+{
+    tain_pg_slot slot;
+    TAIN_TRY(tain_pg_slot_read(s, &slot, err));
+    if (!slot.there) return TAIN_OK;
+    if (slot.active_pid)
+        return tain_fail(err, TAIN_E_BUSY, "replication slot %s at %s is in use by process %d of the server", s->slot, s->target.where, slot.active_pid);
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_TRY(tain_pg_query_params(&s->conn, "SELECT pg_drop_replication_slot($1)", 1, (const char *[]){s->slot}, &r, err));
+    tell(say, "dropped replication slot %s", s->slot);
+    return TAIN_OK;
+}
+
+/* Creating a slot waits until every transaction that is open now has ended: minutes, perhaps. */
+static tain_status wait_for_slot(tain_pg_source *s, tain_error *err)
+{
+    while (PQisBusy(s->exporter.pg)) {
+        tain_status waited = tain_pg_wait(&s->exporter, false, tain_monotonic() + 5 * TAIN_SECOND, err);
+        if (waited != TAIN_OK && waited != TAIN_E_BUSY) return waited;
+        if (waited == TAIN_OK && !PQconsumeInput(s->exporter.pg)) return tain_pg_fail(&s->exporter, NULL, err);
+        tain_pg_stream_keep_alive(s);
+    }
+    return TAIN_OK;
+}
+
+static tain_status take_snapshot(tain_pg_source *s, tain_error *err)
+{
+    TAIN_PG_RESULT *r = PQgetResult(s->exporter.pg);
+    if (PQresultStatus(r) != PGRES_TUPLES_OK) return tain_pg_fail(&s->exporter, r, err);
+    snprintf(s->snapshot, sizeof s->snapshot, "%s", tain_pg_get(r, 0, "snapshot_name"));
+    if (!tain_pg_parse_lsn(tain_pg_get(r, 0, "consistent_point"), &s->snapshot_lsn))
+        return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s gave no position with its new slot", s->target.where);
+    PQclear(PQgetResult(s->exporter.pg));
+    return TAIN_OK;
+}
+
+static tain_status create_slot(tain_pg_source *s, const char *slot, bool temporary, tain_error *err)
+{
+    TAIN_TRY(tain_pg_connect(&s->exporter, &s->target, TAIN_PG_WALSENDER, err));
+    bool failover = !temporary && s->exporter.version >= 170000 && !s->server.in_recovery;
+    char sql[200];
+    snprintf(sql, sizeof sql, "CREATE_REPLICATION_SLOT %s%s LOGICAL pgoutput %s", slot, temporary ? " TEMPORARY" : "",
+             failover ? "(SNAPSHOT 'export', FAILOVER true)" : "EXPORT_SNAPSHOT");
+    if (!PQsendQuery(s->exporter.pg, sql)) return tain_pg_fail(&s->exporter, NULL, err);
+    TAIN_TRY(wait_for_slot(s, err));
+    return take_snapshot(s, err);
+}
+
+tain_status tain_pg_export(tain_pg_source *s, const char *slot, bool temporary, tain_error *err)
+{
+    tain_pg_export_end(s);
+    tain_status status = create_slot(s, slot, temporary, err);
+    if (status != TAIN_OK) tain_pg_export_end(s);
+    else s->slot_snapshot = !temporary;
+    if (status != TAIN_OK) tain_error_context(err, "replication slot %s", slot);
+    return status;
+}
+
+void tain_pg_export_end(tain_pg_source *s)
+{
+    tain_pg_disconnect(&s->exporter);
+    s->snapshot[0] = 0;
+    s->slot_snapshot = false;
+}
+
+tain_status tain_pg_slot_create(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+{
+    TAIN_TRY(tain_pg_export(s, s->slot, false, err));
+    tain_status status = set_marker(s, s->snapshot_lsn, err);
+    if (status != TAIN_OK) return status;
+    tell(say, "created replication slot %s", s->slot);
+    return TAIN_OK;
+}
+
+tain_status tain_pg_slot_replace(tain_pg_source *s, tain_error *err)
+{
+    TAIN_TRY(drop_slot(s, NULL, err));
+    return tain_pg_slot_create(s, NULL, err);
+}
+
+/* --- prepare and remove -------------------------------------------------------------------------------------------- */
+
+static tain_status status_of_finding(const char *code)
+{
+    if (strcmp(code, "server_too_old") == 0) return TAIN_E_UNSUPPORTED;
+    if (strcmp(code, "no_replication") == 0 || strcmp(code, "no_publication") == 0) return TAIN_E_PERMISSION;
+    return TAIN_E_CONFIG;
+}
+
+static tain_status refuse_errors(tain_pg_source *s, tain_error *err)
+{
+    tain_finding *f;
+    size_t n;
+    tain_status status = TAIN_OK;
+    tain_pg_source_judge(s, &f, &n);
+    for (size_t i = 0; i < n && status == TAIN_OK; i++) {
+        if (f[i].level != TAIN_VERDICT_ERROR) continue;
+        status = tain_fail(err, status_of_finding(f[i].code), "PostgreSQL at %s: %s", s->target.where, f[i].message);
+        tain_error_remedy(err, "%.1000s", f[i].remedy && strlen(f[i].remedy) <= 1000 ? f[i].remedy : "run the SQL that `tain check` prints");
+    }
+    tain_findings_free(f, n);
+    return status;
+}
+
+static tain_status make_all(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+{
+    bool made = !s->server.has_publication;
+    if (made) TAIN_TRY(create_publication(s, say, err));
+    else TAIN_TRY(tain_pg_publish_more(s, say, err));
+    tain_status status = tain_pg_slot_create(s, say, err);
+    if (status == TAIN_OK) return TAIN_OK;
+    if (s->snapshot[0]) {
+        tain_pg_export_end(s);
+        (void)drop_slot(s, NULL, NULL);
+    }
+    if (made && tain_pg_catalog_conn(s, NULL) == TAIN_OK) (void)drop_publication(s, NULL, NULL);
+    return status;
+}
+
+/* A slot that was lost stays as it is until the next load, so that it does not hold the log back for nobody. */
+tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *ret_fresh, tain_error *err)
+{
+    tain_pg_source *s = (tain_pg_source *)base;
+    tain_pg_slot slot;
+    TAIN_TRY(tain_pg_target_check(&s->target, err));
+    TAIN_TRY(tain_pg_catalog_read(s, err));
+    TAIN_TRY(tain_pg_slot_read(s, &slot, err));
+    TAIN_TRY(refuse_errors(s, err));
+    if (slot.there && s->server.has_publication) {
+        *ret_fresh = slot.lost[0] != 0;
+        return tain_pg_publish_more(s, say, err);
+    }
+    if (slot.there) TAIN_TRY(drop_slot(s, say, err));
+    TAIN_TRY(make_all(s, say, err));
+    *ret_fresh = true;
+    return TAIN_OK;
+}
+
+tain_status tain_pg_remove(tain_source *base, void (*say)(const char *), tain_error *err)
+{
+    tain_pg_source *s = (tain_pg_source *)base;
+    TAIN_TRY(tain_pg_target_check(&s->target, err));
+    TAIN_TRY(tain_pg_stream_release(s, err));
+    tain_pg_export_end(s);
+    TAIN_TRY(tain_pg_catalog_read(s, err));
+    TAIN_TRY(drop_slot(s, say, err));
+    return drop_publication(s, say, err);
+}

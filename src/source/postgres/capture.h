@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* capture.h -- what tain makes in the source: one publication and one replication slot, both named tain_<mirror>.
+ *
+ * The publication lists tables one by one and holds only those whose updates can be logged, because publishing a table
+ * without replica identity would make its application's own updates fail. */
+#ifndef TAIN_SOURCE_POSTGRES_CAPTURE_H
+#define TAIN_SOURCE_POSTGRES_CAPTURE_H
+
+#include "source/postgres/postgres.h"
+
+typedef struct tain_pg_slot {
+    bool     there;
+    int      active_pid; /* 0: nobody uses it */
+    uint64_t confirmed;
+    char     lost[160];  /* why it is of no use any more; "" : it is */
+} tain_pg_slot;
+
+tain_status tain_pg_slot_read(tain_pg_source *s, tain_pg_slot *ret, tain_error *err);
+/* Makes the mirror's slot; its snapshot is held in s->exporter. */
+tain_status tain_pg_slot_create(tain_pg_source *s, void (*say)(const char *), tain_error *err);
+tain_status tain_pg_slot_replace(tain_pg_source *s, tain_error *err);
+/* Where the mirror's slot began when we made it; 0: not known. */
+tain_status tain_pg_marker(tain_pg_source *s, uint64_t *ret, tain_error *err);
+void        tain_pg_export_end(tain_pg_source *s);
+
+#endif

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/postgres/postgres.h"
+
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "source/postgres/result.h"
+#include "postgres_queries.h"
+
+tain_pg_table *tain_pg_table_by_oid(const tain_pg_source *s, uint32_t oid)
+{
+    for (size_t i = 0; i < s->table_count; i++)
+        if (s->tables[i]->oid == oid) return s->tables[i];
+    return NULL;
+}
+
+tain_pg_table *tain_pg_table_of(const tain_pg_source *s, const tain_source_table *t)
+{
+    return tain_pg_table_by_oid(s, (uint32_t)strtoul(t->identity, NULL, 10));
+}
+
+/* --- the server ---------------------------------------------------------------------------------------------------- */
+
+/* An unchanged text stays where it is: readers may be looking at it. */
+static void replace(char **slot, const char *text)
+{
+    if (*slot && strcmp(*slot, text) == 0) return;
+    tain_free(*slot);
+    *slot = tain_strdup(text);
+}
+
+static tain_status read_server(tain_pg_source *s, tain_error *err)
+{
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_server, 2, (const char *[]){s->slot, s->publication}, &r, err));
+    if (PQntuples(r) != 1) return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s does not know its own role", s->target.where);
+    tain_pg_server *v = &s->server;
+    replace(&v->wal_level, tain_pg_get(r, 0, "wal_level"));
+    replace(&v->version, tain_pg_get(r, 0, "server_version"));
+    replace(&v->role, tain_pg_get(r, 0, "rolname"));
+    replace(&v->database, tain_pg_get(r, 0, "database"));
+    v->logical = strcmp(v->wal_level, "logical") == 0;
+    v->utf8 = strcmp(tain_pg_get(r, 0, "server_encoding"), "SQL_ASCII") != 0;
+    v->in_recovery = tain_pg_get_bool(r, 0, "in_recovery");
+    v->super = tain_pg_get_bool(r, 0, "rolsuper");
+    v->may_replicate = v->super || tain_pg_get_bool(r, 0, "may_replicate");
+    v->may_create = tain_pg_get_bool(r, 0, "may_create");
+    v->free_slots = tain_pg_get_int(r, 0, "free_slots");
+    v->free_senders = tain_pg_get_int(r, 0, "free_senders");
+    v->has_slot = !tain_pg_is_null(r, 0, "slot");
+    v->has_publication = !tain_pg_is_null(r, 0, "publication");
+    v->all_tables = tain_pg_get_bool(r, 0, "puballtables");
+    v->via_root = tain_pg_get_bool(r, 0, "pubviaroot");
+    v->publishes_all = tain_pg_get_bool(r, 0, "publishes_all");
+    v->owns_publication = tain_pg_get_bool(r, 0, "owns_publication");
+    v->known = true;
+    return TAIN_OK;
+}
+
+/* --- tables -------------------------------------------------------------------------------------------------------- */
+
+/* A view or a partition is spoken of only when somebody asked for it by its very name. */
+static bool is_named(const tain_pg_source *s, const char *schema, const char *name)
+{
+    char *full = tain_format("%s.%s", schema, name);
+    bool found = false;
+    for (const char **g = s->options.tables; g && *g && !found; g++) found = strcmp(*g, full) == 0 || strcmp(*g, name) == 0;
+    tain_free(full);
+    return found;
+}
+
+static bool is_wanted(const tain_pg_source *s, const PGresult *r, int row)
+{
+    const char *schema = tain_pg_get(r, row, "nspname"), *name = tain_pg_get(r, row, "relname");
+    char kind = *tain_pg_get(r, row, "relkind");
+    if (!tain_source_selects(&s->options, schema, name)) return false;
+    if (*tain_pg_get(r, row, "relpersistence") == 't') return false;
+    bool ordinary = (kind == 'r' || kind == 'p') && !tain_pg_get_bool(r, row, "relispartition");
+    return ordinary || is_named(s, schema, name);
+}
+
+static tain_pg_table *add_table(tain_pg_source *s, const PGresult *r, int row)
+{
+    tain_pg_table *t = tain_alloc(sizeof *t);
+    t->oid = tain_pg_get_oid(r, row, "oid");
+    t->pub = tain_source_table_new(tain_pg_get(r, row, "nspname"), tain_pg_get(r, row, "relname"), tain_pg_get(r, row, "oid"));
+    if (s->table_count == s->table_capacity)
+        s->tables = tain_realloc(s->tables, (s->table_capacity = s->table_capacity * 2 + 16) * sizeof *s->tables);
+    return s->tables[s->table_count++] = t;
+}
+
+/* "{1,2}" of attribute numbers */
+static size_t parse_attnums(const char *text, int16_t **ret)
+{
+    size_t n = 0;
+    *ret = tain_alloc((strlen(text) + 1) * sizeof **ret);
+    for (const char *p = text; *p;) {
+        char *end;
+        long v = strtol(p, &end, 10);
+        if (end != p) (*ret)[n++] = (int16_t)v;
+        p = end == p ? p + 1 : end;
+    }
+    return n;
+}
+
+static void read_key(tain_pg_table *t, const PGresult *r, int row)
+{
+    tain_free(t->key_attnums);
+    t->key_count = parse_attnums(tain_pg_get(r, row, "key_columns"), &t->key_attnums);
+}
+
+static void read_table(tain_pg_source *s, tain_pg_table *t, const PGresult *r, int row)
+{
+    t->kind = *tain_pg_get(r, row, "relkind");
+    t->persistence = *tain_pg_get(r, row, "relpersistence");
+    t->is_partition = tain_pg_get_bool(r, row, "relispartition");
+    t->schema_usage = tain_pg_get_bool(r, row, "schema_usage");
+    t->may_select = tain_pg_get_bool(r, row, "may_select");
+    t->owned = tain_pg_get_bool(r, row, "owned");
+    t->row_security = tain_pg_get_bool(r, row, "row_security");
+    t->has_primary = tain_pg_get_bool(r, row, "has_primary");
+    t->reltuples = tain_pg_get_double(r, row, "reltuples");
+    t->relpages = tain_pg_get_double(r, row, "relpages");
+    t->bytes = t->total_bytes = -1;
+    t->present = true;
+    t->published = false;
+    tain_free(t->filter);
+    t->filter = NULL;
+    if (s->streamed && t->shape) return;
+    t->identity = *tain_pg_get(r, row, "relreplident");
+    t->filenode = tain_pg_get_oid(r, row, "relfilenode");
+    read_key(t, r, row);
+    replace(&t->pub->schema, tain_pg_get(r, row, "nspname"));
+    replace(&t->pub->name, tain_pg_get(r, row, "relname"));
+}
+
+static tain_status read_tables(tain_pg_source *s, tain_error *err)
+{
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_tables, 1, (const char *[]){NULL}, &r, err));
+    for (size_t i = 0; i < s->table_count; i++) s->tables[i]->present = false;
+    for (int row = 0; row < PQntuples(r); row++) {
+        tain_pg_table *t = tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "oid"));
+        bool streaming = s->streamed && t && t->shape;
+        if (!streaming && !is_wanted(s, r, row)) continue;
+        if (!t) t = add_table(s, r, row);
+        read_table(s, t, r, row);
+    }
+    return TAIN_OK;
+}
+
+/* Columns and key live in shapes, which the source frees. */
+void tain_pg_table_free(tain_pg_table *t)
+{
+    t->pub->columns = NULL;
+    t->pub->key = NULL;
+    tain_source_table_free(t->pub);
+    tain_pg_leaves_free(t->leaves);
+    tain_free(t->key_attnums);
+    tain_free(t->filter);
+    tain_free(t);
+}
+
+void tain_pg_server_done(tain_pg_server *v)
+{
+    tain_free(v->role);
+    tain_free(v->database);
+    tain_free(v->version);
+    tain_free(v->wal_level);
+}
+
+/* --- asking about many tables at once ------------------------------------------------------------------------------ */
+
+static size_t list_oids(const tain_pg_source *s, bool (*pick)(const tain_pg_source *, const tain_pg_table *), tain_buffer *out)
+{
+    uint32_t *oids = tain_alloc((s->table_count + 1) * sizeof *oids);
+    size_t n = 0;
+    for (size_t i = 0; i < s->table_count; i++)
+        if (s->tables[i]->present && pick(s, s->tables[i])) oids[n++] = s->tables[i]->oid;
+    tain_pg_put_oids(out, oids, n);
+    tain_free(oids);
+    return n;
+}
+
+static tain_status ask_of(tain_pg_source *s, const char *sql, bool (*pick)(const tain_pg_source *, const tain_pg_table *), PGresult **ret, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer oids = {0};
+    list_oids(s, pick, &oids);
+    return tain_pg_query_params(&s->conn, sql, 1, (const char *[]){tain_buffer_cstr(&oids)}, ret, err);
+}
+
+static void keep_shape(tain_pg_source *s, tain_pg_shape *shape)
+{
+    if (s->shape_count == s->shape_capacity)
+        s->shapes = tain_realloc(s->shapes, (s->shape_capacity = s->shape_capacity * 2 + 16) * sizeof *s->shapes);
+    s->shapes[s->shape_count++] = shape;
+}
+
+static bool needs_shape(const tain_pg_source *s, const tain_pg_table *t) { return !(s->streamed && t->shape); }
+
+static bool same_column(const tain_pg_column *a, const tain_pg_column *b)
+{
+    return a->attnum == b->attnum && a->type_oid == b->type_oid && a->typmod == b->typmod && strcmp(a->name, b->name) == 0;
+}
+
+static bool same_shape(const tain_pg_shape *a, const tain_pg_shape *b)
+{
+    if (a->count != b->count || !tain_schema_equal(a->schema, b->schema)) return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (!same_column(&a->columns[i], &b->columns[i])) return false;
+    return true;
+}
+
+static tain_status load_column_types(tain_pg_source *s, const PGresult *columns, tain_error *err)
+{
+    int n = PQntuples(columns);
+    uint32_t *oids = tain_alloc(((size_t)n + 1) * sizeof *oids);
+    size_t distinct = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t oid = tain_pg_get_oid(columns, i, "atttypid");
+        if (!tain_pg_types_find(&s->types, oid)) oids[distinct++] = oid;
+    }
+    tain_status status = tain_pg_types_load(&s->types, &s->conn, oids, distinct, err);
+    tain_free(oids);
+    return status;
+}
+
+static int rows_of(const PGresult *r, int first, const char *field)
+{
+    uint32_t oid = tain_pg_get_oid(r, first, field);
+    int n = 1;
+    while (first + n < PQntuples(r) && tain_pg_get_oid(r, first + n, field) == oid) n++;
+    return n;
+}
+
+static void take_shape(tain_pg_source *s, tain_pg_table *t, tain_pg_shape *shape)
+{
+    if (t->shape && same_shape(t->shape, shape)) {
+        tain_pg_shape_free(shape);
+    } else {
+        keep_shape(s, shape);
+        t->shape = shape;
+    }
+    tain_pg_table_show(t);
+}
+
+static tain_status read_shapes(tain_pg_source *s, tain_error *err)
+{
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_TRY(ask_of(s, tain_query_columns, needs_shape, &r, err));
+    TAIN_TRY(load_column_types(s, r, err));
+    for (int row = 0, n; row < PQntuples(r); row += n) {
+        n = rows_of(r, row, "attrelid");
+        tain_pg_table *t = tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "attrelid"));
+        char *name = tain_format("%s.%s", t->pub->schema, t->pub->name);
+        take_shape(s, t, tain_pg_shape_read(s, r, row, n, name));
+        tain_free(name);
+    }
+    for (size_t i = 0; i < s->table_count; i++) /* a table without any column */
+        if (s->tables[i]->present && !s->tables[i]->shape) take_shape(s, s->tables[i], tain_pg_shape_read(s, r, 0, 0, ""));
+    return TAIN_OK;
+}
+
+static bool is_partitioned(const tain_pg_source *s, const tain_pg_table *t) { return t->kind == 'p'; }
+
+void tain_pg_leaves_free(tain_pg_leaves *l)
+{
+    for (tain_pg_leaves *next; l; l = next) {
+        next = l->older;
+        for (size_t i = 0; i < l->count; i++) {
+            tain_free(l->list[i].schema);
+            tain_free(l->list[i].name);
+        }
+        tain_free(l);
+    }
+}
+
+static void read_leaf(tain_pg_leaf *l, const PGresult *r, int row)
+{
+    *l = (tain_pg_leaf){
+        .oid = tain_pg_get_oid(r, row, "leaf"), .filenode = tain_pg_get_oid(r, row, "relfilenode"), .attached = tain_pg_get_oid(r, row, "attached"),
+        .schema = tain_strdup(tain_pg_get(r, row, "nspname")), .name = tain_strdup(tain_pg_get(r, row, "relname")),
+        .kind = *tain_pg_get(r, row, "relkind"), .persistence = *tain_pg_get(r, row, "relpersistence"),
+        .identity = *tain_pg_get(r, row, "relreplident"), .has_key = tain_pg_get_bool(r, row, "has_key"),
+        .may_select = tain_pg_get_bool(r, row, "may_select"), .reltuples = tain_pg_get_double(r, row, "reltuples"),
+        .relpages = tain_pg_get_double(r, row, "relpages"), .bytes = -1,
+    };
+}
+
+/* While a snapshot is being read its readers look at older lists. */
+static tain_pg_leaves *new_leaves(tain_pg_source *s, tain_pg_table *t, size_t n)
+{
+    tain_pg_leaves *l = tain_alloc(sizeof *l + n * sizeof *l->list);
+    if (s->snapshot[0]) l->older = t->leaves;
+    else tain_pg_leaves_free(t->leaves);
+    t->leaves = l;
+    return l;
+}
+
+static tain_status read_leaves(tain_pg_source *s, tain_error *err)
+{
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_TRY(ask_of(s, tain_query_leaves, is_partitioned, &r, err));
+    for (size_t i = 0; i < s->table_count; i++)
+        if (s->tables[i]->kind == 'p') (void)new_leaves(s, s->tables[i], 0);
+    for (int row = 0, n; row < PQntuples(r); row += n) {
+        n = rows_of(r, row, "root");
+        tain_pg_leaves *l = new_leaves(s, tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "root")), (size_t)n);
+        for (int i = 0; i < n; i++) read_leaf(&l->list[l->count++], r, row + i);
+    }
+    return TAIN_OK;
+}
+
+static tain_pg_leaf *leaf_at(const tain_pg_table *t, size_t i) { return t->leaves && i < t->leaves->count ? &t->leaves->list[i] : NULL; }
+
+/* --- sizes: wanted, not needed ------------------------------------------------------------------------------------- */
+
+static void put_oids_of(const tain_pg_table *t, tain_buffer *out)
+{
+    if (!t->present) return;
+    tain_buffer_printf(out, "%s%u", out->size ? "," : "{", t->oid);
+    for (size_t k = 0; leaf_at(t, k); k++) tain_buffer_printf(out, ",%u", leaf_at(t, k)->oid);
+}
+
+static void take_size(tain_pg_source *s, const PGresult *r, int row)
+{
+    uint32_t oid = tain_pg_get_oid(r, row, "oid");
+    tain_pg_table *t = tain_pg_table_by_oid(s, oid);
+    if (t) {
+        t->bytes = tain_pg_get_int(r, row, "main");
+        t->total_bytes = tain_pg_get_int(r, row, "total");
+        return;
+    }
+    for (size_t i = 0; i < s->table_count; i++) {
+        tain_pg_leaf *l;
+        for (size_t k = 0; (l = leaf_at(s->tables[i], k)); k++) {
+            if (l->oid != oid) continue;
+            l->bytes = tain_pg_get_int(r, row, "main");
+            s->tables[i]->total_bytes += tain_pg_get_int(r, row, "total");
+            return;
+        }
+    }
+}
+
+/* A table that somebody locks exclusively must not make this wait; then the catalog's last count has to do. */
+static tain_status read_sizes(tain_pg_source *s, tain_buffer *oids, tain_error *err)
+{
+    TAIN_PG_RESULT *r = NULL;
+    tain_error ignored = {0};
+    if (oids->size == 0) return TAIN_OK;
+    tain_buffer_append_u8(oids, '}');
+    TAIN_TRY(tain_pg_run(&s->conn, err, "SET lock_timeout = '200ms'"));
+    tain_status status = tain_pg_query_params(&s->conn, tain_query_sizes, 1, (const char *[]){tain_buffer_cstr(oids)}, &r, &ignored);
+    if (status != TAIN_OK && !tain_pg_connected(&s->conn)) {
+        if (err) *err = ignored;
+        return status;
+    }
+    TAIN_TRY(tain_pg_run(&s->conn, err, "SET lock_timeout = '5s'"));
+    for (int row = 0; r && row < PQntuples(r); row++) take_size(s, r, row);
+    return TAIN_OK;
+}
+
+enum { PAGE = 8192, ROW_OVERHEAD = 28, VARIABLE_WIDTH = 32 };
+
+static int64_t width_of(const tain_pg_shape *shape)
+{
+    int64_t width = ROW_OVERHEAD;
+    for (size_t i = 0; i < shape->count; i++) {
+        const tain_type *type = &shape->columns[i].codec->type;
+        bool variable = type->kind == TAIN_STRING || type->kind == TAIN_BINARY || type->kind == TAIN_LIST;
+        width += variable ? VARIABLE_WIDTH : 1 + (int64_t)tain_type_width(type);
+    }
+    return width;
+}
+
+static double rows_in(double bytes, double reltuples, double relpages, int64_t width)
+{
+    double pages = bytes < 0 ? relpages : bytes / PAGE;
+    double per_page = reltuples > 0 && relpages > 0 ? reltuples / relpages : (double)(PAGE - 24) / (double)width;
+    return pages * per_page;
+}
+
+static void estimate(tain_pg_table *t)
+{
+    int64_t width = width_of(t->shape);
+    double rows = t->kind == 'p' ? 0 : rows_in((double)t->bytes, t->reltuples, t->relpages, width);
+    double bytes = (t->kind == 'p' ? 0 : t->relpages) * PAGE;
+    const tain_pg_leaf *l;
+    for (size_t i = 0; (l = leaf_at(t, i)); i++) {
+        rows += rows_in((double)l->bytes, l->reltuples, l->relpages, width);
+        bytes += l->relpages * PAGE;
+    }
+    t->pub->rows_estimate = (int64_t)rows;
+    t->pub->bytes_estimate = t->total_bytes >= 0 ? t->total_bytes : (int64_t)bytes;
+}
+
+tain_status tain_pg_catalog_size(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer oids = {0};
+    put_oids_of(t, &oids);
+    TAIN_TRY(read_sizes(s, &oids, err));
+    estimate(t);
+    return TAIN_OK;
+}
+
+static tain_status size_all(tain_pg_source *s, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer oids = {0};
+    for (size_t i = 0; i < s->table_count; i++) put_oids_of(s->tables[i], &oids);
+    return read_sizes(s, &oids, err);
+}
+
+/* --- what an existing publication covers --------------------------------------------------------------------------- */
+
+static tain_status read_published(tain_pg_source *s, tain_error *err)
+{
+    if (!s->server.has_publication) return TAIN_OK;
+    TAIN_PG_RESULT *r = NULL, *filtered = NULL;
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_published, 1, (const char *[]){s->publication}, &r, err));
+    for (int row = 0; row < PQntuples(r); row++) {
+        tain_pg_table *t = tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "oid"));
+        if (t) t->published = true;
+    }
+    if (s->conn.version < 150000) return TAIN_OK;
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_filtered, 1, (const char *[]){s->publication}, &filtered, err));
+    for (int row = 0; row < PQntuples(filtered); row++) {
+        tain_pg_table *t = tain_pg_table_by_oid(s, tain_pg_get_oid(filtered, row, "oid"));
+        if (t) replace(&t->filter, tain_pg_get_bool(filtered, row, "rows_filtered") ? "rows" : "columns");
+    }
+    return TAIN_OK;
+}
+
+/* --- all of it ----------------------------------------------------------------------------------------------------- */
+
+tain_status tain_pg_catalog_read(tain_pg_source *s, tain_error *err)
+{
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    TAIN_TRY(read_server(s, err));
+    TAIN_TRY(read_tables(s, err));
+    TAIN_TRY(read_leaves(s, err));
+    TAIN_TRY(read_shapes(s, err));
+    TAIN_TRY(size_all(s, err));
+    TAIN_TRY(read_published(s, err));
+    for (size_t i = 0; i < s->table_count; i++) {
+        if (!s->tables[i]->present) continue;
+        estimate(s->tables[i]);
+        tain_pg_table_judge(s, s->tables[i]);
+    }
+    return TAIN_OK;
+}
+
+static tain_status read_now(tain_pg_source *s, const PGresult *table, const PGresult *columns, tain_pg_now *ret, tain_error *err)
+{
+    TAIN_TRY(load_column_types(s, columns, err));
+    ret->there = true;
+    ret->schema = tain_strdup(tain_pg_get(table, 0, "nspname"));
+    ret->name = tain_strdup(tain_pg_get(table, 0, "relname"));
+    ret->filenode = tain_pg_get_oid(table, 0, "relfilenode");
+    ret->identity = *tain_pg_get(table, 0, "relreplident");
+    ret->key_count = parse_attnums(tain_pg_get(table, 0, "key_columns"), &ret->key_attnums);
+    char *full = tain_format("%s.%s", ret->schema, ret->name);
+    ret->shape = tain_pg_shape_read(s, columns, 0, PQntuples(columns), full);
+    tain_free(full);
+    return TAIN_OK;
+}
+
+tain_status tain_pg_catalog_now(tain_pg_source *s, uint32_t oid, tain_pg_now *ret, tain_error *err)
+{
+    char one[16], set[20];
+    snprintf(one, sizeof one, "%u", oid);
+    snprintf(set, sizeof set, "{%u}", oid);
+    TAIN_PG_RESULT *table = NULL, *columns = NULL;
+    *ret = (tain_pg_now){0};
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_tables, 1, (const char *[]){one}, &table, err));
+    if (PQntuples(table) == 0) return TAIN_OK;
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_columns, 1, (const char *[]){set}, &columns, err));
+    return read_now(s, table, columns, ret, err);
+}
+
+void tain_pg_now_done(tain_pg_now *now)
+{
+    tain_free(now->schema);
+    tain_free(now->name);
+    tain_free(now->key_attnums);
+    tain_pg_shape_free(now->shape);
+    *now = (tain_pg_now){0};
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* copy.h -- COPY's binary format into batches.
+ *
+ * Rows go from the wire into column builders; full batches go to the sink. Bytes may come in pieces of any size: a row
+ * that is not whole waits for the rest. Format: PostgreSQL documentation, COPY, "Binary Format". Thread: one. */
+#ifndef TAIN_SOURCE_POSTGRES_COPY_H
+#define TAIN_SOURCE_POSTGRES_COPY_H
+
+#include "source/postgres/codec.h"
+#include "source/source.h"
+
+typedef struct tain_pg_copy_column {
+    tain_pg_decode       decode;
+    const tain_pg_codec *codec;
+    tain_column         *out;
+} tain_pg_copy_column;
+
+typedef struct tain_pg_copy {
+    tain_source_table    *table; /* for messages and warnings; borrowed */
+    const tain_rows_sink *sink;  /* borrowed */
+    tain_batch            batch;
+    tain_pg_copy_column  *columns;
+    tain_buffer           carry; /* what is not decoded yet */
+    size_t                bytes; /* of rows in the batch */
+    bool                  begun, ended;
+} tain_pg_copy;
+
+/* codecs: one for each field of schema, in order. */
+void tain_pg_copy_init(tain_pg_copy *c, tain_source_table *table, const tain_schema *schema, const tain_pg_codec *const *codecs,
+                       const tain_rows_sink *sink);
+void tain_pg_copy_done(tain_pg_copy *c);
+tain_status tain_pg_copy_feed(tain_pg_copy *c, const void *data, size_t n, tain_error *err);
+/* The stream is over: gives the last batch. PROTOCOL when it broke off. */
+tain_status tain_pg_copy_finish(tain_pg_copy *c, tain_error *err);
+
+#endif

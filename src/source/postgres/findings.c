@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/postgres/postgres.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { OLDEST = 130000 };
+
+/* SQL for a remedy: %T the table's name, %R the role, %P the publication, %S the schema. Caller frees. */
+static char *sql(const tain_pg_source *s, const tain_pg_table *t, const char *pattern)
+{
+    tain_buffer out = {0};
+    for (const char *p = pattern; *p; p++) {
+        if (*p != '%') tain_buffer_append_u8(&out, (uint8_t)*p);
+        else if (*++p == 'T') tain_pg_put_name(&out, t->pub->schema, t->pub->name);
+        else if (*p == 'S') tain_pg_put_identifier(&out, t->pub->schema);
+        else if (*p == 'R') tain_pg_put_identifier(&out, s->server.role);
+        else if (*p == 'P') tain_pg_put_identifier(&out, s->publication);
+    }
+    return tain_buffer_cstr(&out);
+}
+
+static void find(const tain_pg_source *s, tain_pg_table *t, tain_verdict level, const char *code, const char *remedy, const char *message)
+{
+    char *text = remedy ? sql(s, t, remedy) : NULL;
+    tain_source_table_find(t->pub, level, code, NULL, text, "%s", message);
+    tain_free(text);
+}
+
+/* --- what it is ---------------------------------------------------------------------------------------------------- */
+
+static bool judge_kind(tain_pg_source *s, tain_pg_table *t)
+{
+    const char *what = t->kind == 'v' ? "a view" : t->kind == 'm' ? "a materialized view" : t->kind == 'f' ? "a foreign table" : NULL;
+    char message[160];
+    if (what) {
+        snprintf(message, sizeof message, "it is %s: its content is not in this server's log", what);
+        find(s, t, TAIN_VERDICT_ERROR, "not_a_table", "mirror the tables it is made of", message);
+    } else if (t->is_partition) {
+        find(s, t, TAIN_VERDICT_ERROR, "partition", "name the partitioned table instead", "it is a partition and is mirrored as part of its root");
+    } else if (t->persistence == 'u') {
+        find(s, t, TAIN_VERDICT_ERROR, "unlogged", "ALTER TABLE %T SET LOGGED;", "it is unlogged: its changes are not in the server's log");
+    } else if (t->shape->count == 0) {
+        find(s, t, TAIN_VERDICT_ERROR, "no_columns", NULL, "it has no column that can be mirrored");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* --- who may read it ----------------------------------------------------------------------------------------------- */
+
+static void judge_privileges(tain_pg_source *s, tain_pg_table *t)
+{
+    if (!t->schema_usage)
+        find(s, t, TAIN_VERDICT_ERROR, "no_usage", "GRANT USAGE ON SCHEMA %S TO %R;", "the role may not use its schema");
+    if (!t->may_select) find(s, t, TAIN_VERDICT_ERROR, "no_select", "GRANT SELECT ON %T TO %R;", "the role may not read it");
+    if (t->row_security)
+        find(s, t, TAIN_VERDICT_ERROR, "row_security", "ALTER ROLE %R BYPASSRLS;", "row security hides rows of it from the role");
+}
+
+/* --- what tells its rows apart ------------------------------------------------------------------------------------- */
+
+static const char no_key_remedy[] = "ALTER TABLE %T ADD PRIMARY KEY (...); or, if no columns are unique: ALTER TABLE %T REPLICA IDENTITY FULL;";
+
+static bool key_is_mirrored(const tain_pg_table *t) { return t->pub->key_count == t->key_count; }
+
+static void judge_identity(tain_pg_source *s, tain_pg_table *t)
+{
+    if (t->identity == 'n')
+        find(s, t, TAIN_VERDICT_ERROR, "no_key", t->has_primary ? "ALTER TABLE %T REPLICA IDENTITY DEFAULT;" : no_key_remedy,
+             "its replica identity is NOTHING: the log does not say which rows are updated or deleted");
+    else if (!key_is_mirrored(t))
+        find(s, t, TAIN_VERDICT_ERROR, "no_key", no_key_remedy, "its key has a generated column, which the log does not hold");
+    else if (t->key_count == 0 && t->identity != 'f')
+        find(s, t, TAIN_VERDICT_ERROR, "no_key", no_key_remedy,
+             t->identity == 'i' ? "the index of its replica identity is gone or not valid"
+             : t->has_primary   ? "its primary key is deferrable, which cannot identify rows in the log"
+                                : "it has no primary key and no replica identity");
+    else if (t->key_count == 0)
+        find(s, t, TAIN_VERDICT_WARNING, "no_primary_key", "ALTER TABLE %T ADD PRIMARY KEY (...);",
+             "it has no primary key: its rows are told apart by all their columns, which costs more");
+}
+
+/* A partition that logs less than its root needs would make updates fail, or lose them. */
+static bool leaf_identifies(const tain_pg_table *t, const tain_pg_leaf *l)
+{
+    if (l->identity == 'f') return true;
+    return t->key_count && l->has_key && l->identity != 'n' && (l->identity == 'i') == (t->identity == 'i');
+}
+
+static void judge_leaf(tain_pg_source *s, tain_pg_table *t, const tain_pg_leaf *l)
+{
+    char message[256];
+    if (l->kind != 'r' || l->persistence != 'p') {
+        snprintf(message, sizeof message, "its partition %s.%s is %s: changes of it are not in the server's log", l->schema, l->name,
+                 l->kind != 'r' ? "a foreign table" : "not a permanent table");
+        find(s, t, TAIN_VERDICT_ERROR, "partition_foreign", "detach that partition, or exclude the table", message);
+    } else if (!leaf_identifies(t, l)) {
+        TAIN_AUTO(tain_buffer_done) tain_buffer remedy = {0};
+        tain_buffer_append_str(&remedy, "ALTER TABLE ");
+        tain_pg_put_name(&remedy, l->schema, l->name);
+        tain_buffer_append_str(&remedy, t->identity == 'd' && l->has_key ? " REPLICA IDENTITY DEFAULT;" : " REPLICA IDENTITY FULL;");
+        tain_source_table_find(t->pub, TAIN_VERDICT_ERROR, "partition_identity", NULL, tain_buffer_cstr(&remedy),
+                               "its partition %s.%s does not log what identifies rows", l->schema, l->name);
+    }
+}
+
+static void judge_leaves(tain_pg_source *s, tain_pg_table *t)
+{
+    for (size_t i = 0; t->leaves && i < t->leaves->count; i++) judge_leaf(s, t, &t->leaves->list[i]);
+    if (t->kind == 'p' && (t->key_count == 0 || t->identity == 'i') && t->pub->verdict != TAIN_VERDICT_ERROR)
+        find(s, t, TAIN_VERDICT_WARNING, "partition_identity", "ALTER TABLE %T ADD PRIMARY KEY (...);",
+             "a partition added later does not inherit the replica identity: set it at once, or updates of that partition fail");
+}
+
+/* --- what its columns hold ----------------------------------------------------------------------------------------- */
+
+static void add_name(tain_buffer *list, const char *name, const char *type)
+{
+    if (list->size > 600) { /* more would not fit into a line */
+        if (list->data[list->size - 1] != '.') tain_buffer_append_str(list, ", ...");
+        return;
+    }
+    tain_buffer_printf(list, "%s%s", list->size ? ", " : "", name);
+    if (type) tain_buffer_printf(list, " (%s)", type);
+}
+
+static void judge_numeric(tain_pg_table *t, const tain_pg_column *c)
+{
+    tain_source_table_find(t->pub, TAIN_VERDICT_WARNING, "type_as_text", c->name,
+                           "declare it numeric(p,s) with p <= 38, or set the policy \"numeric\" to decimal(p,s) or double",
+                           "numeric %s is stored as text, which is exact", c->typmod < 4 ? "without precision" : "of more than 38 digits");
+}
+
+static void judge_columns(tain_pg_source *s, tain_pg_table *t)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer limited = {0};
+    TAIN_AUTO(tain_buffer_done) tain_buffer texts = {0};
+    for (size_t i = 0; i < t->shape->count; i++) {
+        const tain_pg_column *c = &t->shape->columns[i];
+        if (c->codec->limited) add_name(&limited, c->name, NULL);
+        if (c->codec->as_text && c->codec->pg->oid == TAIN_PG_NUMERIC) judge_numeric(t, c);
+        else if (c->codec->as_text) add_name(&texts, c->name, c->type_name);
+    }
+    if (limited.size)
+        tain_source_table_find(t->pub, TAIN_VERDICT_WARNING, "value_out_of_range", NULL, "nothing to do if such values do not occur; else the policy \"out_of_range\" may be clamp or error",
+                               "columns %s: infinity, NaN and years outside 0001-9999 have no place in Delta, become NULL and are counted", tain_buffer_cstr(&limited));
+    if (texts.size)
+        tain_source_table_find(t->pub, TAIN_VERDICT_OK, "type_as_text", NULL, NULL, "columns %s are stored in the server's own text form", tain_buffer_cstr(&texts));
+    if (t->shape->left_out)
+        tain_source_table_find(t->pub, TAIN_VERDICT_WARNING, "generated_column", NULL, "compute them where the mirror is read",
+                               "generated columns are not in the log and are left out: %s", t->shape->left_out);
+    if (!s->server.utf8)
+        find(s, t, TAIN_VERDICT_WARNING, "invalid_utf8", "use a database with encoding UTF8",
+             "the database's encoding is SQL_ASCII: bytes of its texts that are not UTF-8 are replaced and counted");
+}
+
+/* --- how its changes come ------------------------------------------------------------------------------------------ */
+
+static void judge_publication(tain_pg_source *s, tain_pg_table *t)
+{
+    if (t->filter) {
+        char message[160];
+        snprintf(message, sizeof message, "the publication shows only some %s of it", t->filter);
+        find(s, t, TAIN_VERDICT_ERROR, "publication_filter", "ALTER PUBLICATION %P DROP TABLE %T; ALTER PUBLICATION %P ADD TABLE %T;", message);
+    }
+    if (!s->server.has_publication || t->published) return;
+    if ((!s->server.owns_publication && !s->server.super) || (!t->owned && !s->server.super))
+        find(s, t, TAIN_VERDICT_ERROR, "not_published", "ALTER PUBLICATION %P ADD TABLE %T;",
+             "the publication does not have it, and the role may not add it");
+}
+
+void tain_pg_table_judge(tain_pg_source *s, tain_pg_table *t)
+{
+    tain_source_table_clear_findings(t->pub);
+    if (!judge_kind(s, t)) return;
+    judge_privileges(s, t);
+    judge_identity(s, t);
+    judge_leaves(s, t);
+    judge_columns(s, t);
+    judge_publication(s, t);
+}
+
+/* --- the source as a whole ----------------------------------------------------------------------------------------- */
+
+typedef struct findings { tain_finding *list; size_t count; } findings;
+
+static void add(findings *f, tain_verdict level, const char *code, const char *remedy, const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void add(findings *f, tain_verdict level, const char *code, const char *remedy, const char *format, ...)
+{
+    char *message = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&message, format, args) < 0) abort();
+    va_end(args);
+    f->list = tain_realloc(f->list, (f->count + 1) * sizeof *f->list);
+    f->list[f->count++] = (tain_finding){.level = level, .code = tain_strdup(code), .message = message, .remedy = tain_strdup(remedy)};
+}
+
+static void judge_server(const tain_pg_source *s, findings *f)
+{
+    const tain_pg_server *v = &s->server;
+    if (s->conn.version < OLDEST)
+        add(f, TAIN_VERDICT_ERROR, "server_too_old", "upgrade the server to PostgreSQL 13 or later", "the server is PostgreSQL %s", v->version);
+    if (!v->logical)
+        add(f, TAIN_VERDICT_ERROR, "wal_level", "ALTER SYSTEM SET wal_level = logical;  -- then restart the server",
+            "wal_level is %s: the log does not hold what is needed to follow changes", v->wal_level);
+    if (!v->may_replicate) {
+        char *remedy = sql(s, NULL, "ALTER ROLE %R REPLICATION;");
+        add(f, TAIN_VERDICT_ERROR, "no_replication", remedy, "role %s may not read the log", v->role);
+        tain_free(remedy);
+    }
+    if (v->free_slots < 1 && !v->has_slot)
+        add(f, TAIN_VERDICT_ERROR, "no_free_slot", "ALTER SYSTEM SET max_replication_slots = <more>;  -- then restart the server; or drop an unused slot",
+            "all replication slots are in use");
+    else if (v->free_slots < 2 && !v->has_slot)
+        add(f, TAIN_VERDICT_WARNING, "few_slots", "ALTER SYSTEM SET max_replication_slots = <more>;  -- then restart the server",
+            "one replication slot is free: a table that must be loaded again later needs a second one for a moment");
+    if (v->free_senders < 1)
+        add(f, TAIN_VERDICT_ERROR, "no_free_sender", "ALTER SYSTEM SET max_wal_senders = <more>;  -- then restart the server", "all WAL senders are in use");
+}
+
+static bool may_create_publication(const tain_pg_source *s)
+{
+    if (s->server.super) return true;
+    if (!s->server.may_create) return false;
+    for (size_t i = 0; i < s->table_count; i++)
+        if (s->tables[i]->present && s->tables[i]->pub->verdict != TAIN_VERDICT_ERROR && !s->tables[i]->owned) return false;
+    return true;
+}
+
+static bool any_partitioned(const tain_pg_source *s)
+{
+    for (size_t i = 0; i < s->table_count; i++)
+        if (s->tables[i]->present && s->tables[i]->kind == 'p') return true;
+    return false;
+}
+
+static void judge_existing(const tain_pg_source *s, findings *f)
+{
+    bool root = !s->server.via_root && any_partitioned(s);
+    if (s->server.publishes_all && !root) return;
+    char *remedy = sql(s, NULL, "ALTER PUBLICATION %P SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);");
+    add(f, TAIN_VERDICT_ERROR, "publication_options", remedy, "publication %s %s", s->publication,
+        root ? "shows partitions instead of their root" : "does not publish every kind of change");
+    tain_free(remedy);
+}
+
+void tain_pg_source_judge(tain_pg_source *s, tain_finding **ret, size_t *ret_count)
+{
+    findings f = {0};
+    judge_server(s, &f);
+    if (s->server.has_publication) {
+        judge_existing(s, &f);
+    } else if (!may_create_publication(s)) {
+        TAIN_AUTO(tain_buffer_done) tain_buffer remedy = {0};
+        tain_pg_put_publication(s, &remedy);
+        add(&f, TAIN_VERDICT_ERROR, "no_publication", tain_buffer_cstr(&remedy), "role %s may not create the publication %s: it needs CREATE on database %s and to own the tables",
+            s->server.role, s->publication, s->server.database);
+    }
+    *ret = f.list;
+    *ret_count = f.count;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/postgres/codec.h"
+
+#include <stdlib.h>
+
+#include "source/postgres/wire.h"
+
+/* numeric on the wire: int16 digits, int16 weight, uint16 sign, uint16 display scale, then base-10000 digits; digit i
+ * counts 10000^(weight - i). */
+enum { POSITIVE = 0, NEGATIVE = 0x4000, NOT_A_NUMBER = 0xC000, INFINITE = 0xD000, MINUS_INFINITE = 0xF000 };
+
+typedef struct numeric {
+    int            digits, weight, scale;
+    unsigned       sign;
+    const uint8_t *at;
+} numeric;
+
+static const uint64_t power10[] = {
+    1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000, 1000000000000,
+    10000000000000, 100000000000000, 1000000000000000, 10000000000000000, 100000000000000000, 1000000000000000000,
+};
+
+static unsigned digit(const numeric *v, int i) { return tain_pg_load16(v->at + 2 * i); }
+
+static bool read_numeric(const uint8_t *p, size_t n, numeric *v)
+{
+    if (n < 8) return false;
+    *v = (numeric){.digits = (int16_t)tain_pg_load16(p), .weight = (int16_t)tain_pg_load16(p + 2), .sign = tain_pg_load16(p + 4),
+                   .scale = tain_pg_load16(p + 6), .at = p + 8};
+    if (v->digits < 0 || n != 8 + 2 * (size_t)v->digits) return false;
+    if (v->sign != POSITIVE && v->sign != NEGATIVE) return v->sign == NOT_A_NUMBER || v->sign == INFINITE || v->sign == MINUS_INFINITE;
+    for (; v->digits && digit(v, 0) == 0; v->digits--, v->weight--) v->at += 2;
+    for (int i = 0; i < v->digits; i++)
+        if (digit(v, i) > 9999) return false;
+    return true;
+}
+
+static int decimal_width(unsigned d) { return d > 999 ? 4 : d > 99 ? 3 : d > 9 ? 2 : 1; }
+
+/* Whether v * 10^scale is a whole number of at most `precision` digits. */
+static bool fits(const numeric *v, int precision, int scale)
+{
+    if (v->digits == 0) return true;
+    if (4 * v->weight + decimal_width(digit(v, 0)) + scale > precision) return false;
+    int last = 4 * (v->weight - v->digits + 1) + scale; /* power of ten of the last group */
+    for (int i = v->digits - 1; last < 0; i--, last += 4) {
+        unsigned dropped = last <= -4 ? 10000 : (unsigned)power10[-last];
+        if (i < 0 || digit(v, i) % dropped) return false;
+    }
+    return true;
+}
+
+/* v * 10^scale in the integer type asked; fits() was true, so no step overflows. */
+#define UNSCALED(name, type)                                                           \
+    static type name(const numeric *v, int scale)                                      \
+    {                                                                                  \
+        type u = 0;                                                                    \
+        int i = 0, power = 4 * v->weight + scale;                                      \
+        for (; i < v->digits && power >= 0; i++, power -= 4) u = u * 10000 + digit(v, i); \
+        if (i < v->digits && power > -4) return u * (type)power10[4 + power] + (type)(digit(v, i) / power10[-power]); \
+        if (i < v->digits) return u;                                                   \
+        for (power += 4; power > 18; power -= 18) u *= (type)power10[18];              \
+        return u * (type)power10[power];                                               \
+    }
+UNSCALED(unscaled64, int64_t)
+UNSCALED(unscaled128, __int128)
+
+static tain_pg_say special(const tain_pg_codec *c, tain_column *out, const numeric *v)
+{
+    if (v->sign == NOT_A_NUMBER) return tain_pg_substitute(c, out, TAIN_PG_NAN, 0);
+    return tain_pg_substitute(c, out, TAIN_PG_RANGE, v->sign == INFINITE || v->sign == POSITIVE ? 1 : -1);
+}
+
+TAIN_PG_DECODER(tain_pg_decimal64_binary)
+{
+    numeric v;
+    if (!read_numeric(p, n, &v)) return TAIN_PG_MALFORMED;
+    if (v.sign > NEGATIVE || !fits(&v, c->type.precision, c->type.scale)) return special(c, out, &v);
+    int64_t u = v.digits ? unscaled64(&v, c->type.scale) : 0;
+    tain_column_append_i64(out, v.sign ? -u : u);
+    return TAIN_PG_FINE;
+}
+
+TAIN_PG_DECODER(tain_pg_decimal128_binary)
+{
+    numeric v;
+    if (!read_numeric(p, n, &v)) return TAIN_PG_MALFORMED;
+    if (v.sign > NEGATIVE || !fits(&v, c->type.precision, c->type.scale)) return special(c, out, &v);
+    __int128 u = v.digits ? unscaled128(&v, c->type.scale) : 0;
+    tain_column_append_i128(out, v.sign ? -u : u);
+    return TAIN_PG_FINE;
+}
+
+/* --- exact text ---------------------------------------------------------------------------------------------------- */
+
+static const char *special_text(unsigned sign)
+{
+    return sign == NOT_A_NUMBER ? "NaN" : sign == INFINITE ? "Infinity" : sign == MINUS_INFINITE ? "-Infinity" : NULL;
+}
+
+static unsigned group(const numeric *v, int i) { return i >= 0 && i < v->digits ? digit(v, i) : 0; }
+
+static uint8_t *put4(uint8_t *to, unsigned d)
+{
+    *to++ = (uint8_t)('0' + d / 1000);
+    *to++ = (uint8_t)('0' + d / 100 % 10);
+    *to++ = (uint8_t)('0' + d / 10 % 10);
+    *to++ = (uint8_t)('0' + d % 10);
+    return to;
+}
+
+static uint8_t *put_whole(uint8_t *to, const numeric *v)
+{
+    if (v->digits == 0 || v->weight < 0) {
+        *to++ = '0';
+        return to;
+    }
+    uint8_t first[4];
+    unsigned d = digit(v, 0);
+    put4(first, d);
+    int width = decimal_width(d);
+    memcpy(to, first + 4 - width, (size_t)width);
+    to += width;
+    for (int i = 1; i <= v->weight; i++) to = put4(to, group(v, i));
+    return to;
+}
+
+/* At most 4 * (weight + 1) + scale + 7 bytes. */
+static size_t write_numeric(const numeric *v, uint8_t *to)
+{
+    uint8_t *begin = to;
+    if (v->sign == NEGATIVE) *to++ = '-';
+    to = put_whole(to, v);
+    if (v->scale == 0) return (size_t)(to - begin);
+    *to++ = '.';
+    uint8_t *end = to + v->scale;
+    for (int i = v->weight + 1; to < end; i++) to = put4(to, group(v, i));
+    return (size_t)(end - begin);
+}
+
+static bool append_numeric(const uint8_t *p, size_t n, tain_buffer *out)
+{
+    numeric v;
+    if (!read_numeric(p, n, &v)) return false;
+    const char *text = special_text(v.sign);
+    if (text) {
+        tain_buffer_append_str(out, text);
+        return true;
+    }
+    if (v.digits == 0) v.weight = -1;
+    size_t most = (v.weight >= 0 ? 4 * ((size_t)v.weight + 1) : 1) + (size_t)v.scale + 8;
+    out->size += write_numeric(&v, tain_buffer_reserve(out, most));
+    return true;
+}
+
+TAIN_PG_DECODER(tain_pg_numeric_text_binary)
+{
+    if (!append_numeric(p, n, &out->bytes)) return TAIN_PG_MALFORMED;
+    tain_pg_end_text(out);
+    return TAIN_PG_FINE;
+}
+
+TAIN_PG_DECODER(tain_pg_numeric_double_binary)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    if (!append_numeric(p, n, &text)) return TAIN_PG_MALFORMED;
+    tain_column_append_double(out, strtod(tain_buffer_cstr(&text), NULL));
+    return TAIN_PG_FINE;
+}
+
+/* --- from text ----------------------------------------------------------------------------------------------------- */
+
+static bool is_text(const uint8_t *p, size_t n, const char *text) { return n == strlen(text) && memcmp(p, text, n) == 0; }
+
+typedef enum parsed { PARSED, TOO_LARGE, NO_NUMBER } parsed;
+
+/* digits[.digits] times 10^scale, below 10^precision */
+static parsed parse_decimal(const uint8_t *p, size_t n, int precision, int scale, __int128 *ret)
+{
+    __int128 v = 0;
+    int digits = 0, behind = -1;
+    if (n == 0) return NO_NUMBER;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] == '.' && behind < 0) {
+            behind = 0;
+            continue;
+        }
+        unsigned d = p[i] - '0';
+        if (d > 9) return NO_NUMBER;
+        if (behind >= 0 && ++behind > scale) {
+            if (d) return TOO_LARGE;
+            continue;
+        }
+        v = v * 10 + d;
+        if (v && ++digits > precision) return TOO_LARGE;
+    }
+    for (int i = behind < 0 ? 0 : behind; i < scale; i++) {
+        v *= 10;
+        if (v && ++digits > precision) return TOO_LARGE;
+    }
+    *ret = v;
+    return PARSED;
+}
+
+TAIN_PG_DECODER(tain_pg_decimal_text)
+{
+    if (is_text(p, n, "NaN")) return tain_pg_substitute(c, out, TAIN_PG_NAN, 0);
+    bool negative = n && *p == '-';
+    if (is_text(p + negative, n - negative, "Infinity")) return tain_pg_substitute(c, out, TAIN_PG_RANGE, negative ? -1 : 1);
+    __int128 v;
+    switch (parse_decimal(p + negative, n - negative, c->type.precision, c->type.scale, &v)) {
+    case NO_NUMBER: return TAIN_PG_MALFORMED;
+    case TOO_LARGE: return tain_pg_substitute(c, out, TAIN_PG_RANGE, negative ? -1 : 1);
+    case PARSED: break;
+    }
+    if (negative) v = -v;
+    if (c->type.precision <= 18) tain_column_append_i64(out, (int64_t)v);
+    else tain_column_append_i128(out, v);
+    return TAIN_PG_FINE;
+}
