@@ -14,8 +14,10 @@ insert into account select i, 'owner ' || i, i % 100000 / 7.0, date '2001-01-01'
   case when i % 3 = 0 then md5(i::text) end, i % 5 <> 0 from generate_series(1, ROWS) i;
 create publication bench_limit for table account;
 create procedure small(first bigint, transactions int, rows bigint) language plpgsql as $$
+declare t bigint;
 begin
-  for t in first .. first + transactions - 1 loop
+  for n in 0 .. transactions - 1 loop
+    t := first + n;
     insert into account select rows + t * 4 + k, 'new ' || k, k, date '2020-01-01', clock_timestamp(), k, null, true from generate_series(0, 3) k;
     update account set balance = balance + 1, changed = clock_timestamp()
       where id in (t * 7919 % rows + 1, t * 104729 % rows + 1, t * 1299709 % rows + 1, t * 15485863 % rows + 1, t * 32452843 % rows + 1);

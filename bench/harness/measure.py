@@ -10,6 +10,10 @@ from dataclasses import dataclass
 INTERVAL = 0.02
 
 
+class Trouble(Exception):
+    """Why a part could not be measured."""
+
+
 @dataclass
 class Cost:
     seconds: float

@@ -3,12 +3,8 @@
 import os
 import subprocess
 
-from .measure import measure
+from .measure import Trouble, measure
 from .server import Server
-
-
-class Trouble(Exception):
-    """Why a part could not be measured."""
 
 
 def number(name, otherwise):

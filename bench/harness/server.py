@@ -6,8 +6,10 @@ import pwd
 import subprocess
 import time
 
+from .measure import Trouble
+
 SETTINGS = {
-    "wal_level": "logical", "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "listen_addresses": "",
+    "wal_level": "logical", "fsync": "off", "full_page_writes": "off", "listen_addresses": "",
     "shared_buffers": "1GB", "maintenance_work_mem": "512MB", "max_wal_size": "32GB", "checkpoint_timeout": "1h",
     "autovacuum": "off", "jit": "off", "track_commit_timestamp": "on", "max_replication_slots": "20", "max_wal_senders": "20",
     "logging_collector": "off", "log_min_messages": "warning", "unix_socket_permissions": "0777",
@@ -57,7 +59,7 @@ class Server:
                 return
             time.sleep(0.1)
         with open(os.path.join(self.folder, "log")) as log:
-            raise RuntimeError("the server does not start: " + log.read()[-1000:])
+            raise Trouble("the server does not start: " + log.read()[-1000:])
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -83,7 +85,7 @@ class Server:
         done = subprocess.run([self.program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *self.connection(database)],
                               input=text, capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError("psql: " + done.stderr.strip())
+            raise Trouble("psql: " + done.stderr.strip())
         return done.stdout.strip()
 
     def create(self, database):

@@ -16,14 +16,14 @@ create table lineitem (
   l_commitdate date not null, l_receiptdate date not null, l_shipinstruct char(25) not null, l_shipmode char(10) not null,
   l_comment varchar(44) not null);
 insert into lineitem
-select i / 4 + 1, (i * 7919) % 200000 + 1, (i * 104729) % 10000 + 1, i % 4 + 1,
+select i / 4 + 1, (i * 7919) % 200000 + 1, (i * 104729) % 10000 + 1, n % 4 + 1,
   i % 50 + 1, (i * 31 % 9000000) / 100.0 + 900, i % 11 / 100.0, i % 9 / 100.0,
-  substr('RAN', i % 3 + 1, 1), substr('OF', i % 2 + 1, 1), date '1992-01-02' + i % 2500,
-  date '1992-02-01' + i % 2460, date '1992-01-10' + i % 2510,
+  substr('RAN', n % 3 + 1, 1), substr('OF', n % 2 + 1, 1), date '1992-01-02' + n % 2500,
+  date '1992-02-01' + n % 2460, date '1992-01-10' + n % 2510,
   (array['DELIVER IN PERSON', 'COLLECT COD', 'NONE', 'TAKE BACK RETURN'])[i % 4 + 1],
   (array['REG AIR', 'AIR', 'RAIL', 'SHIP', 'TRUCK', 'MAIL', 'FOB'])[i % 7 + 1],
-  substr(md5(i::text) || ' furiously final deposits', 1, 12 + i % 33)
-from generate_series(0, ROWS - 1) i;
+  substr(md5(i::text) || ' furiously final deposits', 1, 12 + n % 33)
+from (select n::int as n, n as i from generate_series(0, ROWS - 1::bigint) n) s;
 alter table lineitem add primary key (l_orderkey, l_linenumber);
 vacuum (freeze, analyze) lineitem;
 checkpoint;
