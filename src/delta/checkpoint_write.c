@@ -227,11 +227,15 @@ static tain_status put_small(output *o, const tain_delta *t, tain_error *err)
     return TAIN_OK;
 }
 
+static int64_t tombstones_since(const tain_delta *t)
+{
+    return (tain_now() - tain_property_interval(t, "delta.deletedFileRetentionDuration", 7 * 86400 * TAIN_SECOND)) / TAIN_MILLISECOND;
+}
+
 static tain_status put_tombstones(output *o, tain_delta *t, tain_error *err)
 {
-    tain_time        keep = tain_property_interval(t, "delta.deletedFileRetentionDuration", 7 * 86400 * TAIN_SECOND);
     tain_tombstone **stones;
-    size_t           n = tain_state_tombstones(t, (tain_now() - keep) / TAIN_MILLISECOND, &stones);
+    size_t           n = tain_state_tombstones(t, tombstones_since(t), &stones);
     tain_status      st = TAIN_OK;
     for (size_t i = 0; i < n && st == TAIN_OK; i++) st = put_remove(o, stones[i], err);
     tain_free(stones);
@@ -300,6 +304,7 @@ static tain_status write_checkpoint(tain_delta *t, const char *key, tain_error *
     TAIN_TRY(verify(t, key, hint.bytes, err));
     tain_fault(TAIN_FAULT_DELTA_CHECKPOINT);
     if (!tain_hint_read(t->store, &other) || other.version <= hint.version) TAIN_TRY(tain_hint_write(t->store, &hint, err));
+    tain_state_expire(t, tombstones_since(t));
     t->checkpoint = hint.version;
     t->checkpoint_bytes = hint.bytes;
     t->tail_bytes = 0;

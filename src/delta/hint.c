@@ -28,6 +28,12 @@ bool tain_hint_read(tain_store *store, tain_hint *ret)
     return usable;
 }
 
+/* Hadoop keeps checksums beside files on local disks, and would hold ours against what it once wrote itself. */
+static void remove_foreign_checksum(tain_store *store)
+{
+    if (tain_store_path(store)) (void)!tain_store_remove(store, "_delta_log/._last_checkpoint.crc", NULL);
+}
+
 tain_status tain_hint_write(tain_store *store, const tain_hint *hint, tain_error *err)
 {
     char    sum[33];
@@ -40,5 +46,6 @@ tain_status tain_hint_write(tain_store *store, const tain_hint *hint, tain_error
     tain_buffer_clear(&text);
     tain_buffer_printf(&text, "{\"version\":%lld,\"size\":%lld,\"sizeInBytes\":%lld,\"numOfAddFiles\":%lld,\"checksum\":\"%s\"}",
                        (long long)hint->version, (long long)hint->size, (long long)hint->bytes, (long long)hint->files, sum);
+    remove_foreign_checksum(store);
     return tain_store_put(store, HINT, tain_buffer_slice(&text), 0, err);
 }

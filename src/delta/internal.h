@@ -71,8 +71,10 @@ void tain_state_forget_gone(tain_delta *t);
 void tain_state_add_tombstone(tain_delta *t, const char *path, const tain_dv *dv, int64_t deleted_ms, int64_t size, bool extended,
                               const char *partition_values);
 /* Tombstones whose deletion is at or after since_ms and whose key is not live, newest of each key; *ret is the caller's,
- * the elements are not. Drops the others from the state. */
+ * the elements are not. */
 size_t tain_state_tombstones(tain_delta *t, int64_t since_ms, tain_tombstone ***ret);
+/* Forgets those older. */
+void tain_state_expire(tain_delta *t, int64_t since_ms);
 
 /* One commit: any number of remove and add in any order, then end. */
 void        tain_state_remove(tain_delta *t, const char *path, const tain_dv *dv);

@@ -275,6 +275,16 @@ size_t tain_state_tombstones(tain_delta *t, int64_t since_ms, tain_tombstone ***
     return n;
 }
 
+void tain_state_expire(tain_delta *t, int64_t since_ms)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < t->tombstone_count; i++) {
+        if (t->tombstones[i]->deleted_ms < since_ms) tain_free(t->tombstones[i]);
+        else t->tombstones[kept++] = t->tombstones[i];
+    }
+    t->tombstone_count = kept;
+}
+
 /* --- the rest ----------------------------------------------------------------------------------------------------- */
 
 void tain_state_set_txn(tain_delta *t, const char *app_id, int64_t app_version, int64_t updated_ms, int64_t version)
