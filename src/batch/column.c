@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch/column.h"
 
+#include "batch/bits.h"
+
 #include <math.h>
 
 void tain_column_init(tain_column *c, tain_type type)
@@ -37,20 +39,10 @@ size_t tain_column_bytes(const tain_column *c)
     return n;
 }
 
-/* Bits at and behind n of the last byte stay zero, as tain_bit_append expects. */
-static void cut_bits(tain_buffer *b, size_t n)
-{
-    b->size = (n + 7) / 8;
-    if (n & 7) b->data[n >> 3] &= (uint8_t)((1u << (n & 7)) - 1);
-}
-
 void tain_column_validity_begin(tain_column *c)
 {
-    size_t n = (c->length + 7) / 8;
     tain_buffer_clear(&c->validity);
-    if (n) memset(tain_buffer_reserve(&c->validity, n), 0xff, n);
-    c->validity.size = n;
-    cut_bits(&c->validity, c->length);
+    tain_bits_fill(&c->validity, 0, true, c->length);
 }
 
 static void append_offset(tain_column *c, size_t end)
@@ -95,14 +87,6 @@ void tain_column_append_null(tain_column *c)
     c->length++;
 }
 
-static size_t count_nulls(const tain_column *c, size_t n)
-{
-    size_t ones = 0, i = 0;
-    for (; i + 8 <= n; i += 8) ones += (size_t)__builtin_popcount(c->validity.data[i >> 3]);
-    for (; i < n; i++) ones += tain_bit(c->validity.data, i);
-    return n - ones;
-}
-
 static size_t offset_at(const tain_column *c, size_t i)
 {
     return c->values.size ? (size_t)((const int32_t *)c->values.data)[i] : 0;
@@ -111,7 +95,7 @@ static size_t offset_at(const tain_column *c, size_t i)
 static void truncate_values(tain_column *c, size_t length)
 {
     switch (c->type.kind) {
-    case TAIN_BOOL: cut_bits(&c->values, length); break;
+    case TAIN_BOOL: tain_bits_truncate(&c->values, length); break;
     case TAIN_STRUCT:
         for (size_t i = 0; i < c->type.child_count; i++) tain_column_truncate(&c->children[i], length);
         break;
@@ -135,8 +119,8 @@ void tain_column_truncate(tain_column *c, size_t length)
     /* A list being built may have elements although it has not been ended. */
     truncate_values(c, length);
     if (length == c->length) return;
-    if (c->null_count) c->null_count = count_nulls(c, length);
-    if (c->null_count) cut_bits(&c->validity, length);
+    if (c->null_count) c->null_count = length - tain_bits_count(c->validity.data, 0, length);
+    if (c->null_count) tain_bits_truncate(&c->validity, length);
     else tain_buffer_clear(&c->validity);
     c->length = length;
 }

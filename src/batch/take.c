@@ -1,56 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Gathering of values: bulk copies for a contiguous range, one tight loop a width for chosen rows. */
+#include "batch/bits.h"
 #include "batch/column.h"
-
-static void take_bits(tain_buffer *dst, size_t at, const uint8_t *src, const uint32_t *rows, size_t first, size_t n)
-{
-    size_t have = (at + 7) / 8, need = (at + n + 7) / 8, i = 0;
-    if (need > have) tain_buffer_append_zero(dst, need - have);
-    uint8_t *out = dst->data;
-    if (!rows && (at & 7) == 0) {
-        /* Byte by byte; the ragged end is left to the loop below so that unused bits stay zero. */
-        unsigned shift = first & 7;
-        for (; i + 8 <= n; i += 8) {
-            const uint8_t *p = src + ((first + i) >> 3);
-            out[(at + i) >> 3] = shift ? (uint8_t)(p[0] >> shift | p[1] << (8 - shift)) : p[0];
-        }
-    }
-    for (; i < n; i++)
-        if (tain_bit(src, rows ? rows[i] : first + i)) out[(at + i) >> 3] |= (uint8_t)(1u << ((at + i) & 7));
-}
-
-static size_t nulls_behind(const tain_column *c, size_t from)
-{
-    size_t nulls = 0, n = c->length;
-    for (; from < n && (from & 7); from++) nulls += !tain_bit(c->validity.data, from);
-    for (; from + 8 <= n; from += 8) nulls += 8 - (size_t)__builtin_popcount(c->validity.data[from >> 3]);
-    for (; from < n; from++) nulls += !tain_bit(c->validity.data, from);
-    return nulls;
-}
-
-static void append_ones(tain_buffer *b, size_t at, size_t n)
-{
-    size_t i = 0;
-    for (; i < n && ((at + i) & 7); i++) tain_bit_append(b, at + i, true);
-    size_t whole = (n - i) / 8;
-    if (whole) memset(tain_buffer_reserve(b, whole), 0xff, whole);
-    b->size += whole;
-    for (i += whole * 8; i < n; i++) tain_bit_append(b, at + i, true);
-}
 
 /* Sets length and null_count too. */
 static void take_validity(tain_column *dst, const tain_column *src, const uint32_t *rows, size_t first, size_t n)
 {
     size_t from = dst->length;
     if (src->null_count == 0) {
-        if (dst->null_count) append_ones(&dst->validity, from, n);
+        if (dst->null_count) tain_bits_fill(&dst->validity, from, true, n);
         dst->length += n;
         return;
     }
     if (dst->null_count == 0) tain_column_validity_begin(dst);
-    take_bits(&dst->validity, from, src->validity.data, rows, first, n);
+    tain_bits_take(&dst->validity, from, src->validity.data, rows, first, n);
     dst->length += n;
-    dst->null_count += nulls_behind(dst, from);
+    dst->null_count += n - tain_bits_count(dst->validity.data, from, n);
     if (dst->null_count == 0) tain_buffer_clear(&dst->validity);
 }
 
@@ -129,7 +94,7 @@ void tain_column_take(tain_column *dst, const tain_column *src, const uint32_t *
 {
     if (n == 0) return;
     switch (src->type.kind) {
-    case TAIN_BOOL: take_bits(&dst->values, dst->length, src->values.data, rows, first, n); break;
+    case TAIN_BOOL: tain_bits_take(&dst->values, dst->length, src->values.data, rows, first, n); break;
     case TAIN_STRING:
     case TAIN_BINARY:
         if (rows) take_bytes_rows(dst, src, rows, n);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* writer.h -- inside of tain_parquet_writer: what describe.c, footer_write.c and writer.c share. */
+#ifndef TAIN_PARQUET_WRITER_H
+#define TAIN_PARQUET_WRITER_H
+
+#include "parquet/leaf.h"
+
+/* A chunk that is in the file. Offsets count from the beginning of the file. */
+typedef struct tain_chunk_meta {
+    tain_leaf_chunk sizes;
+    int64_t         dictionary_offset; /* -1: none */
+    int64_t         data_offset;
+    bool            has_bounds, min_exact, max_exact;
+    tain_slice      min, max;          /* in the writer's arena */
+    size_t          column_index_size, offset_index_size; /* column index 0: none */
+} tain_chunk_meta;
+
+typedef struct tain_group_meta {
+    int64_t rows, offset;
+} tain_group_meta;
+
+struct tain_parquet_writer {
+    const tain_schema *schema;
+    tain_upload       *upload;
+    tain_arena         arena; /* descriptions, and bounds of chunks written */
+    tain_leaf_shared   shared;
+    tain_leaf         *leaves;
+    size_t             leaf_count;
+    int64_t            rows, group_rows;
+    int64_t            position; /* bytes written */
+    int64_t           *nulls;    /* per top-level column */
+    tain_buffer        groups, chunks; /* tain_group_meta; tain_chunk_meta, leaf_count a group */
+    tain_buffer        column_indexes, offset_indexes, scratch;
+};
+
+/* Makes the leaves of the schema, in order. */
+void tain_writer_describe(tain_parquet_writer *w);
+/* Name and nullability of a field as child number `child` of a type of kind `above` (a column: STRUCT). */
+const char *tain_writer_field_name(const tain_field *f, tain_kind above, size_t child);
+bool        tain_writer_is_optional(const tain_field *f, tain_kind above, size_t child);
+/* Appends the ColumnIndex and OffsetIndex of a leaf's chunk, whose first data page is at data_offset. */
+void tain_writer_put_column_index(const tain_leaf *l, tain_buffer *out);
+void tain_writer_put_offset_index(const tain_leaf *l, int64_t data_offset, tain_buffer *out);
+/* Appends FileMetaData; the column indexes begin at index_offset, the offset indexes behind them. */
+void tain_writer_put_footer(const tain_parquet_writer *w, int64_t index_offset, tain_buffer *out);
+
+#endif
