@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+
+static const tain_source_ops *const drivers[] = {&tain_source_sqlite, &tain_source_postgres};
+enum { DRIVER_COUNT = sizeof drivers / sizeof drivers[0] };
+
+/* --- finding the driver -------------------------------------------------------------------------------------------- */
+
+static bool has_scheme(const tain_source_ops *ops, const char *scheme, size_t n)
+{
+    for (const char *const *s = ops->schemes; *s; s++)
+        if (strlen(*s) == n && strncasecmp(*s, scheme, n) == 0) return true;
+    return false;
+}
+
+static size_t scheme_length(const char *url)
+{
+    size_t n = strcspn(url, ":/\\?#");
+    return url[n] == ':' ? n : 0;
+}
+
+static bool is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static tain_status no_driver(const char *url, tain_error *err)
+{
+    char       *shown = tain_url_redacted(url);
+    tain_status st = scheme_length(url) ? tain_fail(err, TAIN_E_INVALID, "no source driver for '%s'", shown)
+                                        : tain_fail(err, TAIN_E_NOT_FOUND, "'%s' is neither a URL nor an existing SQLite file", shown);
+    tain_error_remedy(err, "name the source as postgresql://user@host/database, sqlite:///path/file.db or the path of an SQLite file");
+    free(shown);
+    return st;
+}
+
+/* An existing file wins over a scheme, for file names with a colon in them. Whether it is an SQLite file only SQLite
+ * may look: a descriptor of our own on it, once closed, would take away the locks this process has on the file. */
+static const tain_source_ops *driver_of(const char *url)
+{
+    size_t n = scheme_length(url);
+    for (size_t i = 0; i < DRIVER_COUNT && n; i++)
+        if (has_scheme(drivers[i], url, n)) return drivers[i];
+    return is_file(url) ? &tain_source_sqlite : NULL;
+}
+
+tain_status tain_source_open(const tain_source_options *options, tain_source **ret, tain_error *err)
+{
+    const tain_source_ops *ops = driver_of(options->url);
+    if (!ops) return no_driver(options->url, err);
+    return ops->open(options, ret, err);
+}
+
+void tain_source_close(tain_source *s)
+{
+    if (s) s->ops->close(s);
+}
+
+void tain_source_cancel(tain_source *s)
+{
+    if (s) s->ops->cancel(s);
+}
+
+/* --- selection and positions --------------------------------------------------------------------------------------- */
+
+/* A glob without a point means the table in any schema. */
+static bool matches_any(const char **globs, const char *full, const char *table)
+{
+    for (; *globs; globs++)
+        if (tain_glob_match(*globs, strchr(*globs, '.') ? full : table) || tain_glob_match(*globs, full)) return true;
+    return false;
+}
+
+bool tain_source_selects(const tain_source_options *options, const char *schema, const char *table)
+{
+    char *full = tain_format("%s.%s", schema, table);
+    bool  selected = !options->tables || matches_any(options->tables, full, table);
+    if (selected && options->exclude) selected = !matches_any(options->exclude, full, table);
+    free(full);
+    return selected;
+}
+
+int tain_position_compare(const tain_position *a, const tain_position *b)
+{
+    return strcmp(a->text, b->text);
+}
+
+/* --- tables and findings ------------------------------------------------------------------------------------------- */
+
+tain_source_table *tain_source_table_new(const char *schema, const char *name, const char *identity)
+{
+    tain_source_table *t = tain_alloc(sizeof *t);
+    t->schema = tain_strdup(schema);
+    t->name = tain_strdup(name);
+    t->identity = tain_strdup(identity);
+    t->rows_estimate = t->bytes_estimate = -1;
+    return t;
+}
+
+void tain_source_table_free(tain_source_table *t)
+{
+    if (!t) return;
+    tain_source_table_clear_findings(t);
+    tain_schema_free(t->columns);
+    free(t->key);
+    free(t->schema);
+    free(t->name);
+    free(t->identity);
+    free(t);
+}
+
+void tain_source_table_find(tain_source_table *t, tain_verdict level, const char *code, const char *column, const char *remedy,
+                            const char *format, ...)
+{
+    char   *message = NULL;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&message, format, args);
+    va_end(args);
+    if (n < 0) abort();
+    t->findings = tain_realloc(t->findings, (t->finding_count + 1) * sizeof *t->findings);
+    t->findings[t->finding_count++] = (tain_finding){.level = level, .code = tain_strdup(code), .column = tain_strdup(column),
+                                                     .message = message, .remedy = tain_strdup(remedy)};
+    if (level > t->verdict) t->verdict = level;
+}
+
+static void finding_done(tain_finding *f)
+{
+    free(f->code);
+    free(f->column);
+    free(f->message);
+    free(f->remedy);
+}
+
+void tain_source_table_clear_findings(tain_source_table *t)
+{
+    tain_findings_free(t->findings, t->finding_count);
+    t->findings = NULL;
+    t->finding_count = 0;
+    t->verdict = TAIN_VERDICT_OK;
+}
+
+void tain_findings_free(tain_finding *f, size_t n)
+{
+    for (size_t i = 0; i < n; i++) finding_done(&f[i]);
+    free(f);
+}
