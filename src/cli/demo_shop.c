@@ -8,7 +8,7 @@
 
 #include "base/time.h"
 
-enum { PRODUCTS = 200, CUSTOMERS = 2000, ORDERS = 6000, ITEMS_MOST = 4, BUSY_MS = 5000, PAUSE_US = 700 };
+enum { PRODUCTS = 200, CUSTOMERS = 2000, ORDERS = 7000, ITEMS_MOST = 4, BUSY_MS = 5000, PAUSE_US = 700 };
 
 static const char schema[] =
     "pragma journal_mode = wal;"
@@ -28,7 +28,7 @@ static const char fill[] =
     "with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000)"
     "insert into customers select i, 'customer' || i || '@example.org', 'Customer ' || i, date('1950-01-01', (i * 7) || ' days'), i % 10 = 0,"
     "  case i % 3 when 0 then 'likes tea' when 1 then null else 'prefers post' end, i / 4.0 from n;"
-    "with recursive n(i) as (select 1 union all select i + 1 from n where i < 6000)"
+    "with recursive n(i) as (select 1 union all select i + 1 from n where i < 7000)"
     "insert into orders select i, 1 + i * 7 % 2000, datetime('2026-01-01', i || ' minutes'), case when i % 4 then 'shipped' else 'open' end from n;"
     "insert into items select order_id, line, printf('SKU-%04d', (order_id * 13 + line * 7) % 200), 1 + (order_id + line) % 5,"
     "  round(1.99 + ((order_id * 13 + line * 7) % 200) * 0.37, 2) from orders, (select 1 as line union select 2) where line = 1 or order_id % 2;"
@@ -37,7 +37,7 @@ static const char fill[] =
 typedef struct shop {
     sqlite3 *db;
     unsigned seed;
-    int      next_order;
+    int      next_order, next_customer;
     tain_error *err;
 } shop;
 
@@ -122,12 +122,20 @@ static tain_status move_customer(shop *s)
                id, pick(s, 1000000), id, pick(s, 2), pick(s, 1000));
 }
 
+/* The key of a customer changes, and with it what refers to it. */
+static tain_status renumber_customer(shop *s)
+{
+    int from = 1 + pick(s, CUSTOMERS), to = s->next_customer++;
+    return run(s, "begin immediate; update customers set customer_id = %d where customer_id = %d;"
+                  "update orders set customer_id = %d where customer_id = %d; commit", to, from, to, from);
+}
+
 static tain_status one_thing(shop *s)
 {
     switch (pick(s, 10)) {
     case 0: return cancel(s);
     case 1: return restock(s);
-    case 2: return move_customer(s);
+    case 2: return pick(s, 4) ? move_customer(s) : renumber_customer(s);
     case 3:
     case 4: return ship(s);
     default: return sell(s);
@@ -136,7 +144,7 @@ static tain_status one_thing(shop *s)
 
 tain_status tain_demo_shop_run(const char *path, double seconds, unsigned seed, tain_error *err)
 {
-    shop s = {.seed = seed, .next_order = ORDERS + 1};
+    shop s = {.seed = seed, .next_order = ORDERS + 1, .next_customer = CUSTOMERS + 1};
     tain_time end = tain_monotonic() + (tain_time)(seconds * 1e6);
     struct timespec pause = {.tv_nsec = PAUSE_US * 1000};
     tain_status st = open_shop(path, &s, err);
