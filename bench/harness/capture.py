@@ -66,6 +66,7 @@ def one_case(place, section, what, statement, lake):
     server.sql("capture", "select pg_logical_emit_message(true, 'bench', 'end')")  # so that something lies behind end
     limit = recvlogical(place, end)
     tain = place.mirror_once("capture", lake, "public.account")
+    place.check_rows("capture", lake, "public.account")
     section.add(what, changes, changes / limit.seconds, changes / tain.seconds, tain.seconds / limit.seconds,
                 changes / max(tain.seconds - idle.seconds, 1e-9), tain.cpu / changes * 1e6, tain.memory / 2**20)
 

@@ -11,7 +11,7 @@ from .place import Trouble
 
 class Follower:
     def __init__(self, place, database, lake, tables, *options):
-        self.place, self.lake = place, lake
+        self.lake, self.tables = lake, tables.split(",")
         self.errors = open(place.path("follower-errors"), "w+")
         self.process = subprocess.Popen(place.mirror_command(database, lake, tables, *options), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=self.errors)
@@ -22,7 +22,7 @@ class Follower:
         deadline = time.monotonic() + patience
         while True:
             known = lakes.epochs(self.lake)
-            reached = [e for e in known if e["source"] >= source_time - 1e-6]
+            reached = [e for e in known if e["source"] >= source_time - 1e-6 and set(self.tables) & set(e["tables"])]
             if reached:
                 return reached[0]
             if self.process.poll() is not None:

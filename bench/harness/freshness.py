@@ -87,6 +87,7 @@ def one_case(place, section, rows, rate, seconds, bound):
             follower.wait_until(times[-1])
         finally:
             memory = follower.stop()
+        place.check_rows("freshness", lake, "public.item")
         seen, commits = latencies(lake, times)
     finally:
         server.drop("freshness")

@@ -43,5 +43,23 @@ def visible_at(lake, epoch, table):
         return epoch["committed"]
 
 
+def live_rows(lake, table):
+    """Rows the Delta log promises, so that nothing is measured that did not do its work. None: older commits are gone."""
+    schema, name = table.split(".")
+    commits = sorted(glob.glob(os.path.join(lake, "Tables", schema, name, "_delta_log", "0*.json")))
+    if not commits or int(os.path.basename(commits[0])[:20]) != 0:
+        return None
+    files = {}
+    for path in commits:
+        with open(path) as f:
+            for action in map(json.loads, f):
+                if "remove" in action:
+                    files.pop(action["remove"]["path"], None)
+                if "add" in action:
+                    add = action["add"]
+                    files[add["path"]] = json.loads(add["stats"])["numRecords"] - (add.get("deletionVector") or {}).get("cardinality", 0)
+    return sum(files.values())
+
+
 def cache_folder(lake):
     return os.path.join(lake, "_tain", "cache", "index")

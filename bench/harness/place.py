@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+from . import lake as lakes
 from .measure import Trouble, measure
 from .server import Server
 
@@ -69,3 +70,9 @@ class Place:
         if result.exit != 0:
             raise Trouble(f"tain mirror --once ended with {result.exit}: {result.errors.strip()[-500:]}")
         return result
+
+    def check_rows(self, database, lake, table):
+        """Lake and source have as many rows."""
+        want, have = int(self.server.sql(database, f"select count(*) from {table}")), lakes.live_rows(lake, table)
+        if have is not None and have != want:
+            raise Trouble(f"{table} has {want:,} rows, its mirror {have:,}")

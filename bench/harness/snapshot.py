@@ -56,6 +56,7 @@ def mirrored(place, jobs):
     for _ in range(place.repeat):
         lake = place.path("snapshot-lake")
         costs.append(place.mirror_once("snapshot", lake, "public.lineitem", "--jobs", str(jobs)))
+        place.check_rows("snapshot", lake, "public.lineitem")
         costs[-1].lake_bytes = folder_bytes(os.path.join(lake, "Tables"))
         shutil.rmtree(lake)
         forget_slots(place)

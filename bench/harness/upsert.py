@@ -81,6 +81,7 @@ def run(place):
     sizes, repeat = numbers("BENCH_UPSERT_KEYS", "100000,1000,1"), number("BENCH_UPSERT_REPEAT", 5)
     rows, lake = make(place)
     tain, memory = by_tain(place, rows, lake, sizes, repeat)
+    place.check_rows("wide", lake, "public.wide")
     other, note = by_delta_rs(place, rows, sizes, repeat)
     section = Section(f"One transaction that updates random keys of {rows:,} rows of 10 columns: seconds from its commit in the server until the lake's\n"
                       f"commit is there (`--freshness 0ms`), median of {repeat}; beside it delta-rs' merge of as many rows in memory into a table of the same shape.",
