@@ -214,6 +214,7 @@ static tain_status record(tain_mirror *m, const tain_part *part, int64_t number,
         m->position = part->position;
         if (part->source_time) m->source_time = part->source_time;
         m->committed_time = e.committed_time;
+        m->waiting_since = 0;
         m->epoch = number;
         pthread_mutex_unlock(&m->lock);
     }

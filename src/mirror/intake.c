@@ -211,12 +211,12 @@ static void sink_warn(tain_sink *sink, tain_source_table *source, size_t column,
     if (t) tain_table_warn(t, code, source->columns->fields[column].name, 1);
 }
 
-static void note_seen(tain_intake *in)
+static void note_seen(tain_intake *in, tain_time time)
 {
     tain_mirror *m = in->mirror;
     pthread_mutex_lock(&m->lock);
     m->seen = in->position;
-    m->seen_time = tain_now();
+    if ((in->part || in->given) && !m->waiting_since) m->waiting_since = time ? time : tain_now();
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -226,9 +226,9 @@ static tain_status sink_commit(tain_sink *sink, const tain_position *position, t
     in->open = false;
     in->position = *position;
     if (in->part || in->given) in->source_time = time;
+    note_seen(in, time);
     if (in->trouble != TAIN_OK) return tain_fail(err, in->trouble, "%s", in->error.message);
     if (in->load_wanted || tain_intake_due(in, tain_monotonic()) || atomic_load(&in->mirror->stop)) return TAIN_E_CANCELLED;
-    if (!in->part) note_seen(in);
     return TAIN_OK;
 }
 

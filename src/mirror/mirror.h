@@ -77,7 +77,7 @@ typedef struct tain_mirror {
     tain_error    trouble;       /* what the writer is retrying, code OK when all is well */
     tain_error    failure;       /* why the writer gave up */
     tain_position seen;          /* how far the stream has come */
-    tain_time     seen_time;
+    tain_time     waiting_since; /* commit time of the oldest transaction seen and not in the lake, 0: none */
 
     pthread_mutex_t tables_lock; /* held by the thread that owns the tables now: writer at work, or source while loading */
     atomic_bool     stop;

@@ -15,15 +15,13 @@ tain_time tain_status_lag(tain_mirror *m)
 {
     pthread_mutex_lock(&m->lock);
     tain_time lag = -1;
-    if (m->seen.text[0] && tain_position_compare(&m->position, &m->seen) >= 0 && m->in_flight == 0) {
+    if (m->waiting_since) {
+        lag = tain_now() - m->waiting_since;
+    } else if (m->seen.text[0]) {
         lag = 0;
-    } else if (m->source_time) {
-        lag = tain_now() - m->source_time;
-    } else if (m->seen_time) {
-        lag = tain_now() - m->seen_time;
     }
     pthread_mutex_unlock(&m->lock);
-    return lag < -1 ? 0 : lag;
+    return lag < -1 ? 0 : lag; /* clocks of two machines */
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------- */

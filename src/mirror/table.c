@@ -144,7 +144,9 @@ static tain_status feed_file(tain_table *t, tain_delta_file *f, const tain_schem
     if (rows == 0) return TAIN_OK;
     uint64_t *hashes = tain_alloc((size_t)rows * sizeof *hashes);
     tain_status st = hash_file(t, file, rows, schema, hashes, err);
-    if (st == TAIN_OK) st = tain_index_add_file(t->index, f->ordinal, hashes, (size_t)rows, err);
+    /* What the index cannot write down it keeps in memory. */
+    if (st == TAIN_OK && tain_index_add_file(t->index, f->ordinal, hashes, (size_t)rows, NULL) != TAIN_OK)
+        tain_table_warn(t, "index_not_written", NULL, 1);
     free(hashes);
     return st;
 }
@@ -162,12 +164,26 @@ tain_status tain_table_feed_index(tain_table *t, tain_error *err)
     return st;
 }
 
+static uint64_t key_fingerprint(const tain_table *t)
+{
+    uint64_t h = t->multiset;
+    for (size_t i = 0; i < t->key.count; i++) {
+        const tain_field *f = &t->schema->fields[t->key_columns[i]];
+        h = XXH3_64bits_withSeed(f->physical, strlen(f->physical), h * 31 + (uint64_t)f->type.kind);
+    }
+    return h;
+}
+
 static tain_status open_index(tain_table *t, tain_error *err)
 {
     tain_index_close(t->index);
     t->index = NULL;
-    tain_index_options options = {.folder = t->cache_dir};
-    TAIN_TRY(tain_index_open(&options, seed_of(t), &t->index, err));
+    /* Runs made with another key must not be found again. */
+    char *folder = tain_format("%s/%016llx", t->cache_dir, (unsigned long long)key_fingerprint(t));
+    tain_index_options options = {.folder = folder};
+    tain_status st = tain_index_open(&options, seed_of(t), &t->index, err);
+    free(folder);
+    TAIN_TRY(st);
     t->key.seed = tain_index_seed(t->index);
     return TAIN_OK;
 }
