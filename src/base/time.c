@@ -53,8 +53,8 @@ void tain_civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned
 
 size_t tain_time_iso(tain_time t, int digits, char out[static 40])
 {
-    int64_t  days = floor_div(t, 86400 * TAIN_SECOND);
-    int64_t  rest = t - days * 86400 * TAIN_SECOND;
+    int64_t  days = floor_div(t, 86400 * TAIN_SECOND), rest = t % (86400 * TAIN_SECOND);
+    if (rest < 0) rest += 86400 * TAIN_SECOND;
     int64_t  second = rest / TAIN_SECOND, fraction = rest % TAIN_SECOND, year;
     unsigned month, day;
     tain_civil_from_days(days, &year, &month, &day);

@@ -154,6 +154,7 @@ static tain_status list(tain_store *s, const char *prefix, const char *after, bo
 
 static void remove_at(memory *m, size_t first, size_t end)
 {
+    if (first == end) return;
     for (size_t i = first; i < end; i++) object_done(&m->objects[i]);
     memmove(&m->objects[first], &m->objects[end], (m->count - end) * sizeof *m->objects);
     m->count -= end - first;
