@@ -79,12 +79,21 @@ static tain_status each_row(tain_result *r, on_row each, void *ctx, tain_error *
     return st;
 }
 
-static tain_status query(tain_scan *s, const char *sql, on_row each, void *ctx, tain_error *err)
+static tain_status run(tain_scan *s, const char *sql, on_row each, void *ctx, tain_error *err)
 {
     TAIN_AUTO(tain_result_free) tain_result *r = NULL;
-    tain_status st = tain_scan_query(s, sql, &r, err);
-    if (st == TAIN_E_INVALID) return tain_fail(err, TAIN_E_CORRUPT, "not a checkpoint: %s", err ? err->message : "");
-    return st == TAIN_OK ? each_row(r, each, ctx, err) : st;
+    TAIN_TRY(tain_scan_query(s, sql, &r, err));
+    return each_row(r, each, ctx, err);
+}
+
+/* What DuckDB finds wrong with a statement of ours is wrong with the file. */
+static tain_status query(tain_scan *s, const char *sql, on_row each, void *ctx, tain_error *err)
+{
+    tain_error  own;
+    tain_status st = run(s, sql, each, ctx, &own);
+    if (st == TAIN_E_INVALID) return tain_fail(err, TAIN_E_CORRUPT, "not a checkpoint: %s", own.message);
+    if (st != TAIN_OK && err) *err = own;
+    return st;
 }
 
 static tain_status note_name(void *ctx, const tain_batch *b, size_t row, tain_error *err)
