@@ -125,14 +125,16 @@ char *tain_arena_strndup(tain_arena *a, const char *s, size_t n)
 
 char *tain_arena_format(tain_arena *a, const char *format, ...)
 {
+    char    brief[256];
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(brief, sizeof brief, format, args);
     va_end(args);
     if (n < 0) out_of_memory(0);
     char *text = tain_arena_alloc(a, (size_t)n + 1);
-    vsnprintf(text, (size_t)n + 1, format, again);
+    if ((size_t)n < sizeof brief) memcpy(text, brief, (size_t)n);
+    else vsnprintf(text, (size_t)n + 1, format, again);
     va_end(again);
     return text;
 }

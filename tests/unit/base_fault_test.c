@@ -54,7 +54,7 @@ static void assert_killed(const char *setting, void (*body)(void))
 static void assert_exit(const char *setting, void (*body)(void), int code)
 {
     int status = with_setting(setting, body);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != code) fail_msg("%s: status %x", setting, (unsigned)status);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != code) fail_msg("%s: status %x", setting ? setting : "none", (unsigned)status);
 }
 
 static void test_kill(void **state)

@@ -57,6 +57,7 @@ static void test_arena(void **state)
     }
     assert_string_equal(tain_arena_strndup(&a, "hello", 4), "hell");
     assert_string_equal(tain_arena_format(&a, "%d-%s", 5, "x"), "5-x");
+    for (int n = 250; n < 260; n++) assert_int_equal(strlen(tain_arena_format(&a, "%*d", n, 1)), n);
     tain_arena_done(&a);
     assert_null(a.blocks);
 }

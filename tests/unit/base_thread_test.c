@@ -71,7 +71,9 @@ static void test_queue_bounds(void **state)
     assert_true(tain_queue_push(q, &b));
     assert_false(tain_queue_try_push(q, &c));
     assert_int_equal(tain_queue_size(q), 2);
+    assert_false(tain_queue_closed(q));
     tain_queue_close(q);
+    assert_true(tain_queue_closed(q));
     assert_false(tain_queue_push(q, &c));
     assert_false(tain_queue_try_push(q, &c));
     assert_ptr_equal(tain_queue_pop(q, 0), &a);
