@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# Completion of tain's commands and options for bash.
+
+_tain()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} options
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W 'demo check mirror verify query status table --help --version' -- "$cur")
+        return
+    fi
+    case $prev in
+    --format) mapfile -t COMPREPLY < <(compgen -W 'table csv json' -- "$cur"); return ;;
+    --capture) mapfile -t COMPREPLY < <(compgen -W 'log poll' -- "$cur"); return ;;
+    --on-drop) mapfile -t COMPREPLY < <(compgen -W 'keep delete' -- "$cur"); return ;;
+    --tables | --exclude | --freshness | --jobs | --memory | --name | --seconds | --last | --retention) return ;;
+    table) mapfile -t COMPREPLY < <(compgen -W 'history optimize vacuum' -- "$cur"); return ;;
+    esac
+    case $command in
+    demo) options='--seconds' ;;
+    check) options='--tables --exclude --name --json' ;;
+    mirror) options='--once --tables --exclude --freshness --jobs --memory --resync --capture --on-drop --name --remove --json' ;;
+    verify) options='--tables --exclude --json' ;;
+    query) options='--format --json' ;;
+    status) options='--json' ;;
+    table) options='--last --retention --dry-run --json' ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$cur")
+    elif [[ $command == table ]]; then
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+    else
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+    fi
+}
+complete -o filenames -F _tain tain
