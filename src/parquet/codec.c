@@ -40,6 +40,22 @@ tain_status tain_codec_compress(tain_codec_state *c, const void *data, size_t n,
     return compress_snappy(data, n, out, err);
 }
 
+static bool plausible(tain_codec codec, const void *data, size_t n, size_t size)
+{
+    size_t told = 0;
+    if (size == 0 && n == 0) return true;
+    if (codec == TAIN_CODEC_NONE) return n == size;
+    if (codec == TAIN_CODEC_SNAPPY) return snappy_uncompressed_length(data, n, &told) == SNAPPY_OK && told == size && size / 64 <= n;
+    unsigned long long content = ZSTD_getFrameContentSize(data, n);
+    return content == ZSTD_CONTENTSIZE_UNKNOWN || content == size;
+}
+
+tain_status tain_codec_check(tain_codec_state *c, const void *data, size_t n, size_t size, tain_error *err)
+{
+    if (plausible(c->codec, data, n, size)) return TAIN_OK;
+    return tain_fail(err, TAIN_E_CORRUPT, "a page of %zu bytes does not decompress to %zu", n, size);
+}
+
 static bool decompress_snappy(const void *data, size_t n, uint8_t *out, size_t size)
 {
     size_t told = 0;

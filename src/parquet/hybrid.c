@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/hybrid.h"
 
+#include "batch/bits.h"
+
 static void put_varint(tain_buffer *out, uint64_t v)
 {
     for (; v >= 0x80; v >>= 7) tain_buffer_append_u8(out, (uint8_t)(v | 0x80));
@@ -192,5 +194,24 @@ bool tain_hybrid_decode(const uint8_t *at, const uint8_t *end, unsigned width, u
         out += got;
         n -= got;
     }
+    return true;
+}
+
+bool tain_hybrid_decode_bits(const uint8_t *at, const uint8_t *end, tain_buffer *bits, size_t n, size_t *ret_ones)
+{
+    size_t got = 0;
+    tain_buffer_clear(bits);
+    while (got < n) {
+        uint64_t header;
+        if (!take_varint(&at, end, &header) || header >> 1 == 0 || at == end) return false;
+        uint64_t left = n - got, bytes = header & 1 ? header >> 1 : 1, count = header & 1 ? bytes * 8 : header >> 1;
+        if (count > left) count = left;
+        if ((count + 7) / 8 > (uint64_t)(end - at) && header & 1) return false;
+        if (header & 1) tain_bits_take(bits, got, at, NULL, 0, count);
+        else tain_bits_fill(bits, got, *at & 1, count);
+        at = bytes > (uint64_t)(end - at) ? end : at + bytes;
+        got += count;
+    }
+    *ret_ones = tain_bits_count(bits->data, 0, n);
     return true;
 }

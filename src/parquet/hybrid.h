@@ -24,5 +24,7 @@ void tain_hybrid_bits(tain_buffer *out, const uint8_t *bits, size_t n);
 /* Decodes exactly n values of width 0..32 from at..end, TAIN_HYBRID_SLACK bytes behind end being readable. False when
  * the bytes do not hold them. */
 bool tain_hybrid_decode(const uint8_t *at, const uint8_t *end, unsigned width, uint32_t *out, size_t n);
+/* The same for width 1, into bits (replaced); *ret_ones is how many of them are 1. */
+bool tain_hybrid_decode_bits(const uint8_t *at, const uint8_t *end, tain_buffer *bits, size_t n, size_t *ret_ones);
 
 #endif
