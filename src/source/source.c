@@ -9,6 +9,7 @@
 
 static const tain_source_ops *const drivers[] = {&tain_source_sqlite, &tain_source_postgres};
 enum { DRIVER_COUNT = sizeof drivers / sizeof drivers[0] };
+static const tain_source_ops *registered; /* tried first */
 
 /* --- finding the driver -------------------------------------------------------------------------------------------- */
 
@@ -17,6 +18,11 @@ static bool has_scheme(const tain_source_ops *ops, const char *scheme, size_t n)
     for (const char *const *s = ops->schemes; *s; s++)
         if (strlen(*s) == n && strncasecmp(*s, scheme, n) == 0) return true;
     return false;
+}
+
+void tain_source_register(const tain_source_ops *ops)
+{
+    registered = ops;
 }
 
 static size_t scheme_length(const char *url)
@@ -46,6 +52,7 @@ static tain_status no_driver(const char *url, tain_error *err)
 static const tain_source_ops *driver_of(const char *url)
 {
     size_t n = scheme_length(url);
+    if (registered && n && has_scheme(registered, url, n)) return registered;
     for (size_t i = 0; i < DRIVER_COUNT && n; i++)
         if (has_scheme(drivers[i], url, n)) return drivers[i];
     return is_file(url) ? &tain_source_sqlite : NULL;

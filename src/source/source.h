@@ -155,6 +155,8 @@ struct tain_source { /* embedded first by drivers */
 tain_status tain_source_open(const tain_source_options *options, tain_source **ret, tain_error *err);
 void        tain_source_close(tain_source *s); /* accepts NULL */
 void        tain_source_cancel(tain_source *s); /* accepts NULL */
+/* One more driver, found by its schemes before the built-in ones; NULL: none. For tests: call it before any open. */
+void tain_source_register(const tain_source_ops *ops);
 /* Whether "schema.table" is selected by the globs. */
 bool tain_source_selects(const tain_source_options *options, const char *schema, const char *table);
 
