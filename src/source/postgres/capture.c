@@ -94,6 +94,19 @@ tain_status tain_pg_publish_more(tain_pg_source *s, void (*say)(const char *), t
     return TAIN_OK;
 }
 
+tain_status tain_pg_unpublish(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    if (!t->published || s->server.all_tables || (!s->server.super && !s->server.owns_publication)) return TAIN_OK;
+    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
+    tain_buffer_append_str(&sql, "ALTER PUBLICATION ");
+    tain_pg_put_identifier(&sql, s->publication);
+    tain_buffer_append_str(&sql, " DROP TABLE ");
+    put_table(t, &sql);
+    TAIN_TRY(run_patiently(s, &sql, err));
+    t->published = false;
+    return TAIN_OK;
+}
+
 static tain_status drop_publication(tain_pg_source *s, void (*say)(const char *), tain_error *err)
 {
     if (!s->server.has_publication) return TAIN_OK;
@@ -107,31 +120,6 @@ static tain_status drop_publication(tain_pg_source *s, void (*say)(const char *)
     TAIN_TRY(run_patiently(s, &sql, err));
     s->server.has_publication = false;
     tell(say, "dropped publication %s", s->publication);
-    return TAIN_OK;
-}
-
-/* --- the marker: a note on the publication that says where the slot began, so that an older position is known to be
- *     out of reach even after a slot was lost and made again ----------------------------------------------------------- */
-
-static const char marker_form[] = "tain: changes since ";
-
-static tain_status set_marker(tain_pg_source *s, uint64_t lsn, tain_error *err)
-{
-    if (!s->server.owns_publication && !s->server.super) return TAIN_OK;
-    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
-    tain_buffer_append_str(&sql, "COMMENT ON PUBLICATION ");
-    tain_pg_put_identifier(&sql, s->publication);
-    tain_buffer_printf(&sql, " IS '%s%X/%X'", marker_form, (unsigned)(lsn >> 32), (unsigned)lsn);
-    return run_patiently(s, &sql, err);
-}
-
-tain_status tain_pg_marker(tain_pg_source *s, uint64_t *ret, tain_error *err)
-{
-    TAIN_PG_RESULT *r = NULL;
-    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_marker, 1, (const char *[]){s->publication}, &r, err));
-    *ret = 0;
-    const char *text = PQntuples(r) ? tain_pg_get(r, 0, "text") : "";
-    if (strncmp(text, marker_form, sizeof marker_form - 1) == 0) (void)tain_pg_parse_lsn(text + sizeof marker_form - 1, ret);
     return TAIN_OK;
 }
 
@@ -163,6 +151,16 @@ static tain_status drop_slot(tain_pg_source *s, void (*say)(const char *), tain_
     TAIN_TRY(tain_pg_query_params(&s->conn, "SELECT pg_drop_replication_slot($1)", 1, (const char *[]){s->slot}, &r, err));
     tell(say, "dropped replication slot %s", s->slot);
     return TAIN_OK;
+}
+
+tain_status tain_pg_capture_gone(const tain_pg_source *s, const tain_pg_slot *slot, tain_error *err)
+{
+    tain_status status;
+    if (!slot->there) status = tain_fail(err, TAIN_E_GONE, "replication slot %s is not at PostgreSQL %s any more", s->slot, s->target.where);
+    else if (slot->lost[0]) status = tain_fail(err, TAIN_E_GONE, "replication slot %s at PostgreSQL %s is lost: %s", s->slot, s->target.where, slot->lost);
+    else status = tain_fail(err, TAIN_E_GONE, "publication %s is not at PostgreSQL %s any more", s->publication, s->target.where);
+    tain_error_remedy(err, "reload all tables with --resync");
+    return status;
 }
 
 /* Creating a slot waits until every transaction that is open now has ended: minutes, perhaps. */
@@ -220,8 +218,6 @@ void tain_pg_export_end(tain_pg_source *s)
 tain_status tain_pg_slot_create(tain_pg_source *s, void (*say)(const char *), tain_error *err)
 {
     TAIN_TRY(tain_pg_export(s, s->slot, false, err));
-    tain_status status = set_marker(s, s->snapshot_lsn, err);
-    if (status != TAIN_OK) return status;
     tell(say, "created replication slot %s", s->slot);
     return TAIN_OK;
 }
@@ -263,10 +259,6 @@ static tain_status make_all(tain_pg_source *s, void (*say)(const char *), tain_e
     else TAIN_TRY(tain_pg_publish_more(s, say, err));
     tain_status status = tain_pg_slot_create(s, say, err);
     if (status == TAIN_OK) return TAIN_OK;
-    if (s->snapshot[0]) {
-        tain_pg_export_end(s);
-        (void)drop_slot(s, NULL, NULL);
-    }
     if (made && tain_pg_catalog_conn(s, NULL) == TAIN_OK) (void)drop_publication(s, NULL, NULL);
     return status;
 }
@@ -280,7 +272,9 @@ tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *
     TAIN_TRY(tain_pg_catalog_read(s, err));
     TAIN_TRY(tain_pg_slot_read(s, &slot, err));
     TAIN_TRY(refuse_errors(s, err));
-    if (slot.there && s->server.has_publication) {
+    bool whole = slot.there && s->server.has_publication;
+    if (s->stream && (!whole || slot.lost[0])) return tain_pg_capture_gone(s, &slot, err);
+    if (whole) {
         *ret_fresh = slot.lost[0] != 0;
         return tain_pg_publish_more(s, say, err);
     }

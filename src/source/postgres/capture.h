@@ -19,8 +19,8 @@ tain_status tain_pg_slot_read(tain_pg_source *s, tain_pg_slot *ret, tain_error *
 /* Makes the mirror's slot; its snapshot is held in s->exporter. */
 tain_status tain_pg_slot_create(tain_pg_source *s, void (*say)(const char *), tain_error *err);
 tain_status tain_pg_slot_replace(tain_pg_source *s, tain_error *err);
-/* Where the mirror's slot began when we made it; 0: not known. */
-tain_status tain_pg_marker(tain_pg_source *s, uint64_t *ret, tain_error *err);
+/* GONE, naming what is missing: slot (by its state) or publication. */
+tain_status tain_pg_capture_gone(const tain_pg_source *s, const tain_pg_slot *slot, tain_error *err);
 void        tain_pg_export_end(tain_pg_source *s);
 
 #endif

@@ -103,10 +103,34 @@ static size_t parse_attnums(const char *text, int16_t **ret)
     return n;
 }
 
-static void read_key(tain_pg_table *t, const PGresult *r, int row)
+static void read_seen(struct tain_pg_seen *seen, const PGresult *r, int row)
 {
+    seen->filenode = tain_pg_get_oid(r, row, "relfilenode");
+    seen->identity = *tain_pg_get(r, row, "relreplident");
+    tain_free(seen->key_attnums);
+    seen->key_count = parse_attnums(tain_pg_get(r, row, "key_columns"), &seen->key_attnums);
+    replace(&seen->schema, tain_pg_get(r, row, "nspname"));
+    replace(&seen->name, tain_pg_get(r, row, "relname"));
+}
+
+static void seen_done(struct tain_pg_seen *seen)
+{
+    tain_free(seen->key_attnums);
+    tain_free(seen->schema);
+    tain_free(seen->name);
+}
+
+/* What the catalog says is what is known: nobody follows the table yet. */
+static void take_seen(tain_pg_table *t)
+{
+    t->filenode = t->seen.filenode;
+    t->identity = t->seen.identity;
     tain_free(t->key_attnums);
-    t->key_count = parse_attnums(tain_pg_get(r, row, "key_columns"), &t->key_attnums);
+    t->key_attnums = tain_alloc((t->seen.key_count + 1) * sizeof *t->key_attnums);
+    memcpy(t->key_attnums, t->seen.key_attnums, t->seen.key_count * sizeof *t->key_attnums);
+    t->key_count = t->seen.key_count;
+    replace(&t->pub->schema, t->seen.schema);
+    replace(&t->pub->name, t->seen.name);
 }
 
 static void read_table(tain_pg_source *s, tain_pg_table *t, const PGresult *r, int row)
@@ -126,12 +150,8 @@ static void read_table(tain_pg_source *s, tain_pg_table *t, const PGresult *r, i
     t->published = false;
     tain_free(t->filter);
     t->filter = NULL;
-    if (s->streamed && t->shape) return;
-    t->identity = *tain_pg_get(r, row, "relreplident");
-    t->filenode = tain_pg_get_oid(r, row, "relfilenode");
-    read_key(t, r, row);
-    replace(&t->pub->schema, tain_pg_get(r, row, "nspname"));
-    replace(&t->pub->name, tain_pg_get(r, row, "relname"));
+    read_seen(&t->seen, r, row);
+    if (!t->shape || s->refresh) take_seen(t);
 }
 
 static tain_status read_tables(tain_pg_source *s, tain_error *err)
@@ -141,8 +161,8 @@ static tain_status read_tables(tain_pg_source *s, tain_error *err)
     for (size_t i = 0; i < s->table_count; i++) s->tables[i]->present = false;
     for (int row = 0; row < PQntuples(r); row++) {
         tain_pg_table *t = tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "oid"));
-        bool streaming = s->streamed && t && t->shape;
-        if (!streaming && !is_wanted(s, r, row)) continue;
+        bool followed = s->streamed && t && t->taken;
+        if (!followed && !is_wanted(s, r, row)) continue;
         if (!t) t = add_table(s, r, row);
         read_table(s, t, r, row);
     }
@@ -157,7 +177,10 @@ void tain_pg_table_free(tain_pg_table *t)
     tain_source_table_free(t->pub);
     tain_pg_leaves_free(t->leaves);
     tain_free(t->key_attnums);
+    seen_done(&t->seen);
     tain_free(t->filter);
+    tain_free(t->watched);
+    tain_free(t->due_reason);
     tain_free(t);
 }
 
@@ -189,14 +212,14 @@ static tain_status ask_of(tain_pg_source *s, const char *sql, bool (*pick)(const
     return tain_pg_query_params(&s->conn, sql, 1, (const char *[]){tain_buffer_cstr(&oids)}, ret, err);
 }
 
-static void keep_shape(tain_pg_source *s, tain_pg_shape *shape)
+void tain_pg_shape_keep(tain_pg_source *s, tain_pg_shape *shape)
 {
     if (s->shape_count == s->shape_capacity)
         s->shapes = tain_realloc(s->shapes, (s->shape_capacity = s->shape_capacity * 2 + 16) * sizeof *s->shapes);
     s->shapes[s->shape_count++] = shape;
 }
 
-static bool needs_shape(const tain_pg_source *s, const tain_pg_table *t) { return !(s->streamed && t->shape); }
+static bool needs_shape(const tain_pg_source *s, const tain_pg_table *t) { return !t->shape || s->refresh; }
 
 static bool same_column(const tain_pg_column *a, const tain_pg_column *b)
 {
@@ -238,7 +261,7 @@ static void take_shape(tain_pg_source *s, tain_pg_table *t, tain_pg_shape *shape
     if (t->shape && same_shape(t->shape, shape)) {
         tain_pg_shape_free(shape);
     } else {
-        keep_shape(s, shape);
+        tain_pg_shape_keep(s, shape);
         t->shape = shape;
     }
     tain_pg_table_show(t);
@@ -308,10 +331,35 @@ static tain_status read_leaves(tain_pg_source *s, tain_error *err)
         tain_pg_leaves *l = new_leaves(s, tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "root")), (size_t)n);
         for (int i = 0; i < n; i++) read_leaf(&l->list[l->count++], r, row + i);
     }
+    for (size_t i = 0; i < s->table_count; i++)
+        if (s->tables[i]->kind == 'p' && (!s->tables[i]->watched || s->refresh)) tain_pg_leaves_watch(s->tables[i]);
     return TAIN_OK;
 }
 
 static tain_pg_leaf *leaf_at(const tain_pg_table *t, size_t i) { return t->leaves && i < t->leaves->count ? &t->leaves->list[i] : NULL; }
+
+/* --- what has become of tables that are followed ------------------------------------------------------------------------ */
+
+static bool is_taken(const tain_pg_source *s, const tain_pg_table *t) { return t->taken && !t->dropped; }
+
+tain_status tain_pg_catalog_columns(tain_pg_source *s, PGresult **ret, tain_error *err) { return ask_of(s, tain_query_columns, is_taken, ret, err); }
+
+static bool column_differs(const tain_pg_column *c, const PGresult *r, int row)
+{
+    return c->attnum != tain_pg_get_int(r, row, "attnum") || c->written != tain_pg_get_oid(r, row, "written");
+}
+
+bool tain_pg_table_differs(const tain_pg_table *t, const PGresult *r, int first, int n)
+{
+    size_t at = 0;
+    for (int row = first; row < first + n; row++) {
+        if (tain_pg_is_left_out(r, row)) continue;
+        if (at == t->shape->count || column_differs(&t->shape->columns[at++], r, row)) return true;
+    }
+    return at != t->shape->count || t->seen.key_count != t->key_count || t->seen.identity != t->identity ||
+           memcmp(t->seen.key_attnums, t->key_attnums, t->key_count * sizeof *t->key_attnums) != 0 ||
+           strcmp(t->seen.schema, t->pub->schema) != 0 || strcmp(t->seen.name, t->pub->name) != 0;
+}
 
 /* --- sizes: wanted, not needed ------------------------------------------------------------------------------------- */
 
@@ -449,14 +497,15 @@ tain_status tain_pg_catalog_read(tain_pg_source *s, tain_error *err)
     return TAIN_OK;
 }
 
-static tain_status read_now(tain_pg_source *s, const PGresult *table, const PGresult *columns, tain_pg_now *ret, tain_error *err)
+static tain_status read_now(tain_pg_source *s, tain_pg_table *t, const PGresult *table, const PGresult *columns, tain_pg_now *ret, tain_error *err)
 {
     TAIN_TRY(load_column_types(s, columns, err));
+    read_seen(&t->seen, table, 0);
     ret->there = true;
-    ret->schema = tain_strdup(tain_pg_get(table, 0, "nspname"));
-    ret->name = tain_strdup(tain_pg_get(table, 0, "relname"));
-    ret->filenode = tain_pg_get_oid(table, 0, "relfilenode");
-    ret->identity = *tain_pg_get(table, 0, "relreplident");
+    ret->schema = tain_strdup(t->seen.schema);
+    ret->name = tain_strdup(t->seen.name);
+    ret->filenode = t->seen.filenode;
+    ret->identity = t->seen.identity;
     ret->key_count = parse_attnums(tain_pg_get(table, 0, "key_columns"), &ret->key_attnums);
     char *full = tain_format("%s.%s", ret->schema, ret->name);
     ret->shape = tain_pg_shape_read(s, columns, 0, PQntuples(columns), full);
@@ -464,18 +513,18 @@ static tain_status read_now(tain_pg_source *s, const PGresult *table, const PGre
     return TAIN_OK;
 }
 
-tain_status tain_pg_catalog_now(tain_pg_source *s, uint32_t oid, tain_pg_now *ret, tain_error *err)
+tain_status tain_pg_catalog_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, tain_error *err)
 {
     char one[16], set[20];
-    snprintf(one, sizeof one, "%u", oid);
-    snprintf(set, sizeof set, "{%u}", oid);
+    snprintf(one, sizeof one, "%u", t->oid);
+    snprintf(set, sizeof set, "{%u}", t->oid);
     TAIN_PG_RESULT *table = NULL, *columns = NULL;
     *ret = (tain_pg_now){0};
     TAIN_TRY(tain_pg_catalog_conn(s, err));
     TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_tables, 1, (const char *[]){one}, &table, err));
     if (PQntuples(table) == 0) return TAIN_OK;
     TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_columns, 1, (const char *[]){set}, &columns, err));
-    return read_now(s, table, columns, ret, err);
+    return read_now(s, t, table, columns, ret, err);
 }
 
 void tain_pg_now_done(tain_pg_now *now)

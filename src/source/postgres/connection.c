@@ -18,8 +18,9 @@ static const char session[] = " -c DateStyle=ISO -c IntervalStyle=postgres -c Ti
 static const char *const role_session[] = {
     [TAIN_PG_CATALOG] = " -c lock_timeout=5s",
     [TAIN_PG_READER] = " -c lock_timeout=0",
-    /* while the lake is slow the stream is not read: the server's default of a minute would cut it */
-    [TAIN_PG_WALSENDER] = " -c lock_timeout=0 -c wal_sender_timeout=5min",
+    /* while the lake is slow or a table is loaded nobody reads the stream: the server's minute of patience would cut it.
+     * A peer that is really gone is found by TCP. */
+    [TAIN_PG_WALSENDER] = " -c lock_timeout=0 -c wal_sender_timeout=0 -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6",
 };
 
 /* --- target -------------------------------------------------------------------------------------------------------- */
@@ -144,7 +145,7 @@ tain_status tain_pg_status_of(const char *s)
 {
     static const struct { const char *prefix; tain_status status; } table[] = {
         {"28", TAIN_E_AUTH},        {"3D000", TAIN_E_NOT_FOUND}, {"42501", TAIN_E_PERMISSION}, {"42704", TAIN_E_NOT_FOUND},
-        {"42P01", TAIN_E_NOT_FOUND}, {"42703", TAIN_E_CONFLICT}, {"42710", TAIN_E_EXISTS},     {"42P07", TAIN_E_EXISTS},
+        {"42P01", TAIN_E_NOT_FOUND}, {"42703", TAIN_E_NOT_FOUND}, {"42710", TAIN_E_EXISTS},     {"42P07", TAIN_E_EXISTS},
         {"3F000", TAIN_E_NOT_FOUND}, {"58P01", TAIN_E_GONE},     {"55006", TAIN_E_BUSY},       {"55P03", TAIN_E_BUSY},
         {"55000", TAIN_E_CONFIG},   {"53400", TAIN_E_BUSY},      {"53300", TAIN_E_BUSY},       {"53", TAIN_E_UNAVAILABLE},
         {"57014", TAIN_E_UNAVAILABLE}, {"57", TAIN_E_UNAVAILABLE}, {"08", TAIN_E_UNAVAILABLE}, {"40", TAIN_E_BUSY},

@@ -64,21 +64,26 @@ static void judge_privileges(tain_pg_source *s, tain_pg_table *t)
 
 static const char no_key_remedy[] = "ALTER TABLE %T ADD PRIMARY KEY (...); or, if no columns are unique: ALTER TABLE %T REPLICA IDENTITY FULL;";
 
-static bool key_is_mirrored(const tain_pg_table *t) { return t->pub->key_count == t->key_count; }
+static bool key_is_mirrored(const tain_pg_table *t)
+{
+    bool known = t->seen.key_count == t->key_count && memcmp(t->seen.key_attnums, t->key_attnums, t->key_count * sizeof *t->key_attnums) == 0;
+    return !known || t->pub->key_count == t->key_count;
+}
 
 static void judge_identity(tain_pg_source *s, tain_pg_table *t)
 {
-    if (t->identity == 'n')
+    char identity = t->seen.identity;
+    if (identity == 'n')
         find(s, t, TAIN_VERDICT_ERROR, "no_key", t->has_primary ? "ALTER TABLE %T REPLICA IDENTITY DEFAULT;" : no_key_remedy,
              "its replica identity is NOTHING: the log does not say which rows are updated or deleted");
     else if (!key_is_mirrored(t))
         find(s, t, TAIN_VERDICT_ERROR, "no_key", no_key_remedy, "its key has a generated column, which the log does not hold");
-    else if (t->key_count == 0 && t->identity != 'f')
+    else if (t->seen.key_count == 0 && identity != 'f')
         find(s, t, TAIN_VERDICT_ERROR, "no_key", no_key_remedy,
-             t->identity == 'i' ? "the index of its replica identity is gone or not valid"
-             : t->has_primary   ? "its primary key is deferrable, which cannot identify rows in the log"
-                                : "it has no primary key and no replica identity");
-    else if (t->key_count == 0)
+             identity == 'i'  ? "the index of its replica identity is gone or not valid"
+             : t->has_primary ? "its primary key is deferrable, which cannot identify rows in the log"
+                              : "it has no primary key and no replica identity");
+    else if (t->seen.key_count == 0)
         find(s, t, TAIN_VERDICT_WARNING, "no_primary_key", "ALTER TABLE %T ADD PRIMARY KEY (...);",
              "it has no primary key: its rows are told apart by all their columns, which costs more");
 }
@@ -87,7 +92,7 @@ static void judge_identity(tain_pg_source *s, tain_pg_table *t)
 static bool leaf_identifies(const tain_pg_table *t, const tain_pg_leaf *l)
 {
     if (l->identity == 'f') return true;
-    return t->key_count && l->has_key && l->identity != 'n' && (l->identity == 'i') == (t->identity == 'i');
+    return t->seen.key_count && l->has_key && l->identity != 'n' && (l->identity == 'i') == (t->seen.identity == 'i');
 }
 
 static void judge_leaf(tain_pg_source *s, tain_pg_table *t, const tain_pg_leaf *l)
@@ -101,7 +106,7 @@ static void judge_leaf(tain_pg_source *s, tain_pg_table *t, const tain_pg_leaf *
         TAIN_AUTO(tain_buffer_done) tain_buffer remedy = {0};
         tain_buffer_append_str(&remedy, "ALTER TABLE ");
         tain_pg_put_name(&remedy, l->schema, l->name);
-        tain_buffer_append_str(&remedy, t->identity == 'd' && l->has_key ? " REPLICA IDENTITY DEFAULT;" : " REPLICA IDENTITY FULL;");
+        tain_buffer_append_str(&remedy, t->seen.identity == 'd' && l->has_key ? " REPLICA IDENTITY DEFAULT;" : " REPLICA IDENTITY FULL;");
         tain_source_table_find(t->pub, TAIN_VERDICT_ERROR, "partition_identity", NULL, tain_buffer_cstr(&remedy),
                                "its partition %s.%s does not log what identifies rows", l->schema, l->name);
     }
@@ -110,7 +115,7 @@ static void judge_leaf(tain_pg_source *s, tain_pg_table *t, const tain_pg_leaf *
 static void judge_leaves(tain_pg_source *s, tain_pg_table *t)
 {
     for (size_t i = 0; t->leaves && i < t->leaves->count; i++) judge_leaf(s, t, &t->leaves->list[i]);
-    if (t->kind == 'p' && (t->key_count == 0 || t->identity == 'i') && t->pub->verdict != TAIN_VERDICT_ERROR)
+    if (t->kind == 'p' && (t->seen.key_count == 0 || t->seen.identity == 'i') && t->pub->verdict != TAIN_VERDICT_ERROR)
         find(s, t, TAIN_VERDICT_WARNING, "partition_identity", "ALTER TABLE %T ADD PRIMARY KEY (...);",
              "a partition added later does not inherit the replica identity: set it at once, or updates of that partition fail");
 }

@@ -121,13 +121,17 @@ static tain_status describe(tain_source *base, tain_catalog *ret, tain_finding *
 {
     tain_pg_source *s = (tain_pg_source *)base;
     TAIN_TRY(tain_pg_target_check(&s->target, err));
-    TAIN_TRY(tain_pg_catalog_read(s, err));
+    s->refresh = !s->streamed;
+    tain_status status = tain_pg_catalog_read(s, err);
+    s->refresh = false;
+    TAIN_TRY(status);
     tain_source_table **list = tain_alloc((s->table_count + 1) * sizeof *list);
     size_t n = 0;
     for (size_t i = 0; i < s->table_count; i++) {
-        if (!s->tables[i]->present || s->tables[i]->dropped) continue;
-        s->tables[i]->announced = true;
-        list[n++] = s->tables[i]->pub;
+        tain_pg_table *t = s->tables[i];
+        if (!t->present || t->dropped) continue;
+        t->taken |= t->pub->verdict != TAIN_VERDICT_ERROR;
+        list[n++] = t->pub;
     }
     tain_free(s->catalog);
     s->catalog = list;

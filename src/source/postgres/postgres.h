@@ -26,6 +26,7 @@ typedef struct tain_pg_shape {
     tain_pg_column *columns;  /* those mirrored, by attnum; same indexes as schema */
     size_t          count;
     tain_schema    *schema;
+    tain_schema    *shown;    /* what others see: that of an earlier shape, if nothing they see changed since */
     bool            textual;  /* a column can be read as text only */
     char           *left_out; /* generated columns the server does not send, "a, b"; NULL: none */
 } tain_pg_shape;
@@ -44,6 +45,8 @@ typedef struct tain_pg_leaves {
     tain_pg_leaf           list[];
 } tain_pg_leaves;
 
+typedef struct tain_pg_watched { uint32_t oid, filenode; } tain_pg_watched;
+
 typedef struct tain_pg_table {
     tain_source_table *pub;
     uint32_t           oid, filenode;
@@ -52,15 +55,30 @@ typedef struct tain_pg_table {
     bool               is_partition, schema_usage, may_select, owned, row_security, has_primary;
     bool               present;   /* seen by the last reading of the catalog */
     bool               published; /* its changes come through the publication now */
-    bool               announced; /* the sink knows it */
+    bool               taken;     /* whoever uses the source knows it as one that is mirrored */
     bool               dropped;
-    bool               failed;    /* given up until the next start */
+    bool               failed;    /* given up until it is as it should be again */
+    uint64_t           truncates; /* seen in the stream */
+    tain_pg_watched   *watched;   /* partitioned: leaves as last compared, ascending by OID */
+    size_t             watched_count;
+    uint64_t           truncates_then; /* truncates when they were compared */
+    enum { TAIN_PG_DUE_NOTHING, TAIN_PG_DUE_SHAPE, TAIN_PG_DUE_RELOAD, TAIN_PG_DUE_DROP } due; /* when the stream has come to due_at */
+    uint64_t           due_at;
+    uint64_t           due_unless_truncated; /* truncates_then, + 1; 0: in any case */
+    char              *due_reason;
     double             reltuples, relpages;
     int64_t            bytes, total_bytes; /* -1 unknown */
     tain_pg_leaves    *leaves;    /* NULL: none */
     tain_pg_shape     *shape;
     int16_t           *key_attnums; /* in key order */
     size_t             key_count;
+    struct tain_pg_seen { /* the same as the catalog has them now, which the stream may not have come to */
+        uint32_t filenode;
+        char     identity;
+        int16_t *key_attnums;
+        size_t   key_count;
+        char    *schema, *name;
+    } seen;
     char              *filter;      /* what an existing publication hides of it */
 } tain_pg_table;
 
@@ -89,6 +107,7 @@ typedef struct tain_pg_source {
     size_t              shape_count, shape_capacity;
     char              **old_names; /* of renamed tables: somebody may still look at them */
     size_t              old_name_count;
+    bool                refresh;  /* reading the catalog may replace shapes: nobody follows them yet */
     bool                streamed; /* shapes change in stream order only */
 
     tain_pg_conn exporter;      /* holds the snapshot */
@@ -98,6 +117,8 @@ typedef struct tain_pg_source {
 
     uint64_t        confirmed;
     uint64_t        head;       /* last answer, 0: none */
+    uint64_t        nudged;     /* the head for which the log was moved by us */
+    int             old_sender; /* server's process of the stream before */
     tain_pg_stream *stream;
 } tain_pg_source;
 
@@ -110,13 +131,15 @@ bool        tain_pg_parse_lsn(const char *text, uint64_t *ret); /* "0/16B3748" *
 /* shape.c */
 tain_pg_shape *tain_pg_shape_read(tain_pg_source *s, const PGresult *columns, int first, int n, const char *table);
 void           tain_pg_shape_free(tain_pg_shape *shape);
+void           tain_pg_shape_keep(tain_pg_source *s, tain_pg_shape *shape); /* until the source is closed */
 /* Gives the public table the shape's columns and key. */
 void tain_pg_table_show(tain_pg_table *t);
+bool tain_pg_is_left_out(const PGresult *columns, int row); /* a column that the log does not hold */
 tain_pg_policy tain_pg_policy_for(const tain_pg_source *s, const char *table, const char *column);
 tain_status    tain_pg_policy_check(const json_t *policies, tain_error *err);
 
 /* catalog.c */
-/* Reads server and tables again. Shapes and names of tables that stream stay as they are. */
+/* Reads server and tables again. Shapes, keys and names of known tables stay as they are unless s->refresh. */
 tain_status    tain_pg_catalog_read(tain_pg_source *s, tain_error *err);
 /* Measures one table again; the estimates follow. */
 tain_status    tain_pg_catalog_size(tain_pg_source *s, tain_pg_table *t, tain_error *err);
@@ -135,8 +158,15 @@ typedef struct tain_pg_now {
     size_t         key_count;
     tain_pg_shape *shape;
 } tain_pg_now;
-tain_status tain_pg_catalog_now(tain_pg_source *s, uint32_t oid, tain_pg_now *ret, tain_error *err);
+/* Whether the catalog has something else of the table than what is known. columns: rows [first, first + n) of its columns. */
+bool        tain_pg_table_differs(const tain_pg_table *t, const PGresult *columns, int first, int n);
+/* Columns of every table that is followed, ordered by table. */
+tain_status tain_pg_catalog_columns(tain_pg_source *s, PGresult **ret, tain_error *err);
+tain_status tain_pg_catalog_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, tain_error *err);
 void        tain_pg_now_done(tain_pg_now *now);
+
+/* watch.c: remembers the partitions as they are now, to notice what becomes of them. */
+void tain_pg_leaves_watch(tain_pg_table *t);
 
 /* findings.c */
 void tain_pg_table_judge(tain_pg_source *s, tain_pg_table *t);
@@ -149,6 +179,8 @@ tain_status tain_pg_remove(tain_source *base, void (*say)(const char *), tain_er
 void tain_pg_put_publication(const tain_pg_source *s, tain_buffer *out);
 /* Puts tables that are not published, and may be, into the publication. */
 tain_status tain_pg_publish_more(tain_pg_source *s, void (*say)(const char *), tain_error *err);
+/* Takes a table out of it, if we may. */
+tain_status tain_pg_unpublish(tain_pg_source *s, tain_pg_table *t, tain_error *err);
 /* Creates a slot on an own replication connection and keeps its snapshot. */
 tain_status tain_pg_export(tain_pg_source *s, const char *slot, bool temporary, tain_error *err);
 
@@ -166,6 +198,7 @@ tain_status tain_pg_poll(tain_source *base, tain_sink *sink, tain_time deadline,
 tain_status tain_pg_confirm(tain_source *base, const tain_position *position, tain_error *err);
 tain_status tain_pg_head(tain_source *base, tain_position *ret, tain_error *err);
 int         tain_pg_wait_fd(tain_source *base);
+tain_status tain_pg_log_end(tain_pg_source *s, uint64_t *ret, tain_error *err);
 void        tain_pg_stream_stop(tain_pg_source *s);
 /* Stops and waits until the server has let go of the slot. */
 tain_status tain_pg_stream_release(tain_pg_source *s, tain_error *err);

@@ -96,7 +96,7 @@ tain_status tain_pg_policy_check(const json_t *policies, tain_error *err)
 
 /* Before server 18 pgoutput leaves generated columns out; after it they need a publication that says so, and virtual
  * ones are never in the log. */
-static bool is_left_out(const PGresult *r, int row) { return *tain_pg_get(r, row, "attgenerated") != 0; }
+bool tain_pg_is_left_out(const PGresult *r, int row) { return *tain_pg_get(r, row, "attgenerated") != 0; }
 
 static void add_left_out(tain_pg_shape *shape, const char *name)
 {
@@ -125,9 +125,9 @@ tain_pg_shape *tain_pg_shape_read(tain_pg_source *s, const PGresult *columns, in
 {
     tain_pg_shape *shape = tain_alloc(sizeof *shape);
     shape->columns = tain_alloc(((size_t)n + 1) * sizeof *shape->columns);
-    shape->schema = tain_schema_new();
+    shape->schema = shape->shown = tain_schema_new();
     for (int i = 0; i < n; i++) {
-        if (is_left_out(columns, first + i)) add_left_out(shape, tain_pg_get(columns, first + i, "attname"));
+        if (tain_pg_is_left_out(columns, first + i)) add_left_out(shape, tain_pg_get(columns, first + i, "attname"));
         else read_column(s, shape, columns, first + i, table);
     }
     return shape;
@@ -157,7 +157,7 @@ static int index_of(const tain_pg_shape *shape, int attnum)
 void tain_pg_table_show(tain_pg_table *t)
 {
     tain_source_table *pub = t->pub;
-    pub->columns = t->shape->schema;
+    pub->columns = t->shape->shown;
     pub->key = NULL;
     pub->key_count = 0;
     if (t->key_count == 0) return;

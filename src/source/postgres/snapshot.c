@@ -206,10 +206,7 @@ static tain_status explain(tain_reader *r, const tain_pg_table *t, tain_status s
         tain_pg_put_identifier(&remedy, r->source->server.role);
         tain_error_remedy(err, "%s;", tain_buffer_cstr(&remedy));
     }
-    if (status == TAIN_E_CONFLICT || status == TAIN_E_NOT_FOUND) {
-        err->code = status = TAIN_E_CONFLICT;
-        tain_error_remedy(err, "the table was changed while it was being read; it is read again");
-    }
+    if (status == TAIN_E_NOT_FOUND) tain_error_remedy(err, "it changed while it was being read: reload it with --resync %s.%s", t->pub->schema, t->pub->name);
     tain_error_context(err, "table %s.%s", t->pub->schema, t->pub->name);
     return status;
 }
@@ -250,7 +247,7 @@ static tain_status read_chunk(tain_reader *r, const tain_pg_table *t, const tain
     const tain_pg_codec **codecs = tain_alloc((shape->count + 1) * sizeof *codecs);
     for (size_t i = 0; i < shape->count; i++) codecs[i] = shape->columns[i].codec;
     tain_pg_copy copy;
-    tain_pg_copy_init(&copy, t->pub, shape->schema, codecs, sink);
+    tain_pg_copy_init(&copy, t->pub, shape->shown, codecs, sink);
     tain_status status = read_all(r, &copy, err);
     tain_pg_copy_done(&copy);
     tain_free(codecs);

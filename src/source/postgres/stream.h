@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* stream.h -- following one slot: the walsender's connection, its clockwork, and what is known to be due.
+ *
+ *   idle, behind head    a keepalive is asked for, faster at first, so that the position reaches the head soon
+ *   idle                 a keepalive a second: its log position is passed on, so that an idle mirror holds no log back
+ *   always               a status at least every 10 s; as flushed it names only what confirm() said
+ *
+ * After an error there is no stream; start makes a new one. Thread: source. */
+#ifndef TAIN_SOURCE_POSTGRES_STREAM_H
+#define TAIN_SOURCE_POSTGRES_STREAM_H
+
+#include "source/postgres/pgoutput.h"
+
+struct tain_pg_stream {
+    tain_pg_conn    conn;
+    tain_pg_decoder decoder;
+    bool            binary;
+    bool            untouched;  /* nothing was read since start */
+    bool            restart;    /* a column that only text can carry came up: begin again, in text, between transactions */
+    uint64_t        received;   /* end of what the server sent */
+    uint64_t        told;       /* flushed position of the last status */
+    tain_time       next_status;
+    tain_time       asked, ask_pause; /* when a keepalive was last asked for; how long until the next time */
+    tain_time       heard;      /* the last keepalive */
+    uint64_t        stuck_at;   /* log position of keepalives that do not move, */
+    int             stuck;      /* and how many */
+    tain_time       next_watch, next_look;
+    char           *fingerprint; /* of the catalog when it was last looked at */
+};
+
+/* reshape.c: a Relation message meets what is known of its table. */
+tain_status tain_pg_resolve(void *ctx /* tain_pg_source */, tain_pg_relation *r, tain_error *err);
+/* What the catalog says of a table now becomes true for it, between transactions. */
+tain_status tain_pg_adopt_now(tain_pg_source *s, tain_pg_table *t, tain_error *err);
+tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err);
+/* watch.c: what no message tells: tables that come, go, change without rows, partitions that move. Between transactions. */
+tain_status tain_pg_watch(tain_pg_source *s, tain_error *err);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* What no message of the stream tells: tables that come and go, shapes that change without a row being written,
+ * partitions that are attached, detached, dropped or truncated. The catalog is looked at when its fingerprint changes;
+ * what it says is applied when the stream has come to where the log ended then, so that nothing is applied too early. */
+#include "source/postgres/stream.h"
+
+#include <stdlib.h>
+
+#include "source/postgres/capture.h"
+#include "source/postgres/result.h"
+#include "postgres_queries.h"
+
+#define LOOK_EVERY (3 * TAIN_SECOND)
+#define DUE_EVERY  (100 * TAIN_MILLISECOND)
+enum { COST_FACTOR = 100 /* looking takes at most one percent of the time */ };
+
+static void set_due(tain_pg_table *t, int due, uint64_t at, uint64_t unless_truncated, const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void set_due(tain_pg_table *t, int due, uint64_t at, uint64_t unless_truncated, const char *format, ...)
+{
+    if ((int)t->due > due) return;
+    char *reason = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&reason, format, args) < 0) abort();
+    va_end(args);
+    free(t->due_reason);
+    t->due_reason = reason;
+    t->due = due;
+    t->due_at = at;
+    t->due_unless_truncated = unless_truncated;
+}
+
+/* --- partitions ---------------------------------------------------------------------------------------------------- */
+
+static size_t leaf_count(const tain_pg_table *t) { return t->leaves ? t->leaves->count : 0; }
+
+void tain_pg_leaves_watch(tain_pg_table *t)
+{
+    t->watched = tain_realloc(t->watched, (leaf_count(t) + 1) * sizeof *t->watched);
+    t->watched_count = leaf_count(t);
+    for (size_t i = 0; i < t->watched_count; i++) t->watched[i] = (tain_pg_watched){t->leaves->list[i].oid, t->leaves->list[i].filenode};
+    t->truncates_then = t->truncates;
+}
+
+static const tain_pg_watched *watched(const tain_pg_table *t, uint32_t oid)
+{
+    for (size_t i = 0; i < t->watched_count; i++)
+        if (t->watched[i].oid == oid) return &t->watched[i];
+    return NULL;
+}
+
+static bool has_leaf(const tain_pg_table *t, uint32_t oid)
+{
+    for (size_t i = 0; i < leaf_count(t); i++)
+        if (t->leaves->list[i].oid == oid) return true;
+    return false;
+}
+
+/* What cannot be looked into counts as filled. */
+static bool came_filled(tain_pg_source *s, const tain_pg_leaf *l)
+{
+    if (l->bytes == 0) return false;
+    TAIN_AUTO(tain_buffer_done) tain_buffer name = {0};
+    TAIN_PG_RESULT *r = NULL;
+    tain_pg_put_name(&name, l->schema, l->name);
+    char *sql = tain_format(tain_query_older_rows, tain_buffer_cstr(&name), l->attached);
+    tain_status status = tain_pg_query(&s->conn, sql, &r, NULL);
+    tain_free(sql);
+    return status != TAIN_OK || tain_pg_get_bool(r, 0, "found");
+}
+
+static void compare_leaves(tain_pg_source *s, tain_pg_table *t, uint64_t at)
+{
+    for (size_t i = 0; i < t->watched_count; i++)
+        if (!has_leaf(t, t->watched[i].oid)) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "a partition was detached or dropped");
+    for (size_t i = 0; i < leaf_count(t); i++) {
+        const tain_pg_leaf *l = &t->leaves->list[i];
+        const tain_pg_watched *w = watched(t, l->oid);
+        if (!w && came_filled(s, l)) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "partition %s was attached with rows in it", l->name);
+        else if (w && w->filenode != l->filenode)
+            set_due(t, TAIN_PG_DUE_RELOAD, at, t->truncates_then + 1, "partition %s was truncated or rewritten", l->name);
+    }
+    tain_pg_leaves_watch(t);
+}
+
+/* --- what a new reading of the catalog means --------------------------------------------------------------------------- */
+
+static void compare_shapes(tain_pg_source *s, const PGresult *columns, uint64_t at)
+{
+    for (int row = 0, n; row < PQntuples(columns); row += n) {
+        uint32_t oid = tain_pg_get_oid(columns, row, "attrelid");
+        for (n = 1; row + n < PQntuples(columns) && tain_pg_get_oid(columns, row + n, "attrelid") == oid; n++) {}
+        tain_pg_table *t = tain_pg_table_by_oid(s, oid);
+        if (tain_pg_table_differs(t, columns, row, n)) set_due(t, TAIN_PG_DUE_SHAPE, at, 0, "its columns changed");
+    }
+}
+
+/* Findings that end the following of a table; the others only keep it from being loaded. */
+static const tain_finding *fatal_finding(const tain_pg_table *t)
+{
+    static const char *const codes[] = {"no_key", "unlogged", "no_columns", "partition_foreign", "partition_identity", "publication_filter", "not_published"};
+    for (size_t i = 0; i < t->pub->finding_count; i++) {
+        const tain_finding *f = &t->pub->findings[i];
+        if (f->level != TAIN_VERDICT_ERROR) continue;
+        for (size_t k = 0; k < sizeof codes / sizeof *codes; k++)
+            if (strcmp(f->code, codes[k]) == 0) return f;
+    }
+    return NULL;
+}
+
+/* A published table without identity makes its application's updates fail: out of the publication at once. */
+static tain_status give_up(tain_pg_source *s, tain_pg_table *t, const tain_finding *f, tain_error *err)
+{
+    tain_sink *sink = s->stream->decoder.sink;
+    t->taken = false;
+    t->failed = true;
+    s->stream->restart = true;
+    (void)!tain_pg_unpublish(s, t, NULL);
+    return sink->failed(sink, t->pub, f->message, f->remedy, err);
+}
+
+static tain_status take_in(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    tain_sink *sink = s->stream->decoder.sink;
+    t->taken = true;
+    t->failed = false;
+    s->stream->restart = true; /* what the stream said of it so far was passed over */
+    return sink->appeared(sink, t->pub, err);
+}
+
+static tain_status judge_one(tain_pg_source *s, tain_pg_table *t, bool was_published, uint64_t at, bool *io_any, tain_error *err)
+{
+    if (!t->present) {
+        if (t->taken && !t->dropped) set_due(t, TAIN_PG_DUE_DROP, at, 0, "it was dropped");
+        return TAIN_OK;
+    }
+    const tain_finding *fatal = fatal_finding(t);
+    if (t->taken && fatal) {
+        *io_any = true;
+        return give_up(s, t, fatal, err);
+    }
+    if (!t->taken && t->pub->verdict != TAIN_VERDICT_ERROR && t->published) {
+        *io_any = true;
+        return take_in(s, t, err);
+    }
+    if (t->taken && !was_published) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "it was out of the publication for a while");
+    if (t->taken && t->kind == 'p') compare_leaves(s, t, at);
+    return TAIN_OK;
+}
+
+static tain_status read_again(tain_pg_source *s, bool *io_any, tain_error *err)
+{
+    TAIN_PG_RESULT *columns = NULL;
+    uint64_t at;
+    tain_pg_slot slot = {.there = true};
+    TAIN_TRY(tain_pg_catalog_read(s, err));
+    if (!s->server.has_publication) return tain_pg_capture_gone(s, &slot, err);
+    bool *was = tain_alloc(s->table_count + 1);
+    for (size_t i = 0; i < s->table_count; i++) was[i] = s->tables[i]->published;
+    tain_status status = tain_pg_publish_more(s, NULL, err);
+    if (status == TAIN_OK) status = tain_pg_catalog_columns(s, &columns, err);
+    if (status == TAIN_OK) status = tain_pg_log_end(s, &at, err);
+    if (status == TAIN_OK) compare_shapes(s, columns, at);
+    for (size_t i = 0; i < s->table_count && status == TAIN_OK; i++) status = judge_one(s, s->tables[i], was[i], at, io_any, err);
+    tain_free(was);
+    return status;
+}
+
+/* --- when the stream is there ------------------------------------------------------------------------------------------ */
+
+static tain_status apply_due(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    tain_sink *sink = s->stream->decoder.sink;
+    int due = t->due;
+    t->due = TAIN_PG_DUE_NOTHING;
+    bool outdone = t->due_unless_truncated && t->truncates >= t->due_unless_truncated;
+    if (due == TAIN_PG_DUE_SHAPE) return tain_pg_adopt_now(s, t, err);
+    if (due == TAIN_PG_DUE_RELOAD) return outdone ? TAIN_OK : tain_pg_request_reload(s, t, t->due_reason, err);
+    t->dropped = true;
+    t->taken = false;
+    return sink->dropped(sink, t->pub, err);
+}
+
+static tain_status apply_all_due(tain_pg_source *s, bool *io_any, bool *ret_more, tain_error *err)
+{
+    *ret_more = false;
+    for (size_t i = 0; i < s->table_count; i++) {
+        tain_pg_table *t = s->tables[i];
+        if (t->due == TAIN_PG_DUE_NOTHING) continue;
+        if (t->due_at > s->stream->decoder.position) {
+            *ret_more = true;
+            continue;
+        }
+        *io_any = true;
+        TAIN_TRY(apply_due(s, t, err));
+    }
+    return TAIN_OK;
+}
+
+/* --- looking ------------------------------------------------------------------------------------------------------- */
+
+static tain_status look(tain_pg_source *s, bool *io_any, tain_error *err)
+{
+    tain_pg_stream *st = s->stream;
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_fingerprint, 1, (const char *[]){s->publication}, &r, err));
+    const char *now = tain_pg_get(r, 0, "fingerprint");
+    if (st->fingerprint && strcmp(now, st->fingerprint) == 0) return TAIN_OK;
+    TAIN_TRY(read_again(s, io_any, err));
+    tain_free(st->fingerprint);
+    st->fingerprint = tain_strdup(now);
+    return TAIN_OK;
+}
+
+/* The catalog being busy or away for a moment is no trouble of the stream. */
+static tain_status look_if_due(tain_pg_source *s, tain_time now, bool *io_any, tain_error *err)
+{
+    tain_pg_stream *st = s->stream;
+    if (now < st->next_look) return TAIN_OK;
+    tain_status status = look(s, io_any, err);
+    tain_time cost = (tain_monotonic() - now) * COST_FACTOR;
+    st->next_look = now + (cost > LOOK_EVERY ? cost : LOOK_EVERY);
+    return tain_status_policy(status) == TAIN_POLICY_RETRY ? TAIN_OK : status;
+}
+
+tain_status tain_pg_watch(tain_pg_source *s, tain_error *err)
+{
+    tain_pg_stream *st = s->stream;
+    bool any = false, more = false;
+    tain_time now = tain_monotonic();
+    TAIN_TRY(look_if_due(s, now, &any, err));
+    TAIN_TRY(apply_all_due(s, &any, &more, err));
+    st->next_watch = more ? now + DUE_EVERY : st->next_look;
+    if (!any) return TAIN_OK;
+    tain_position position;
+    tain_pg_position(st->decoder.position, &position);
+    return st->decoder.sink->commit(st->decoder.sink, &position, tain_now(), err);
+}
