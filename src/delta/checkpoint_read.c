@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Checkpoints of any engine: DuckDB turns every action into JSON, which is then read as a line of the log would be. */
-#include <stdio.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "delta/internal.h"
@@ -11,21 +10,22 @@
 
 typedef struct local_file {
     char *path;
-    bool  temporary;
+    int   fd; /* of a nameless copy, -1: the file itself */
 } local_file;
 
 static tain_status copy_out(tain_store *store, const char *key, local_file *ret, tain_error *err)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer bytes = {0};
     TAIN_TRY(tain_store_get(store, key, 0, -1, &bytes, err));
-    const char *folder = getenv("TMPDIR");
-    char       *path = tain_format("%s/tain-checkpoint-XXXXXX", folder && *folder ? folder : "/tmp");
-    int         fd = mkstemp(path);
-    FILE       *f = fd < 0 ? NULL : fdopen(fd, "wb");
-    bool        fine = f && fwrite(bytes.data, 1, bytes.size, f) == bytes.size;
-    if (f && fclose(f) != 0) fine = false;
-    *ret = (local_file){path, true};
-    return fine ? TAIN_OK : tain_fail_errno(err, "%s", path);
+    int fd = memfd_create("tain-checkpoint", MFD_CLOEXEC);
+    if (fd < 0) return tain_fail_errno(err, "memory for a checkpoint");
+    *ret = (local_file){tain_format("/proc/self/fd/%d", fd), fd};
+    for (size_t done = 0; done < bytes.size;) {
+        ssize_t n = write(fd, bytes.data + done, bytes.size - done);
+        if (n < 0) return tain_fail_errno(err, "memory for a checkpoint");
+        done += (size_t)n;
+    }
+    return TAIN_OK;
 }
 
 /* In place when there is a path and DuckDB would not take it for a pattern. */
@@ -33,14 +33,14 @@ static tain_status make_local(tain_store *store, const char *key, local_file *re
 {
     const char *root = tain_store_path(store);
     if (!root || strpbrk(root, "*?[]{}")) return copy_out(store, key, ret, err);
-    *ret = (local_file){tain_format("%s/%s", root, key), false};
+    *ret = (local_file){tain_format("%s/%s", root, key), -1};
     return TAIN_OK;
 }
 
 static void local_files_done(local_file *files, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (files[i].temporary) unlink(files[i].path);
+        if (files[i].path && files[i].fd >= 0) close(files[i].fd);
         tain_free(files[i].path);
     }
     tain_free(files);

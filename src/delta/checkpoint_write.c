@@ -36,22 +36,33 @@ static tain_schema *checkpoint_schema(void)
     const tain_type text = tain_type_of(TAIN_STRING), number = tain_type_of(TAIN_INT64), small = tain_type_of(TAIN_INT32),
                     flag = tain_type_of(TAIN_BOOL), map = text_map(s), texts = tain_type_list(s, text);
     const tain_type dv = STRUCT(s, {.name = "storageType", .type = text}, {.name = "pathOrInlineDv", .type = text},
-                                {.name = "offset", .type = small}, {.name = "sizeInBytes", .type = small}, {.name = "cardinality", .type = number});
+                                {.name = "offset", .type = small}, {.name = "sizeInBytes", .type = small},
+                                {.name = "cardinality", .type = number});
     const tain_type format = STRUCT(s, {.name = "provider", .type = text}, {.name = "options", .type = map});
-    tain_schema_add(s, "txn", STRUCT(s, {.name = "appId", .type = text}, {.name = "version", .type = number}, {.name = "lastUpdated", .type = number}));
-    tain_schema_add(s, "add", STRUCT(s, {.name = "path", .type = text}, {.name = "partitionValues", .type = map}, {.name = "size", .type = number},
-                                     {.name = "modificationTime", .type = number}, {.name = "dataChange", .type = flag},
-                                     {.name = "tags", .type = map}, {.name = "deletionVector", .type = dv}, {.name = "stats", .type = text}));
-    tain_schema_add(s, "remove", STRUCT(s, {.name = "path", .type = text}, {.name = "deletionTimestamp", .type = number},
-                                        {.name = "dataChange", .type = flag}, {.name = "extendedFileMetadata", .type = flag},
-                                        {.name = "partitionValues", .type = map}, {.name = "size", .type = number}, {.name = "deletionVector", .type = dv}));
-    tain_schema_add(s, "metaData", STRUCT(s, {.name = "id", .type = text}, {.name = "name", .type = text}, {.name = "description", .type = text},
-                                          {.name = "format", .type = format}, {.name = "schemaString", .type = text},
-                                          {.name = "partitionColumns", .type = texts}, {.name = "configuration", .type = map},
-                                          {.name = "createdTime", .type = number}));
-    tain_schema_add(s, "protocol", STRUCT(s, {.name = "minReaderVersion", .type = small}, {.name = "minWriterVersion", .type = small},
-                                          {.name = "readerFeatures", .type = texts}, {.name = "writerFeatures", .type = texts}));
-    tain_schema_add(s, "domainMetadata", STRUCT(s, {.name = "domain", .type = text}, {.name = "configuration", .type = text}, {.name = "removed", .type = flag}));
+    tain_schema_add(
+        s, "txn",
+        STRUCT(s, {.name = "appId", .type = text}, {.name = "version", .type = number}, {.name = "lastUpdated", .type = number}));
+    tain_schema_add(s, "add",
+                    STRUCT(s, {.name = "path", .type = text}, {.name = "partitionValues", .type = map},
+                           {.name = "size", .type = number}, {.name = "modificationTime", .type = number},
+                           {.name = "dataChange", .type = flag}, {.name = "tags", .type = map},
+                           {.name = "deletionVector", .type = dv}, {.name = "stats", .type = text}));
+    tain_schema_add(s, "remove",
+                    STRUCT(s, {.name = "path", .type = text}, {.name = "deletionTimestamp", .type = number},
+                           {.name = "dataChange", .type = flag}, {.name = "extendedFileMetadata", .type = flag},
+                           {.name = "partitionValues", .type = map}, {.name = "size", .type = number},
+                           {.name = "deletionVector", .type = dv}));
+    tain_schema_add(s, "metaData",
+                    STRUCT(s, {.name = "id", .type = text}, {.name = "name", .type = text}, {.name = "description", .type = text},
+                           {.name = "format", .type = format}, {.name = "schemaString", .type = text},
+                           {.name = "partitionColumns", .type = texts}, {.name = "configuration", .type = map},
+                           {.name = "createdTime", .type = number}));
+    tain_schema_add(s, "protocol",
+                    STRUCT(s, {.name = "minReaderVersion", .type = small}, {.name = "minWriterVersion", .type = small},
+                           {.name = "readerFeatures", .type = texts}, {.name = "writerFeatures", .type = texts}));
+    tain_schema_add(
+        s, "domainMetadata",
+        STRUCT(s, {.name = "domain", .type = text}, {.name = "configuration", .type = text}, {.name = "removed", .type = flag}));
     return s;
 }
 
@@ -229,7 +240,8 @@ static tain_status put_small(output *o, const tain_delta *t, tain_error *err)
 
 static int64_t tombstones_since(const tain_delta *t)
 {
-    return (tain_now() - tain_property_interval(t, "delta.deletedFileRetentionDuration", 7 * 86400 * TAIN_SECOND)) / TAIN_MILLISECOND;
+    return (tain_now() - tain_property_interval(t, "delta.deletedFileRetentionDuration", 7 * 86400 * TAIN_SECOND)) /
+           TAIN_MILLISECOND;
 }
 
 static tain_status put_tombstones(output *o, tain_delta *t, tain_error *err)
@@ -258,7 +270,8 @@ static tain_status finish(output *o, tain_upload *upload, int64_t *ret_bytes, ta
     tain_parquet_summary s = {0};
     tain_status          st = tain_parquet_finish(o->writer, &s, err);
     if (st == TAIN_OK && s.rows != o->rows)
-        st = tain_fail(err, TAIN_E_INTERNAL, "checkpoint of %lld rows where %lld were written", (long long)s.rows, (long long)o->rows);
+        st = tain_fail(err, TAIN_E_INTERNAL, "checkpoint of %lld rows where %lld were written", (long long)s.rows,
+                       (long long)o->rows);
     *ret_bytes = s.bytes;
     tain_parquet_summary_done(&s);
     if (st == TAIN_OK) return tain_upload_finish(upload, err);
@@ -273,9 +286,11 @@ static tain_status verify(tain_delta *t, const char *key, int64_t bytes, tain_er
     tain_object stored;
     TAIN_TRY(tain_store_head(t->store, key, &stored, err));
     if (stored.size != bytes)
-        return tain_fail(err, TAIN_E_CORRUPT, "%s has %lld bytes where %lld were written", key, (long long)stored.size, (long long)bytes);
+        return tain_fail(err, TAIN_E_CORRUPT, "%s has %lld bytes where %lld were written", key, (long long)stored.size,
+                         (long long)bytes);
     TAIN_TRY(tain_store_get(t->store, key, -8, -1, &end, err));
-    if (end.size != 8 || memcmp(end.data + 4, "PAR1", 4) != 0) return tain_fail(err, TAIN_E_CORRUPT, "%s is not a Parquet file", key);
+    if (end.size != 8 || memcmp(end.data + 4, "PAR1", 4) != 0)
+        return tain_fail(err, TAIN_E_CORRUPT, "%s is not a Parquet file", key);
     return TAIN_OK;
 }
 

@@ -64,7 +64,8 @@ static tain_status is_ours(tain_delta *t, const char *key, const tain_plan *p, b
 typedef enum outcome { WON, LOST, AGAIN } outcome;
 
 /* One put; what its answer means. */
-static tain_status put_once(tain_delta *t, const char *key, const tain_plan *p, const tain_buffer *text, outcome *ret, tain_error *err)
+static tain_status put_once(tain_delta *t, const char *key, const tain_plan *p, const tain_buffer *text, outcome *ret,
+                            tain_error *err)
 {
     bool        ours = false;
     tain_error  lost;

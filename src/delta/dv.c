@@ -137,7 +137,8 @@ tain_status tain_dv_parse(const void *data, size_t n, int64_t cardinality, roari
     uint64_t          buckets = get_u32(p + 4, false) | (uint64_t)get_u32(p + 8, false) << 32;
     roaring_bitmap_t *rows = NULL;
     if (buckets == 0 && n == 12) rows = roaring_bitmap_create();
-    else if (buckets == 1 && n > PREFIX_BYTES && get_u32(p + 12, false) == 0 && tain_roaring_valid(p + PREFIX_BYTES, n - PREFIX_BYTES))
+    else if (buckets == 1 && n > PREFIX_BYTES && get_u32(p + 12, false) == 0 &&
+             tain_roaring_valid(p + PREFIX_BYTES, n - PREFIX_BYTES))
         rows = roaring_bitmap_portable_deserialize_safe((const char *)p + PREFIX_BYTES, n - PREFIX_BYTES);
     if (!rows) return tain_fail(err, TAIN_E_CORRUPT, "deletion vector is damaged or has rows beyond 2^32");
     if ((int64_t)roaring_bitmap_get_cardinality(rows) != cardinality) {

@@ -37,8 +37,8 @@ static void remove_foreign_checksum(tain_store *store)
 tain_status tain_hint_write(tain_store *store, const tain_hint *hint, tain_error *err)
 {
     char    sum[33];
-    json_t *o = json_pack("{s:I, s:I, s:I, s:I}", "version", (json_int_t)hint->version, "size", (json_int_t)hint->size, "sizeInBytes",
-                          (json_int_t)hint->bytes, "numOfAddFiles", (json_int_t)hint->files);
+    json_t *o = json_pack("{s:I, s:I, s:I, s:I}", "version", (json_int_t)hint->version, "size", (json_int_t)hint->size,
+                          "sizeInBytes", (json_int_t)hint->bytes, "numOfAddFiles", (json_int_t)hint->files);
     TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
     tain_canonical_json(o, &text);
     tain_md5_hex(text.data, text.size, sum);

@@ -36,7 +36,7 @@ static char *own(char *text)
 
 static tain_status parse_add(tain_delta *t, const json_t *o, tain_error *err)
 {
-    const char *path;
+    const char *path = NULL;
     tain_dv     dv;
     TAIN_TRY(required_text(o, "path", &path, err));
     int64_t size = tain_json_get_int(o, "size", -1);
@@ -62,7 +62,7 @@ static tain_status parse_add(tain_delta *t, const json_t *o, tain_error *err)
 
 static tain_status parse_remove(tain_delta *t, const json_t *o, tain_error *err)
 {
-    const char *path;
+    const char *path = NULL;
     tain_dv     dv;
     TAIN_TRY(required_text(o, "path", &path, err));
     TAIN_TRY(optional_dv(o, &dv, err));
@@ -77,7 +77,7 @@ static tain_status parse_remove(tain_delta *t, const json_t *o, tain_error *err)
 
 static tain_status parse_txn(tain_delta *t, const json_t *o, tain_error *err)
 {
-    const char *app;
+    const char *app = NULL;
     json_t     *version = json_object_get(o, "version");
     TAIN_TRY(required_text(o, "appId", &app, err));
     if (!json_is_integer(version)) return tain_fail(err, TAIN_E_CORRUPT, "txn without version");
@@ -105,10 +105,11 @@ static json_t *copy_or_empty(const json_t *o, const char *key, json_t *empty)
 
 static tain_status parse_metadata(tain_delta *t, const json_t *o, tain_error *err)
 {
-    const char  *id, *schema_text;
+    const char  *id = NULL, *schema_text = NULL;
     tain_schema *schema;
     const char  *provider = tain_json_get_str(json_object_get(o, "format"), "provider", "parquet");
-    if (strcmp(provider, "parquet") != 0) return tain_fail(err, TAIN_E_UNSUPPORTED, "the table's files are %s, not parquet", provider);
+    if (strcmp(provider, "parquet") != 0)
+        return tain_fail(err, TAIN_E_UNSUPPORTED, "the table's files are %s, not parquet", provider);
     TAIN_TRY(required_text(o, "id", &id, err));
     TAIN_TRY(required_text(o, "schemaString", &schema_text, err));
     TAIN_TRY_IN(err, tain_schema_from_json(schema_text, strlen(schema_text), &schema, err), "schemaString");
@@ -126,7 +127,7 @@ static tain_status parse_metadata(tain_delta *t, const json_t *o, tain_error *er
 
 static tain_status parse_domain(tain_delta *t, const json_t *o, tain_error *err)
 {
-    const char *domain;
+    const char *domain = NULL;
     TAIN_TRY(required_text(o, "domain", &domain, err));
     bool removed = tain_json_get_bool(o, "removed", false);
     tain_state_set_domain(t, domain, removed ? NULL : tain_json_get_str(o, "configuration", ""));

@@ -81,7 +81,8 @@ static bool digits(const char **s, int n, int64_t *ret)
 {
     int64_t v = 0;
     for (int i = 0; i < n; i++, (*s)++) {
-        if (!isdigit((unsigned char)**s) || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, **s - '0', &v)) return false;
+        if (!isdigit((unsigned char)**s) || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, **s - '0', &v))
+            return false;
     }
     *ret = v;
     return true;
@@ -91,7 +92,8 @@ static tain_log_kind checkpoint_kind(const char *s, tain_log_name *name)
 {
     if (strcmp(s, "parquet") == 0) return TAIN_LOG_CHECKPOINT;
     const char *p = s;
-    if (digits(&p, 10, &name->part) && *p++ == '.' && digits(&p, 10, &name->parts) && strcmp(p, ".parquet") == 0) return TAIN_LOG_PART;
+    if (digits(&p, 10, &name->part) && *p++ == '.' && digits(&p, 10, &name->parts) && strcmp(p, ".parquet") == 0)
+        return TAIN_LOG_PART;
     const char *dot = strrchr(s, '.');
     return dot && dot - s == 36 && (strcmp(dot, ".parquet") == 0 || strcmp(dot, ".json") == 0) ? TAIN_LOG_V2 : TAIN_LOG_OTHER;
 }

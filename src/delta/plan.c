@@ -45,7 +45,8 @@ static tain_status check_adds(const tain_delta *t, const tain_plan *p, tain_map 
     bool partitioned = json_array_size(t->meta.partition_columns) > 0;
     for (size_t i = 0; i < p->c->add_count; i++) {
         const tain_delta_file *f = p->c->adds[i];
-        if (f->live || tain_map_get(&t->files, f->path)) return tain_fail(err, TAIN_E_INVALID, "%s is a file of the table already", f->path);
+        if (f->live || tain_map_get(&t->files, f->path))
+            return tain_fail(err, TAIN_E_INVALID, "%s is a file of the table already", f->path);
         if (partitioned && strcmp(f->partition_values, tain_delta_no_partition) == 0)
             return tain_fail(err, TAIN_E_UNSUPPORTED, "the table is partitioned; tain does not write partitions");
         TAIN_TRY(check_role(roles, f, ROLE_ADD, err));
@@ -164,10 +165,9 @@ tain_status tain_plan_write_vectors(tain_delta *t, tain_plan *p, tain_error *err
     for (size_t i = 0; i < p->change_count && st == TAIN_OK; i++) {
         tain_plan_change *x = &p->changes[i];
         if (!x->rows) continue;
-        if (pack.bytes.size + roaring_bitmap_portable_size_in_bytes(x->rows) > TAIN_DV_PACK_BYTES) st = put_pack(t, &pack, err);
-        else if (pack.bytes.size) goto same;
-        tain_dv_pack_begin(&pack);
-    same:
+        bool full = pack.bytes.size + roaring_bitmap_portable_size_in_bytes(x->rows) > TAIN_DV_PACK_BYTES;
+        if (full) st = put_pack(t, &pack, err);
+        if (full || !pack.bytes.size) tain_dv_pack_begin(&pack);
         tain_dv_pack_add(&pack, x->rows, &x->dv);
     }
     if (st == TAIN_OK) st = put_pack(t, &pack, err);
@@ -196,7 +196,8 @@ tain_status tain_plan_conflict(const tain_delta *t, const tain_plan *p, tain_err
 {
     const tain_delta_commit *c = p->c;
     if (t->meta_since > p->base)
-        return tain_fail(err, TAIN_E_CONFLICT, "schema, properties or protocol were changed in version %lld", (long long)t->meta_since);
+        return tain_fail(err, TAIN_E_CONFLICT, "schema, properties or protocol were changed in version %lld",
+                         (long long)t->meta_since);
     const tain_txn *x = c->app_id ? tain_map_get(&t->txns, c->app_id) : NULL;
     if (x && x->since > p->base) return tain_fail(err, TAIN_E_CONFLICT, "another writer commits as \"%s\"", c->app_id);
     for (size_t i = 0; i < c->remove_count; i++) TAIN_TRY(unchanged(c->removes[i], p->base, err));

@@ -13,9 +13,9 @@
 
 static json_t *defaults(void)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "delta.enableDeletionVectors", "true", "delta.checkpoint.writeStatsAsJson", "true",
-                     "delta.checkpoint.writeStatsAsStruct", "false", "delta.checkpointInterval", "100", "delta.logRetentionDuration",
-                     "interval 2 days", "delta.deletedFileRetentionDuration", "interval 1 day");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "delta.enableDeletionVectors", "true", "delta.checkpoint.writeStatsAsJson",
+                     "true", "delta.checkpoint.writeStatsAsStruct", "false", "delta.checkpointInterval", "100",
+                     "delta.logRetentionDuration", "interval 2 days", "delta.deletedFileRetentionDuration", "interval 1 day");
 }
 
 static json_t *merged(json_t *configuration, const json_t *changes)
@@ -51,7 +51,7 @@ static bool is_mapped(const tain_schema *s)
 /* Every field gets an id, and the highest ever given is remembered. */
 static void assign_ids(tain_schema *s, json_t *configuration)
 {
-    long long max = atoll(tain_json_get_str(configuration, MAX_ID, "0"));
+    long long max = strtoll(tain_json_get_str(configuration, MAX_ID, "0"), NULL, 10);
     for (size_t i = 0; i < s->count; i++)
         if (s->fields[i].id > max) max = s->fields[i].id;
     for (size_t i = 0; i < s->count; i++)

@@ -30,8 +30,13 @@ static tain_time unit_length(const char *word, size_t n)
         const char *name;
         tain_time   length;
     } units[] = {
-        {"week", 7 * 86400 * TAIN_SECOND}, {"day", 86400 * TAIN_SECOND},       {"hour", 3600 * TAIN_SECOND}, {"minute", 60 * TAIN_SECOND},
-        {"second", TAIN_SECOND},           {"millisecond", TAIN_MILLISECOND}, {"microsecond", 1},
+        {"week", 7 * 86400 * TAIN_SECOND},
+        {"day", 86400 * TAIN_SECOND},
+        {"hour", 3600 * TAIN_SECOND},
+        {"minute", 60 * TAIN_SECOND},
+        {"second", TAIN_SECOND},
+        {"millisecond", TAIN_MILLISECOND},
+        {"microsecond", 1},
     };
     if (n && (word[n - 1] | 32) == 's') n--;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)

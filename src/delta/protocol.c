@@ -104,8 +104,8 @@ static tain_status check_known(const json_t *list, const char *what, tain_error 
     size_t  i;
     json_array_foreach(list, i, item) {
         if (find(json_string_value(item))) continue;
-        tain_status st = tain_fail(err, TAIN_E_UNSUPPORTED, "the table uses the %s feature \"%s\", which tain does not know", what,
-                                   json_string_value(item));
+        tain_status st = tain_fail(err, TAIN_E_UNSUPPORTED, "the table uses the %s feature \"%s\", which tain does not know",
+                                   what, json_string_value(item));
         tain_error_remedy(err, "drop the feature with the engine that set it, or use that engine");
         return st;
     }
@@ -126,9 +126,8 @@ static tain_status check_configuration(const json_t *configuration, tain_error *
 {
     const char *key;
     json_t     *value;
-    json_object_foreach((json_t *)configuration, key, value)
-        if (strncmp(key, "delta.constraints.", 18) == 0)
-            return tain_fail(err, TAIN_E_UNSUPPORTED, "the table has the check constraint \"%s\", which tain cannot evaluate", key + 18);
+    json_object_foreach((json_t *)configuration, key, value) if (strncmp(key, "delta.constraints.", 18) == 0) return tain_fail(
+        err, TAIN_E_UNSUPPORTED, "the table has the check constraint \"%s\", which tain cannot evaluate", key + 18);
     if (tain_property_bool(configuration, "delta.enableInCommitTimestamps", false))
         return tain_fail(err, TAIN_E_UNSUPPORTED, "the table has in-commit timestamps, which tain does not write");
     if (tain_property_bool(configuration, "delta.enableRowTracking", false))

@@ -61,13 +61,15 @@ static tain_status check_reachable(const tain_log_listing *l, int64_t reached, i
         if (l->objects[i].name.kind == TAIN_LOG_COMMIT) first = l->objects[i].name.version;
     if (reached >= 0 || first <= 0) return TAIN_OK;
     if (tain_log_has_v2(l)) return tain_fail(err, TAIN_E_UNSUPPORTED, "_delta_log has checkpoints of version 2 only");
-    if (until < tain_log_newest(l)) return tain_fail(err, TAIN_E_GONE, "the log no longer reaches back to version %lld", (long long)until);
+    if (until < tain_log_newest(l))
+        return tain_fail(err, TAIN_E_GONE, "the log no longer reaches back to version %lld", (long long)until);
     return tain_fail(err, TAIN_E_CORRUPT, "_delta_log begins at version %lld and has no checkpoint", (long long)first);
 }
 
 static tain_status check_complete(const tain_delta *t, tain_error *err)
 {
-    if (!t->schema_text) return tain_fail(err, TAIN_E_CORRUPT, "_delta_log has no metaData action up to version %lld", (long long)t->version);
+    if (!t->schema_text)
+        return tain_fail(err, TAIN_E_CORRUPT, "_delta_log has no metaData action up to version %lld", (long long)t->version);
     if (!t->protocol.reader) return tain_fail(err, TAIN_E_CORRUPT, "_delta_log has no protocol action");
     return tain_protocol_check_read(&t->protocol, &t->meta, err);
 }
@@ -106,7 +108,8 @@ static tain_status open_listed(tain_delta *t, const tain_log_listing *l, int64_t
     if (checkpoint > newest) newest = checkpoint;
     if (newest < 0) return tain_fail(err, TAIN_E_NOT_FOUND, "there is no Delta table");
     if (version > newest && version != INT64_MAX)
-        return tain_fail(err, TAIN_E_NOT_FOUND, "there is no version %lld; the newest is %lld", (long long)version, (long long)newest);
+        return tain_fail(err, TAIN_E_NOT_FOUND, "there is no version %lld; the newest is %lld", (long long)version,
+                         (long long)newest);
     TAIN_TRY(replay_all(t, l, version == INT64_MAX ? newest : version, err));
     if (version != INT64_MAX && t->version != version)
         return tain_fail(err, TAIN_E_CORRUPT, "_delta_log lacks version %lld", (long long)version);
@@ -147,7 +150,8 @@ static tain_status check_not_overtaken(tain_delta *t, tain_error *err)
     tain_log_listing_done(&l);
     if (n) {
         t->broken = true;
-        return tain_fail(err, TAIN_E_GONE, "the log went on and was cleaned behind version %lld; open the table again", (long long)t->version);
+        return tain_fail(err, TAIN_E_GONE, "the log went on and was cleaned behind version %lld; open the table again",
+                         (long long)t->version);
     }
     return TAIN_OK;
 }
@@ -194,8 +198,8 @@ tain_status tain_delta_deleted(tain_delta *t, tain_delta_file *f, const roaring_
         roaring_bitmap_t *rows;
         TAIN_TRY_IN(err, tain_dv_load(t->store, &f->dv, &rows, err), "%s", f->path);
         if (f->rows >= 0 && !roaring_bitmap_is_empty(rows) && (int64_t)roaring_bitmap_maximum(rows) >= f->rows) {
-            tain_status st = tain_fail(err, TAIN_E_CORRUPT, "%s: deletion vector marks row %u of %lld", f->path, roaring_bitmap_maximum(rows),
-                                       (long long)f->rows);
+            tain_status st = tain_fail(err, TAIN_E_CORRUPT, "%s: deletion vector marks row %u of %lld", f->path,
+                                       roaring_bitmap_maximum(rows), (long long)f->rows);
             roaring_bitmap_free(rows);
             return st;
         }

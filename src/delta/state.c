@@ -116,7 +116,8 @@ void tain_state_drop(tain_delta *t, tain_delta_file *f, int64_t now_ms)
     retire(t, f);
 }
 
-void tain_state_set_dv(tain_delta *t, tain_delta_file *f, tain_dv dv, char *stats, roaring_bitmap_t *deleted, int64_t version, int64_t now_ms)
+void tain_state_set_dv(tain_delta *t, tain_delta_file *f, tain_dv dv, char *stats, roaring_bitmap_t *deleted, int64_t version,
+                       int64_t now_ms)
 {
     if (f->live) {
         tain_state_add_tombstone(t, f->path, &f->dv, now_ms, f->size, true, f->partition_values);
@@ -169,7 +170,8 @@ tain_status tain_state_add(tain_delta *t, tain_delta_file *f, tain_error *err)
         return TAIN_OK;
     }
     if (!live->leaving && !tain_dv_same(&live->dv, &f->dv)) {
-        tain_status st = tain_fail(err, TAIN_E_CORRUPT, "%s is added again while it is live with another deletion vector", f->path);
+        tain_status st =
+            tain_fail(err, TAIN_E_CORRUPT, "%s is added again while it is live with another deletion vector", f->path);
         tain_delta_file_free(f);
         return st;
     }
@@ -211,7 +213,8 @@ void tain_state_add_tombstone(tain_delta *t, const char *path, const tain_dv *dv
                               const char *partition_values)
 {
     bool            shared = partition_values && strcmp(partition_values, tain_delta_no_partition) == 0;
-    tain_tombstone *x = tain_alloc(sizeof *x + text_size(path) + text_size(dv->path) + (shared ? 0 : text_size(partition_values)));
+    tain_tombstone *x =
+        tain_alloc(sizeof *x + text_size(path) + text_size(dv->path) + (shared ? 0 : text_size(partition_values)));
     char           *at = (char *)(x + 1);
     x->deleted_ms = deleted_ms;
     x->size = size;
@@ -296,7 +299,8 @@ void tain_state_set_txn(tain_delta *t, const char *app_id, int64_t app_version, 
 
 void tain_state_set_domain(tain_delta *t, const char *domain, const char *configuration)
 {
-    tain_free(configuration ? tain_map_put(&t->domains, domain, tain_strdup(configuration)) : tain_map_remove(&t->domains, domain));
+    tain_free(configuration ? tain_map_put(&t->domains, domain, tain_strdup(configuration))
+                            : tain_map_remove(&t->domains, domain));
 }
 
 void tain_state_set_meta(tain_delta *t, tain_delta_metadata meta, char *schema_text)

@@ -20,7 +20,8 @@ uint32_t tain_delta_new_ordinal(void)
     return atomic_fetch_add(&next, 1);
 }
 
-tain_status tain_delta_writer_new(tain_store *folder, const tain_schema *schema, const tain_parquet_options *o, tain_delta_writer **ret, tain_error *err)
+tain_status tain_delta_writer_new(tain_store *folder, const tain_schema *schema, const tain_parquet_options *o,
+                                  tain_delta_writer **ret, tain_error *err)
 {
     tain_upload *upload;
     char         id[37];
@@ -79,7 +80,8 @@ static tain_status finish_upload(tain_delta_writer *w, int64_t size, tain_error 
     tain_object stored;
     tain_status st = tain_upload_finish(w->upload, err);
     w->upload = NULL;
-    if (st == TAIN_E_UNKNOWN && tain_store_head(w->folder, w->name, &stored, NULL) == TAIN_OK && stored.size == size) return TAIN_OK;
+    if (st == TAIN_E_UNKNOWN && tain_store_head(w->folder, w->name, &stored, NULL) == TAIN_OK && stored.size == size)
+        return TAIN_OK;
     return st;
 }
 

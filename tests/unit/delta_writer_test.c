@@ -70,6 +70,33 @@ static void a_file_and_its_description(void **state)
     tain_store_close(s);
 }
 
+/* Without numRecords in the log the footer tells how many rows there are, and the vector's add says so. */
+static void rows_that_the_log_does_not_tell(void **state)
+{
+    tain_store      *s = memory_store();
+    tain_schema     *schema = three_columns();
+    tain_delta_file *f;
+    tain_delta      *t;
+    assert_ok(tain_delta_writer_finish(filled_writer(s, schema, 100), &f, err));
+    char *line = tain_format(HEAD "{\"add\":{\"path\":\"%s\",\"size\":%lld}}\n", f->path, (long long)f->size);
+    put_commit(s, 0, line);
+    t = open_table(s);
+    tain_delta_file *live = tain_delta_find(t, f->path);
+    assert_int_equal(tain_delta_live_rows(t), -1);
+    assert_fails(delete_rows(t, live, 99, 2, err), TAIN_E_INVALID, "row 100 of a file of 100 rows");
+    assert_ok(delete_rows(t, live, 98, 2, err));
+    assert_int_equal(live->rows, 100);
+    assert_int_equal(tain_delta_live_rows(t), 98);
+    assert_string_equal(live->stats, "{\"numRecords\":100,\"tightBounds\":false}");
+    assert_ok(delete_rows(t, live, 0, 98, err));
+    assert_int_equal(tain_delta_file_count(t), 0);
+    tain_free(line);
+    tain_delta_file_free(f);
+    tain_schema_free(schema);
+    tain_delta_close(t);
+    tain_store_close(s);
+}
+
 static bool count_objects(void *ctx, const tain_object *o)
 {
     ++*(int *)ctx;
@@ -122,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_and_its_description),
+        cmocka_unit_test(rows_that_the_log_does_not_tell),
         cmocka_unit_test(what_is_aborted_leaves_nothing),
         cmocka_unit_test(trouble_while_finishing),
     };
