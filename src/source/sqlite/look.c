@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "source/sqlite/sqlite.h"
+
+typedef struct kept {
+    int64_t id;
+    json_t *shape;   /* NULL: unreadable */
+    char   *pending; /* why it must be loaded again */
+} kept;
+
+/* --- what was kept ------------------------------------------------------------------------------------------------- */
+
+static void kept_free(kept *k)
+{
+    json_decref(k->shape);
+    free(k->pending);
+    free(k);
+}
+
+static void kept_done(tain_map *m)
+{
+    const char *name;
+    kept *k;
+    TAIN_MAP_EACH(m, i, name, k) kept_free(k);
+    tain_map_done(m);
+}
+
+static kept *read_kept(sqlite3_stmt *stmt)
+{
+    kept *k = tain_alloc(sizeof *k);
+    const char *shape = (const char *)sqlite3_column_text(stmt, 2), *pending = (const char *)sqlite3_column_text(stmt, 3);
+    k->id = sqlite3_column_int64(stmt, 0);
+    if (shape && tain_json_parse(shape, strlen(shape), "shape", &k->shape, NULL) != TAIN_OK) k->shape = NULL;
+    k->pending = tain_strdup(pending);
+    return k;
+}
+
+static tain_status load_kept(tain_sqlite *s, tain_map *ret, tain_error *err)
+{
+    TAIN_SQLITE_STMT *stmt = NULL;
+    tain_sqlite_conn *c = tain_sqlite_keeper(s);
+    char *meta = tain_format("%s$meta", s->prefix), *sql = tain_format("SELECT id, name, shape, pending FROM \"%s\" WHERE name IS NOT NULL", meta);
+    bool row = false;
+    tain_status st = c ? tain_sqlite_has_table(c, meta, &row, err) : TAIN_OK;
+    if (st == TAIN_OK && row) st = tain_sqlite_prepare(c, sql, &stmt, err);
+    while (st == TAIN_OK && row) {
+        st = tain_sqlite_step(c, stmt, &row, err);
+        if (st == TAIN_OK && row) tain_map_put(ret, (const char *)sqlite3_column_text(stmt, 1), read_kept(stmt));
+    }
+    free(meta);
+    free(sql);
+    return st;
+}
+
+/* --- one table ----------------------------------------------------------------------------------------------------- */
+
+static tain_sqlite_table *table_named(tain_sqlite *s, const char *name)
+{
+    tain_sqlite_table *t = tain_map_get(&s->by_name, name);
+    if (t) return t;
+    t = tain_alloc(sizeof *t);
+    t->table = (tain_source_table){.schema = tain_strdup("main"), .name = tain_strdup(name), .identity = tain_strdup(name),
+                                   .rows_estimate = -1, .bytes_estimate = -1};
+    t->scanned = -1;
+    tain_map_put(&s->by_name, name, t);
+    s->tables = tain_realloc(s->tables, (s->table_count + 1) * sizeof(tain_sqlite_table *));
+    s->tables[s->table_count++] = t;
+    return t;
+}
+
+void tain_sqlite_queue(tain_sqlite_table *t, bool reload, const char *reason)
+{
+    if (t->news.state == TAIN_SQLITE_QUEUED && t->news.reload && !reload) return;
+    char *copy = tain_strdup(reason);
+    free(t->news.reason);
+    t->news = (tain_sqlite_news){.state = TAIN_SQLITE_QUEUED, .reload = reload, .reason = copy};
+    t->dirty = true;
+    t->renumber |= reload;
+}
+
+/* What is known of values and not kept yet. */
+static void carry_over(tain_sqlite_shape *to, const tain_sqlite_shape *from)
+{
+    for (size_t i = 0; from && i < to->count && i < from->count; i++)
+        if (strcmp(to->columns[i].name, from->columns[i].name) == 0) to->columns[i].seen |= from->columns[i].seen;
+    tain_sqlite_shape_settle(to);
+}
+
+static bool still_scanned(const tain_sqlite_table *t, const tain_sqlite_shape *now, int64_t version)
+{
+    return t->shape && t->scanned == version && strcmp(t->shape->sql, now->sql) == 0;
+}
+
+static tain_status scan(tain_sqlite *s, tain_sqlite_table *t, tain_sqlite_shape *shape, int64_t version, tain_error *err)
+{
+    if (shape->trouble) return TAIN_OK;
+    if (still_scanned(t, shape, version)) {
+        shape->rows = t->shape->rows;
+        shape->bytes = t->shape->bytes;
+        return TAIN_OK;
+    }
+    TAIN_TRY(tain_sqlite_scan(&s->db, shape, &t->marks, err));
+    t->scanned = version;
+    t->dirty = true;
+    return TAIN_OK;
+}
+
+/* Whether capture has been in place without a gap; if not, why not. */
+static tain_status check_capture(tain_sqlite *s, tain_sqlite_table *t, char **reason, tain_error *err)
+{
+    int state = 2;
+    if (!s->options.poll_capture) TAIN_TRY(tain_sqlite_triggers_state(s, t, &state, err));
+    t->doubtful = state == 1;
+    if (state == 0 && !*reason) *reason = tain_strdup("its triggers were missing or changed: changes may have been missed");
+    return TAIN_OK;
+}
+
+static tain_status compare(tain_sqlite *s, tain_sqlite_table *t, const kept *k, bool *ret_scan, tain_error *err)
+{
+    char *reason = NULL;
+    tain_sqlite_difference d = tain_sqlite_shape_inherit(t->shape, k->shape, &reason);
+    bool reload = d == TAIN_SQLITE_OTHER || (d == TAIN_SQLITE_ADDED && !tain_sqlite_has_key(t->shape));
+    if (reload || d == TAIN_SQLITE_ADDED) tain_sqlite_queue(t, reload, reason);
+    tain_status st = TAIN_OK;
+    if (!reload) {
+        char *gap = NULL;
+        st = check_capture(s, t, &gap, err);
+        if (gap) tain_sqlite_queue(t, true, gap);
+        reload = gap != NULL;
+        free(gap);
+    }
+    if (k->pending && t->news.state == TAIN_SQLITE_NO_NEWS) tain_sqlite_queue(t, true, k->pending);
+    free(reason);
+    *ret_scan = reload;
+    return st;
+}
+
+static tain_status take_shape(tain_sqlite *s, tain_sqlite_table *t, tain_sqlite_shape *shape, const kept *k, int64_t version, tain_error *err)
+{
+    bool must_scan = true;
+    tain_sqlite_shape *old = t->shape;
+    carry_over(shape, old);
+    t->shape = shape;
+    t->looked = true;
+    t->doubtful = false;
+    if (k) t->id = k->id;
+    tain_status st = k && k->shape ? compare(s, t, k, &must_scan, err) : TAIN_OK;
+    if (k && !k->shape) tain_sqlite_queue(t, true, "what was kept about it cannot be read");
+    t->shape = old;
+    if (st == TAIN_OK && must_scan) st = scan(s, t, shape, version, err);
+    t->shape = shape;
+    tain_sqlite_shape_free(old);
+    if (st == TAIN_OK) tain_sqlite_show(s, t);
+    return st;
+}
+
+static tain_status look_at(tain_sqlite *s, const char *name, const char *sql, const kept *k, int64_t version, tain_error *err)
+{
+    tain_sqlite_shape *shape = NULL;
+    TAIN_TRY(tain_sqlite_read_shape(&s->db, name, sql, &shape, err));
+    return take_shape(s, table_named(s, name), shape, k, version, err);
+}
+
+/* --- what the user sees --------------------------------------------------------------------------------------------- */
+
+static void retire(tain_sqlite *s, tain_schema *schema)
+{
+    if (!schema) return;
+    s->retired = tain_realloc(s->retired, (s->retired_count + 1) * sizeof(tain_schema *));
+    s->retired[s->retired_count++] = schema;
+}
+
+static bool show_columns(tain_sqlite *s, tain_sqlite_table *t)
+{
+    tain_schema *schema = tain_sqlite_shape_schema(t->shape);
+    if (t->table.columns && tain_schema_equal(t->table.columns, schema)) {
+        tain_schema_free(schema);
+        return false;
+    }
+    retire(s, t->table.columns);
+    t->table.columns = schema;
+    return true;
+}
+
+static bool show_key(tain_sqlite_table *t)
+{
+    size_t n = tain_sqlite_has_key(t->shape) ? t->shape->key_count : 0;
+    bool same = n == t->table.key_count && (n == 0 || memcmp(t->table.key, t->shape->key, n * sizeof *t->table.key) == 0);
+    if (same) return false;
+    t->table.key = tain_realloc(t->table.key, (n + 1) * sizeof *t->table.key);
+    memcpy(t->table.key, t->shape->key, n * sizeof *t->table.key);
+    t->table.key_count = n;
+    return true;
+}
+
+void tain_sqlite_show(tain_sqlite *s, tain_sqlite_table *t)
+{
+    bool changed = show_columns(s, t);
+    changed |= show_key(t);
+    t->table.rows_estimate = t->shape->rows;
+    t->table.bytes_estimate = t->shape->bytes;
+    tain_source_table_clear_findings(&t->table);
+    tain_sqlite_shape_findings(t->shape, &t->table);
+    t->values = tain_realloc(t->values, (t->shape->count + t->shape->key_count + 1) * sizeof *t->values);
+    tain_sqlite_forget_query(t);
+    if (changed && t->told && t->news.state != TAIN_SQLITE_QUEUED) tain_sqlite_queue(t, true, "its values need other types");
+}
+
+/* --- the whole file ------------------------------------------------------------------------------------------------ */
+
+static void forget_shape(tain_sqlite_table *t)
+{
+    tain_sqlite_forget_query(t);
+    tain_sqlite_shape_free(t->shape);
+    t->shape = NULL;
+    t->id = 0;
+    t->scanned = -1;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(tain_source_table *const *)a)->name, (*(tain_source_table *const *)b)->name);
+}
+
+static void list_catalog(tain_sqlite *s)
+{
+    s->catalog = tain_realloc(s->catalog, (s->table_count + 1) * sizeof(tain_source_table *));
+    s->catalog_count = 0;
+    for (size_t i = 0; i < s->table_count; i++) {
+        tain_sqlite_table *t = s->tables[i];
+        if (!t->looked) forget_shape(t);
+        if (t->shape) s->catalog[s->catalog_count++] = &t->table;
+    }
+    qsort(s->catalog, s->catalog_count, sizeof(tain_source_table *), by_name);
+}
+
+static void list_virtual(tain_sqlite *s, tain_map *names)
+{
+    const char *name;
+    char *sql;
+    tain_buffer_clear(&s->virtual_tables);
+    TAIN_MAP_EACH(names, i, name, sql) {
+        if (!tain_source_selects(&s->options, "main", name)) continue;
+        tain_buffer_printf(&s->virtual_tables, "%s%s", s->virtual_tables.size ? ", " : "", name);
+    }
+}
+
+static tain_status look_at_all(tain_sqlite *s, tain_map *names, tain_map *kept_shapes, tain_error *err)
+{
+    const char *name;
+    char *sql;
+    int64_t version;
+    TAIN_TRY(tain_sqlite_number(&s->db, "PRAGMA main.schema_version", 0, &s->schema_version, err));
+    TAIN_TRY(tain_sqlite_number(&s->db, "PRAGMA main.data_version", 0, &version, err));
+    for (size_t i = 0; i < s->table_count; i++) s->tables[i]->looked = false;
+    TAIN_MAP_EACH(names, i, name, sql) {
+        if (!tain_source_selects(&s->options, "main", name)) continue;
+        TAIN_TRY_IN(err, look_at(s, name, sql, tain_map_get(kept_shapes, name), version, err), "table main.%s", name);
+    }
+    list_catalog(s);
+    return TAIN_OK;
+}
+
+static void free_texts(tain_map *m)
+{
+    const char *name;
+    char *text;
+    TAIN_MAP_EACH(m, i, name, text) free(text);
+    tain_map_done(m);
+}
+
+tain_status tain_sqlite_look(tain_sqlite *s, tain_error *err)
+{
+    tain_map names = {0}, virtual = {0}, kept_shapes = {0};
+    TAIN_TRY(tain_sqlite_run(&s->db, "BEGIN", err));
+    tain_status st = tain_sqlite_list_tables(&s->db, &names, &virtual, err);
+    if (st == TAIN_OK) st = load_kept(s, &kept_shapes, err);
+    if (st == TAIN_OK) st = look_at_all(s, &names, &kept_shapes, err);
+    if (st == TAIN_OK) list_virtual(s, &virtual);
+    tain_sqlite_rollback(&s->db);
+    free_texts(&names);
+    free_texts(&virtual);
+    kept_done(&kept_shapes);
+    return st;
+}
+
+tain_sqlite_conn *tain_sqlite_keeper(tain_sqlite *s)
+{
+    if (!s->options.poll_capture) return &s->db;
+    return s->shadow.db ? &s->shadow : NULL;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/sqlite/shape.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+void tain_sqlite_shape_free(tain_sqlite_shape *s)
+{
+    if (!s) return;
+    for (size_t i = 0; i < s->count; i++) {
+        free(s->columns[i].name);
+        free(s->columns[i].declared);
+    }
+    for (size_t i = 0; i < s->index_count; i++) {
+        for (size_t k = 0; k < s->indexes[i].count; k++) {
+            free(s->indexes[i].terms[k].expression);
+            free(s->indexes[i].terms[k].collation);
+        }
+        free(s->indexes[i].terms);
+        free(s->indexes[i].name);
+        free(s->indexes[i].where);
+    }
+    for (size_t i = 0; i < s->key_count && s->collations; i++) free(s->collations[i]);
+    free(s->collations);
+    free(s->indexes);
+    free(s->columns);
+    free(s->key);
+    free(s->name);
+    free(s->sql);
+    free(s->trouble);
+    free(s);
+}
+
+/* --- types and key ------------------------------------------------------------------------------------------------- */
+
+static tain_type type_of(const tain_sqlite_shape *s, const tain_sqlite_column *c)
+{
+    return tain_sqlite_type(c->declared, s->strict, c->seen);
+}
+
+/* 1 and '1' are two keys in SQLite and one as text. */
+static bool merges(const tain_sqlite_shape *s, const tain_sqlite_column *c)
+{
+    unsigned classes = c->seen & TAIN_SEEN_CLASSES;
+    return type_of(s, c).kind == TAIN_STRING && (classes & (classes - 1));
+}
+
+void tain_sqlite_shape_settle(tain_sqlite_shape *s)
+{
+    s->key_trouble = NULL;
+    for (size_t i = 0; i < s->key_count && !s->key_trouble; i++) {
+        const tain_sqlite_column *c = &s->columns[s->key[i]];
+        if (s->key[i] == s->alias) continue;
+        if (c->seen & TAIN_SEEN_NULL) s->key_trouble = "null_key";
+        else if (c->seen & TAIN_SEEN_BAD_TEXT) s->key_trouble = "invalid_utf8_key";
+        else if (merges(s, c)) s->key_trouble = "mixed_key";
+    }
+}
+
+tain_schema *tain_sqlite_shape_schema(const tain_sqlite_shape *s)
+{
+    tain_schema *schema = tain_schema_new();
+    for (size_t i = 0; i < s->count; i++) tain_schema_add(schema, s->columns[i].name, type_of(s, &s->columns[i]));
+    return schema;
+}
+
+bool tain_sqlite_shape_see(tain_sqlite_shape *s, size_t column, unsigned seen)
+{
+    tain_sqlite_column *c = &s->columns[column];
+    tain_kind kind = type_of(s, c).kind;
+    const char *trouble = s->key_trouble;
+    c->seen |= seen;
+    tain_sqlite_shape_settle(s);
+    return type_of(s, c).kind != kind || !s->key_trouble != !trouble;
+}
+
+/* --- findings ------------------------------------------------------------------------------------------------------ */
+
+static void find_classes(const tain_sqlite_column *c, tain_source_table *t)
+{
+    TAIN_BUFFER list = {0};
+    static const struct { unsigned bit; const char *name; } classes[] = {
+        {TAIN_SEEN_INTEGER, "integers"}, {TAIN_SEEN_REAL, "reals"}, {TAIN_SEEN_TEXT, "text"}, {TAIN_SEEN_BLOB, "blobs"}};
+    for (size_t i = 0; i < 4; i++)
+        if (c->seen & classes[i].bit) tain_buffer_printf(&list, "%s%s", list.size ? ", " : "", classes[i].name);
+    tain_source_table_find(t, TAIN_VERDICT_WARNING, "type_as_text", c->name, "store values of one type only, or accept text",
+                           "column %s, declared %s, holds %s: it is mirrored as string", c->name, *c->declared ? c->declared : "without type",
+                           tain_buffer_cstr(&list));
+}
+
+static const char *explain_key(const tain_sqlite_shape *s)
+{
+    if (!s->key_trouble) return "it has no primary key";
+    if (strcmp(s->key_trouble, "null_key") == 0) return "its primary key holds NULL";
+    return strcmp(s->key_trouble, "mixed_key") == 0 ? "its key holds values of several types" : "its key holds text that is not UTF-8";
+}
+
+void tain_sqlite_shape_findings(const tain_sqlite_shape *s, tain_source_table *t)
+{
+    if (s->trouble) tain_source_table_find(t, TAIN_VERDICT_ERROR, "unreadable", NULL, "exclude it with --exclude", "%s", s->trouble);
+    for (size_t i = 0; i < s->count; i++)
+        if (tain_sqlite_disagrees(s->columns[i].declared, s->strict, s->columns[i].seen)) find_classes(&s->columns[i], t);
+    if (tain_sqlite_has_key(s)) return;
+    tain_source_table_find(t, TAIN_VERDICT_WARNING, s->key_trouble ? s->key_trouble : "no_key", NULL, "give it a primary key that is NOT NULL",
+                           "%s: whole rows are its key, changes are logged with all values, and ALTER TABLE ... DROP COLUMN is refused while it is mirrored",
+                           explain_key(s));
+}
+
+/* --- kept shapes --------------------------------------------------------------------------------------------------- */
+
+static void put_column(tain_json *j, const tain_sqlite_column *c)
+{
+    tain_json_object(j);
+    tain_json_kstr(j, "name", c->name);
+    tain_json_kstr(j, "type", c->declared);
+    tain_json_kint(j, "seen", c->seen);
+    tain_json_object_end(j);
+}
+
+/* The text itself need not be UTF-8. */
+static void definition_hash(const tain_sqlite_shape *s, char out[static 17])
+{
+    snprintf(out, 17, "%016llx", (unsigned long long)XXH3_64bits(s->sql, strlen(s->sql)));
+}
+
+char *tain_sqlite_shape_text(const tain_sqlite_shape *s)
+{
+    tain_buffer out = {0};
+    tain_json j = {.out = &out};
+    char hash[17];
+    definition_hash(s, hash);
+    tain_json_object(&j);
+    tain_json_kstr(&j, "definition", hash);
+    tain_json_kint(&j, "rows", s->rows);
+    tain_json_kint(&j, "bytes", s->bytes);
+    tain_json_key(&j, "columns");
+    tain_json_array(&j);
+    for (size_t i = 0; i < s->count; i++) put_column(&j, &s->columns[i]);
+    tain_json_array_end(&j);
+    tain_json_key(&j, "key");
+    tain_json_array(&j);
+    for (size_t i = 0; i < s->key_count; i++) tain_json_str(&j, s->columns[s->key[i]].name);
+    tain_json_array_end(&j);
+    tain_json_object_end(&j);
+    return tain_buffer_cstr(&out);
+}
+
+static bool same_column(const tain_sqlite_column *c, const json_t *kept)
+{
+    return strcmp(c->name, tain_json_get_str(kept, "name", "")) == 0 && strcmp(c->declared, tain_json_get_str(kept, "type", "")) == 0;
+}
+
+static bool same_key(const tain_sqlite_shape *s, const json_t *key)
+{
+    if (json_array_size(key) != s->key_count) return false;
+    for (size_t i = 0; i < s->key_count; i++) {
+        const char *name = json_string_value(json_array_get(key, i));
+        if (!name || strcmp(name, s->columns[s->key[i]].name) != 0) return false;
+    }
+    return true;
+}
+
+static bool adds_null(const tain_sqlite_column *c)
+{
+    return !c->not_null && !c->has_default && !c->generated && !c->primary;
+}
+
+static size_t same_columns(const tain_sqlite_shape *s, const json_t *columns)
+{
+    size_t n = 0, kept = json_array_size(columns);
+    while (n < s->count && n < kept && same_column(&s->columns[n], json_array_get(columns, n))) n++;
+    return n;
+}
+
+static char *explain_difference(const tain_sqlite_shape *s, const json_t *columns, size_t same)
+{
+    size_t kept = json_array_size(columns);
+    const char *was = same < kept ? tain_json_get_str(json_array_get(columns, same), "name", "") : NULL;
+    if (was && same < s->count && strcmp(was, s->columns[same].name) == 0) return tain_format("the type of column %s changed", was);
+    if (was) return tain_format("column %s was dropped or renamed", was);
+    for (size_t i = same; i < s->count; i++)
+        if (!adds_null(&s->columns[i])) return tain_format("column %s was added with values in it", s->columns[i].name);
+    return tain_strdup("it was made anew");
+}
+
+tain_sqlite_difference tain_sqlite_shape_inherit(tain_sqlite_shape *s, const json_t *kept, char **reason)
+{
+    const json_t *columns = json_object_get(kept, "columns");
+    size_t same = same_columns(s, columns), old = json_array_size(columns);
+    char hash[17];
+    definition_hash(s, hash);
+    bool same_text = strcmp(tain_json_get_str(kept, "definition", ""), hash) == 0;
+    bool added = same == old && s->count > old;
+    for (size_t i = same; i < s->count; i++) added &= adds_null(&s->columns[i]);
+    *reason = NULL;
+    if (!same_key(s, json_object_get(kept, "key"))) *reason = tain_strdup("its key changed");
+    else if (!added && !(same_text && same == s->count)) *reason = explain_difference(s, columns, same);
+    if (*reason) return TAIN_SQLITE_OTHER;
+    for (size_t i = 0; i < same; i++) s->columns[i].seen |= (unsigned)tain_json_get_int(json_array_get(columns, i), "seen", 0);
+    s->rows = tain_json_get_int(kept, "rows", -1);
+    s->bytes = tain_json_get_int(kept, "bytes", -1);
+    tain_sqlite_shape_settle(s);
+    if (!added) return TAIN_SQLITE_SAME;
+    *reason = tain_format("column %s was added", s->columns[old].name);
+    return TAIN_SQLITE_ADDED;
+}
