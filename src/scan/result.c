@@ -1,66 +1,110 @@
 /* SPDX-License-Identifier: MIT */
-/* A statement is prepared at once, so that its errors and its columns are known, and run when its first rows are asked
- * for: as it is for typed rows, or with every column cast to text. */
-#include <ctype.h>
-#include <stdlib.h>
-
 #include "scan/internal.h"
 
-/* --- preparing ----------------------------------------------------------------------------------------------------- */
+/* A query is bound at once, so that its columns are known and its mistakes come from tain_scan_query; it runs when the
+ * first rows are asked for, because only then is it known whether they shall be text. Everything else runs at once. */
+struct tain_result {
+    tain_scan                *scan;
+    char                     *sql; /* of a query that has not begun, NULL otherwise */
+    duckdb_prepared_statement plan;
+    duckdb_result             rows;
+    bool                      has_rows;  /* rows is to be destroyed */
+    bool                      text;      /* DuckDB makes the text */
+    bool                      ended;     /* DuckDB takes it ill to be asked beyond */
+    size_t                    columns;
+    char                    **names;
+    duckdb_type              *types;
+    tain_lane                *lanes;
+    tain_schema              *text_schema;
+    idx_t                     next_row; /* of a result that is held whole and read as text */
+};
 
-static char *without_end(const char *sql)
+/* --- begin --------------------------------------------------------------------------------------------------------- */
+
+static tain_status prepare_fail(duckdb_prepared_statement *plan, tain_error *err)
 {
-    size_t n = strlen(sql);
-    while (n && (isspace((unsigned char)sql[n - 1]) || sql[n - 1] == ';')) n--;
-    return tain_strndup(sql, n);
+    tain_status status = tain_scan_fail(err, DUCKDB_ERROR_BINDER, duckdb_prepare_error(*plan));
+    duckdb_destroy_prepare(plan);
+    return status;
 }
 
-static void note_columns(tain_result *r, duckdb_prepared_statement p)
+static tain_status execute(tain_result *r, bool stream, tain_error *err)
 {
-    r->count = duckdb_prepared_statement_column_count(p);
-    r->columns = tain_alloc((r->count + 1) * sizeof *r->columns);
-    for (size_t i = 0; i < r->count; i++) {
-        const char *name = duckdb_prepared_statement_column_name(p, i);
-        r->columns[i] = (tain_result_column){.name = tain_strdup(name), .type = duckdb_prepared_statement_column_type(p, i)};
+    duckdb_state state = stream ? duckdb_execute_prepared_streaming(r->plan, &r->rows) : duckdb_execute_prepared(r->plan, &r->rows);
+    r->has_rows = true;
+    if (state == DuckDBSuccess) return TAIN_OK;
+    return tain_scan_fail(err, duckdb_result_error_type(&r->rows), duckdb_result_error(&r->rows));
+}
+
+static tain_status run_one(tain_scan *s, duckdb_extracted_statements all, idx_t i, tain_error *err)
+{
+    tain_result r = {.scan = s};
+    if (duckdb_prepare_extracted_statement(s->connection, all, i, &r.plan) != DuckDBSuccess) return prepare_fail(&r.plan, err);
+    tain_status status = execute(&r, false, err);
+    duckdb_destroy_result(&r.rows);
+    duckdb_destroy_prepare(&r.plan);
+    return status;
+}
+
+static void describe(tain_result *r)
+{
+    r->columns = duckdb_prepared_statement_column_count(r->plan);
+    r->names = tain_alloc((r->columns + 1) * sizeof *r->names);
+    r->types = tain_alloc((r->columns + 1) * sizeof *r->types);
+    for (size_t i = 0; i < r->columns; i++) {
+        const char *name = duckdb_prepared_statement_column_name(r->plan, i);
+        r->types[i] = duckdb_prepared_statement_column_type(r->plan, i);
+        r->names[i] = tain_strdup(name);
         duckdb_free((void *)name);
     }
 }
 
-/* DuckDB tells several lines; the first says what is wrong. */
-static tain_status invalid(tain_error *err, const char *message)
+static tain_status begin_last(tain_result *r, const char *sql, bool alone, tain_error *err)
 {
-    const char *text = message ? message : "unknown error";
-    return tain_fail(err, TAIN_E_INVALID, "%.*s", (int)strcspn(text, "\n"), text);
+    if (duckdb_nparams(r->plan)) return tain_fail(err, TAIN_E_INVALID, "a statement cannot have parameters here");
+    bool query = duckdb_prepared_statement_type(r->plan) == DUCKDB_STATEMENT_TYPE_SELECT;
+    describe(r);
+    if (!query || !alone) return execute(r, false, err);
+    r->sql = tain_strdup(sql);
+    return TAIN_OK;
+}
+
+static tain_status begin(tain_result *r, duckdb_extracted_statements all, idx_t n, const char *sql, tain_error *err)
+{
+    const char *problem = duckdb_extract_statements_error(all);
+    if (problem) return tain_scan_fail(err, DUCKDB_ERROR_PARSER, problem);
+    if (n == 0) return tain_fail(err, TAIN_E_INVALID, "there is no statement in the text");
+    for (idx_t i = 0; i + 1 < n; i++) TAIN_TRY(run_one(r->scan, all, i, err));
+    if (duckdb_prepare_extracted_statement(r->scan->connection, all, n - 1, &r->plan) != DuckDBSuccess)
+        return prepare_fail(&r->plan, err);
+    return begin_last(r, sql, n == 1, err);
 }
 
 tain_status tain_scan_query(tain_scan *s, const char *sql, tain_result **ret, tain_error *err)
 {
-    duckdb_prepared_statement p;
     tain_result *r = tain_alloc(sizeof *r);
     r->scan = s;
-    r->sql = without_end(sql);
-    tain_status st = TAIN_OK;
-    if (duckdb_prepare(s->connection, r->sql, &p) != DuckDBSuccess) {
-        st = invalid(err, duckdb_prepare_error(p));
-    } else {
-        r->select = duckdb_prepared_statement_type(p) == DUCKDB_STATEMENT_TYPE_SELECT;
-        note_columns(r, p);
-    }
-    duckdb_destroy_prepare(&p);
-    if (st != TAIN_OK) {
-        tain_result_free(r);
-        return st;
-    }
-    *ret = r;
-    return TAIN_OK;
+    duckdb_extracted_statements all = NULL;
+    idx_t n = duckdb_extract_statements(s->connection, sql, &all);
+    tain_status status = begin(r, all, n, sql, err);
+    duckdb_destroy_extracted(&all);
+    if (status == TAIN_OK) *ret = r;
+    else tain_result_free(r);
+    return status;
 }
 
 void tain_result_free(tain_result *r)
 {
     if (!r) return;
-    if (r->executed) duckdb_destroy_result(&r->result);
-    for (size_t i = 0; i < r->count; i++) tain_free(r->columns[i].name);
-    tain_free(r->columns);
+    if (r->has_rows) duckdb_destroy_result(&r->rows);
+    if (r->plan) duckdb_destroy_prepare(&r->plan);
+    for (size_t i = 0; i < r->columns; i++) {
+        if (r->lanes) tain_lane_done(&r->lanes[i]);
+        tain_free(r->names[i]);
+    }
+    tain_free(r->lanes);
+    tain_free(r->names);
+    tain_free(r->types);
     tain_free(r->sql);
     tain_schema_free(r->text_schema);
     tain_free(r);
@@ -68,112 +112,151 @@ void tain_result_free(tain_result *r)
 
 size_t tain_result_columns(const tain_result *r)
 {
-    return r->count;
+    return r->columns;
 }
 
 const char *tain_result_name(const tain_result *r, size_t column)
 {
-    return r->columns[column].name;
+    return r->names[column];
 }
 
 bool tain_result_is_number(const tain_result *r, size_t column)
 {
-    switch (r->columns[column].type) {
-    case DUCKDB_TYPE_TINYINT:
-    case DUCKDB_TYPE_SMALLINT:
-    case DUCKDB_TYPE_INTEGER:
-    case DUCKDB_TYPE_BIGINT:
-    case DUCKDB_TYPE_HUGEINT:
-    case DUCKDB_TYPE_UTINYINT:
-    case DUCKDB_TYPE_USMALLINT:
-    case DUCKDB_TYPE_UINTEGER:
-    case DUCKDB_TYPE_UBIGINT:
-    case DUCKDB_TYPE_UHUGEINT:
-    case DUCKDB_TYPE_FLOAT:
-    case DUCKDB_TYPE_DOUBLE:
-    case DUCKDB_TYPE_DECIMAL: return true;
-    default: return false;
-    }
+    duckdb_type t = r->types[column];
+    return t == DUCKDB_TYPE_FLOAT || t == DUCKDB_TYPE_DOUBLE || tain_lane_is_exact(t);
 }
 
 bool tain_result_is_bool(const tain_result *r, size_t column)
 {
-    return r->columns[column].type == DUCKDB_TYPE_BOOLEAN;
+    return r->types[column] == DUCKDB_TYPE_BOOLEAN;
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------- */
+/* --- typed rows ---------------------------------------------------------------------------------------------------- */
 
-static tain_status execute(tain_result *r, const char *sql, tain_error *err)
+static tain_status start(tain_result *r, tain_error *err)
 {
-    duckdb_prepared_statement p;
-    if (duckdb_prepare(r->scan->connection, sql, &p) != DuckDBSuccess) {
-        tain_status st = invalid(err, duckdb_prepare_error(p));
-        duckdb_destroy_prepare(&p);
-        return st;
+    if (r->sql) {
+        tain_free(r->sql);
+        r->sql = NULL;
+        TAIN_TRY(execute(r, true, err));
     }
-    r->executed = true;
-    bool ok = duckdb_execute_prepared_streaming(p, &r->result) == DuckDBSuccess;
-    duckdb_destroy_prepare(&p);
-    return ok ? TAIN_OK : invalid(err, duckdb_result_error(&r->result));
-}
-
-tain_status tain_result_fetch(tain_result *r, duckdb_data_chunk *ret, tain_error *err)
-{
-    if (!r->executed) TAIN_TRY(execute(r, r->sql, err));
-    *ret = duckdb_fetch_chunk(r->result);
-    const char *message = *ret ? NULL : duckdb_result_error(&r->result);
-    return message && *message ? invalid(err, message) : TAIN_OK;
-}
-
-static tain_status execute_as_text(tain_result *r, tain_error *err)
-{
-    if (!r->select) return execute(r, r->sql, err);
-    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
-    tain_buffer_printf(&sql, "select cast(columns(*) as varchar) from (\n%s\n)", r->sql);
-    return execute(r, tain_buffer_cstr(&sql), err);
-}
-
-const tain_schema *tain_result_text_schema(tain_result *r)
-{
-    if (r->text_schema) return r->text_schema;
-    r->text_schema = tain_schema_new();
-    for (size_t i = 0; i < r->count; i++) tain_schema_add(r->text_schema, r->columns[i].name, tain_type_of(TAIN_STRING));
-    return r->text_schema;
-}
-
-/* --- rows ---------------------------------------------------------------------------------------------------------- */
-
-static tain_status append_chunk(duckdb_data_chunk chunk, tain_batch *io, tain_error *err)
-{
-    size_t n = duckdb_data_chunk_get_size(chunk);
-    for (size_t c = 0; c < io->schema->count; c++) {
-        duckdb_vector v = duckdb_data_chunk_get_vector(chunk, c);
-        duckdb_logical_type type = duckdb_vector_get_column_type(v);
-        tain_status st = tain_scan_append(v, type, 0, n, &io->columns[c], err);
+    if (r->lanes) return TAIN_OK;
+    r->lanes = tain_alloc((r->columns + 1) * sizeof *r->lanes);
+    for (size_t i = 0; i < r->columns; i++) {
+        duckdb_logical_type type = duckdb_column_logical_type(&r->rows, i);
+        tain_lane_init(&r->lanes[i], type);
         duckdb_destroy_logical_type(&type);
-        if (st != TAIN_OK) {
-            tain_error_context(err, "column %s", io->schema->fields[c].name);
-            return st;
-        }
+    }
+    return TAIN_OK;
+}
+
+static tain_status append_chunk(tain_result *r, duckdb_data_chunk chunk, tain_batch *io, size_t n, tain_error *err)
+{
+    for (size_t i = 0; i < r->columns; i++) {
+        tain_lane_bind(&r->lanes[i], duckdb_data_chunk_get_vector(chunk, i));
+        TAIN_TRY_IN(err, tain_lane_append(&r->lanes[i], 0, n, &io->columns[i], err), "column %s", r->names[i]);
     }
     io->rows += n;
     return TAIN_OK;
 }
 
+/* *ret NULL: the end. */
+static tain_status fetch(tain_result *r, duckdb_data_chunk *ret, tain_error *err)
+{
+    *ret = NULL;
+    if (r->ended) return TAIN_OK;
+    while ((*ret = duckdb_fetch_chunk(r->rows)) && duckdb_data_chunk_get_size(*ret) == 0) duckdb_destroy_data_chunk(ret);
+    r->ended = !*ret;
+    const char *problem = *ret ? NULL : duckdb_result_error(&r->rows);
+    return problem && *problem ? tain_scan_fail(err, duckdb_result_error_type(&r->rows), problem) : TAIN_OK;
+}
+
+static tain_status next_chunk(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err)
+{
+    duckdb_data_chunk chunk = NULL;
+    TAIN_TRY(fetch(r, &chunk, err));
+    size_t n = chunk ? duckdb_data_chunk_get_size(chunk) : 0;
+    tain_status status = n ? append_chunk(r, chunk, io, n, err) : TAIN_OK;
+    if (chunk) duckdb_destroy_data_chunk(&chunk);
+    if (status == TAIN_OK) *ret_rows = n;
+    for (size_t i = 0; i < io->schema->count; i++) tain_column_truncate(&io->columns[i], io->rows);
+    return status;
+}
+
 tain_status tain_result_next(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err)
 {
-    duckdb_data_chunk chunk;
-    TAIN_TRY(tain_result_fetch(r, &chunk, err));
-    *ret_rows = 0;
-    if (!chunk) return TAIN_OK;
-    *ret_rows = duckdb_data_chunk_get_size(chunk);
-    tain_status st = append_chunk(chunk, io, err);
-    duckdb_destroy_data_chunk(&chunk);
-    return st;
+    if (io->schema->count != r->columns)
+        return tain_fail(err, TAIN_E_INVALID, "the result has %zu columns, %zu are wanted", r->columns, io->schema->count);
+    TAIN_TRY(start(r, err));
+    return next_chunk(r, io, ret_rows, err);
+}
+
+/* --- rows as text -------------------------------------------------------------------------------------------------- */
+
+const tain_schema *tain_result_text_schema(tain_result *r)
+{
+    if (r->text_schema) return r->text_schema;
+    r->text_schema = tain_schema_new();
+    for (size_t i = 0; i < r->columns; i++) tain_schema_add(r->text_schema, r->names[i], tain_type_of(TAIN_STRING));
+    return r->text_schema;
+}
+
+/* The query as a relation, whatever comments or semicolons it ends with. */
+static void text_query(const tain_result *r, tain_buffer *out)
+{
+    for (size_t i = 0; i < r->columns; i++) tain_buffer_printf(out, "%s CAST(c%zu AS VARCHAR)", i ? "," : "SELECT", i);
+    tain_buffer_append_str(out, " FROM query(");
+    tain_sql_string(out, r->sql, strlen(r->sql));
+    tain_buffer_append_str(out, ") AS t(");
+    for (size_t i = 0; i < r->columns; i++) tain_buffer_printf(out, "%sc%zu", i ? ", " : "", i);
+    tain_buffer_append_u8(out, ')');
+}
+
+/* What cannot be a relation (PIVOT without IN) is left as it is, run whole, and turned into text value by value. */
+static tain_status start_text(tain_result *r, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
+    text_query(r, &sql);
+    duckdb_prepared_statement plan = NULL;
+    r->text = duckdb_prepare(r->scan->connection, tain_buffer_cstr(&sql), &plan) == DuckDBSuccess;
+    if (r->text) {
+        duckdb_destroy_prepare(&r->plan);
+        r->plan = plan;
+        return start(r, err);
+    }
+    duckdb_destroy_prepare(&plan);
+    tain_free(r->sql);
+    r->sql = NULL;
+    return execute(r, false, err);
+}
+
+static void append_value(tain_result *r, size_t column, idx_t row, tain_column *to)
+{
+    if (duckdb_value_is_null(&r->rows, column, row)) {
+        tain_column_append_null(to);
+        return;
+    }
+    duckdb_string text = duckdb_value_string(&r->rows, column, row);
+    tain_column_append_bytes(to, text.data, text.size);
+    duckdb_free(text.data);
+}
+
+static size_t next_held_rows(tain_result *r, tain_batch *io)
+{
+    idx_t n = duckdb_row_count(&r->rows) - r->next_row;
+    if (n > duckdb_vector_size()) n = duckdb_vector_size();
+    for (idx_t i = 0; i < n; i++) {
+        for (size_t c = 0; c < r->columns; c++) append_value(r, c, r->next_row + i, &io->columns[c]);
+        tain_batch_end_row(io);
+    }
+    r->next_row += n;
+    return n;
 }
 
 tain_status tain_result_next_text(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err)
 {
-    if (!r->executed) TAIN_TRY(execute_as_text(r, err));
-    return tain_result_next(r, io, ret_rows, err);
+    if (r->sql) TAIN_TRY(start_text(r, err));
+    if (r->text) return next_chunk(r, io, ret_rows, err);
+    *ret_rows = next_held_rows(r, io);
+    return TAIN_OK;
 }

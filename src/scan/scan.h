@@ -19,7 +19,10 @@ typedef struct tain_scan_options {
 
 tain_status tain_scan_open(const tain_scan_options *options, tain_scan **ret, tain_error *err);
 void        tain_scan_close(tain_scan *s); /* accepts NULL */
-/* Runs a statement and streams its result. INVALID carries DuckDB's message. */
+/* Runs a statement and streams its result. Of several statements, all but the last are run at once and their results
+ * dropped. A query (select, with, values, describe, show) runs when its first rows are asked for, anything else at once.
+ * One result is open at a time: a new statement ends the one before. INVALID carries DuckDB's message on one line; FULL:
+ * the memory allowed is too little. Text does not depend on the machine: instants are shown in UTC. */
 tain_status tain_scan_query(tain_scan *s, const char *sql, tain_result **ret, tain_error *err);
 void        tain_result_free(tain_result *r); /* accepts NULL */
 size_t      tain_result_columns(const tain_result *r);
@@ -32,12 +35,15 @@ bool tain_result_is_bool(const tain_result *r, size_t column);
 const tain_schema *tain_result_text_schema(tain_result *r);
 tain_status        tain_result_next_text(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err);
 /* The same into typed columns: column i of the result goes to column i of io, converting between equal-meaning types
- * (integers, floats, decimals, strings, blobs, dates, timestamps, lists, structs, maps). */
+ * (integers, floats, decimals, strings, blobs, dates, timestamps, lists, structs by member name, maps). INVALID when a
+ * value does not fit exactly; io is then as it was. A result is read either as text or typed. */
 tain_status tain_result_next(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err);
 
 /* Makes a table readable under "schema"."name" (schema is created; catalog NULL: the default one, else it is attached
  * in memory). Files are absolute paths; deleted[i] (NULL: none) tells which rows of files[i] are gone and must outlive
- * the scan. Filters and projections are pushed into the Parquet reader. */
+ * the scan. Filters and projections are pushed into the Parquet reader. Each column has exactly the schema's type in every
+ * file, and is null in files that lack it; of names equal but for case the later become name_1, ... The same name again
+ * replaces the table. Not while a result is open. UNSUPPORTED: physical names equal but for case. */
 typedef struct tain_scan_file {
     const char *path;
     const void *deleted; /* roaring_bitmap_t *, or NULL */

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan_fixture.h"
+
+static void values_as_text(void **state)
+{
+    fixture *f = *state;
+    assert_string_equal(text_of(f->scan, "select 1::tinyint, 170141183460469231731687303715884105727::hugeint, 1.50::decimal(20,2), 0.1::double, "
+                                         "true, 'a|b', null, '\\x00\\xff'::blob, [1, null], {'a': 1}, map {'k': 2}"),
+                        "1|170141183460469231731687303715884105727|1.50|0.1|true|a|b|~|\\x00\\xFF|[1, NULL]|{'a': 1}|{k=2}\n");
+    assert_string_equal(text_of(f->scan, "select date '0001-01-01', timestamp '2026-01-31 12:34:56.789', time '01:02:03', interval 90 minute"),
+                        "0001-01-01|2026-01-31 12:34:56.789|01:02:03|01:30:00\n");
+}
+
+/* The fixture is opened in a zone far from UTC: see main. */
+static void instants_are_utc(void **state)
+{
+    fixture *f = *state;
+    assert_string_equal(text_of(f->scan, "select timestamptz '2026-07-01 00:00:00+02'"), "2026-06-30 22:00:00+00\n");
+    assert_string_equal(text_of(f->scan, "select timestamp '2026-07-01 00:00:00'::timestamptz"), "2026-07-01 00:00:00+00\n");
+}
+
+static void order_survives_text(void **state)
+{
+    fixture *f = *state;
+    assert_string_equal(text_of(f->scan, "select x from range(5) t(x) order by x desc limit 3"), "4\n3\n2\n");
+    tain_buffer expected = {0};
+    for (int i = 20000; i > 0; i--) tain_buffer_printf(&expected, "%d\n", i - 1);
+    assert_string_equal(text_of(f->scan, "select x from range(20000) t(x) order by x desc"), tain_buffer_cstr(&expected));
+    tain_buffer_done(&expected);
+}
+
+static void ends_of_statements(void **state)
+{
+    fixture *f = *state;
+    assert_string_equal(text_of(f->scan, "select 1; "), "1\n");
+    assert_string_equal(text_of(f->scan, "select 'it''s' -- the end"), "it's\n");
+    assert_string_equal(text_of(f->scan, "/* ; */ select ';' ; -- ; "), ";\n");
+    assert_string_equal(text_of(f->scan, "with t as (select 1 as a, 2 as a) select * from t"), "1|2\n");
+    assert_string_equal(text_of(f->scan, "values (1, 'x'), (2, null)"), "1|x\n2|~\n");
+}
+
+static void names_and_types(void **state)
+{
+    fixture     *f = *state;
+    tain_result *r = NULL;
+    require(tain_scan_query(f->scan, "select 1 as a, 2.5::decimal(4,1) as a, true as \"b c\", 'x', 1e0, 1::uhugeint", &r, &error));
+    assert_int_equal(tain_result_columns(r), 6);
+    assert_string_equal(tain_result_name(r, 0), "a");
+    assert_string_equal(tain_result_name(r, 1), "a");
+    assert_string_equal(tain_result_name(r, 2), "b c");
+    const char *numbers = "110011";
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(tain_result_is_number(r, i), numbers[i] == '1');
+        assert_int_equal(tain_result_is_bool(r, i), i == 2);
+    }
+    tain_result_free(r);
+}
+
+static void several_statements(void **state)
+{
+    fixture *f = *state;
+    assert_string_equal(text_of(f->scan, "create table t(a int); insert into t values (1), (2); select sum(a) from t"), "3\n");
+    assert_string_equal(text_of(f->scan, "insert into t values (7)"), "1\n");
+    assert_string_equal(text_of(f->scan, "select a from t order by a"), "1\n2\n7\n");
+    assert_string_equal(text_of(f->scan, "pivot (select 'x' as k, 5 as v) on k using sum(v)"), "5\n");
+    assert_non_null(strstr(text_of(f->scan, "explain select 1"), "physical_plan"));
+    assert_string_equal(text_of(f->scan, "select column_name from (describe t)"), "a\n");
+}
+
+static void mistakes_are_one_line(void **state)
+{
+    fixture     *f = *state;
+    tain_result *r = NULL;
+    const char  *wrong[] = {"select nope", "selec 1", "select * from nope", "", "-- nothing", "select ?", "select 1; select nope"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(tain_scan_query(f->scan, wrong[i], &r, &error), TAIN_E_INVALID);
+        assert_true(error.message[0] && !strchr(error.message, '\n'));
+        assert_null(r);
+    }
+    assert_int_equal(tain_scan_query(f->scan, "select nope from (select 1 as note)", &r, &error), TAIN_E_INVALID);
+    assert_non_null(strstr(error.message, "\"nope\""));
+    assert_null(strstr(error.message, "LINE 1"));
+}
+
+static tain_status first_rows(tain_scan *s, const char *sql, size_t *ret_rows)
+{
+    tain_result *r = NULL;
+    tain_batch   b;
+    require(tain_scan_query(s, sql, &r, &error));
+    tain_batch_init(&b, tain_result_text_schema(r));
+    tain_status status = tain_result_next_text(r, &b, ret_rows, &error);
+    tain_batch_done(&b);
+    tain_result_free(r);
+    return status;
+}
+
+static void mistakes_while_running(void **state)
+{
+    fixture *f = *state;
+    size_t   n = 0;
+    assert_int_equal(first_rows(f->scan, "select ('x' || x)::int from range(3) t(x)", &n), TAIN_E_INVALID);
+    assert_non_null(strstr(error.message, "x0"));
+    assert_int_equal(first_rows(f->scan, "select count(*) from (select distinct x from range(1000000000) t(x))", &n), TAIN_E_FULL);
+    assert_non_null(strstr(error.remedy, "memory"));
+    assert_string_equal(text_of(f->scan, "select 1"), "1\n");
+}
+
+/* A thousand million rows neither fit into the memory allowed nor are made before the first comes. */
+static void results_are_streamed(void **state)
+{
+    fixture *f = *state;
+    size_t   n = 0;
+    require(first_rows(f->scan, "select x, 'some text ' || x from range(1000000000) t(x)", &n));
+    assert_true(n > 0 && n < 100000);
+}
+
+static void the_end_stays_the_end(void **state)
+{
+    fixture     *f = *state;
+    tain_result *r = NULL;
+    tain_batch   b;
+    size_t       n = 7;
+    require(tain_scan_query(f->scan, "select 1 where false", &r, &error));
+    tain_batch_init(&b, tain_result_text_schema(r));
+    for (int i = 0; i < 3; i++) {
+        require(tain_result_next_text(r, &b, &n, &error));
+        assert_int_equal(n, 0);
+    }
+    tain_batch_done(&b);
+    tain_result_free(r);
+}
+
+static void limits_are_in_force(void **state)
+{
+    fixture *f = *state;
+    assert_string_equal(text_of(f->scan, "select current_setting('threads'), current_setting('memory_limit'), current_setting('temp_directory')"),
+                        "2|256.0 MiB|\n");
+    assert_string_equal(text_of(f->scan, "select current_setting('autoinstall_known_extensions'), current_setting('autoload_known_extensions')"),
+                        "false|false\n");
+}
+
+int main(void)
+{
+    setenv("TZ", "America/New_York", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_as_text),        cmocka_unit_test(instants_are_utc),       cmocka_unit_test(order_survives_text),
+        cmocka_unit_test(ends_of_statements),    cmocka_unit_test(names_and_types),        cmocka_unit_test(several_statements),
+        cmocka_unit_test(mistakes_are_one_line), cmocka_unit_test(mistakes_while_running), cmocka_unit_test(results_are_streamed),
+        cmocka_unit_test(the_end_stays_the_end), cmocka_unit_test(limits_are_in_force),
+    };
+    return cmocka_run_group_tests(tests, fixture_open, fixture_close);
+}
