@@ -183,7 +183,7 @@ static inline uint32_t find_slice(const tain_dictionary *d, tain_slice s, uint32
     for (; slots[at].index; at = (at + 1) & mask) {
         if (slots[at].hash != hash) continue;
         tain_slice have = tain_dictionary_slice(d, slots[at].index - 1);
-        if (have.size == s.size && memcmp(have.data, s.data, s.size) == 0) break;
+        if (have.size == s.size && (s.size == 0 || memcmp(have.data, s.data, s.size) == 0)) break;
     }
     return slots[at].index;
 }
