@@ -47,7 +47,8 @@ static tain_status make_folder(demo *d, tain_error *err)
         tain_error_remedy(err, "run the demo elsewhere: tain demo FOLDER");
         return st;
     }
-    TAIN_TRY(tain_store_remove_all(store, "shop.db", err));
+    static const char *const files[] = {"shop.db", "shop.db-wal", "shop.db-shm"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) TAIN_TRY(tain_store_remove(store, files[i], err));
     TAIN_TRY(tain_store_remove_all(store, "lake/", err));
     return tain_store_put(store, MARK, (tain_slice){(const uint8_t *)mark_text, sizeof mark_text - 1}, 0, err);
 }

@@ -49,7 +49,7 @@ static void delete_old_rows(tain_net *net)
     for (size_t r = 0; r < net->rows; r++) {
         if (!net->wanted[r]) continue;
         if (net->found[r]) {
-            tain_delta_file *f = tain_table_file(net->table, net->old[r].file);
+            tain_delta_file *f = tain_ordinals_get(&net->table->files, net->old[r].file);
             roaring_bitmap_add(tain_pending_deletes(net->table, f, true), net->old[r].row);
         } else if (tain_net_op(net, r) != TAIN_UPSERT && tain_net_op(net, r) != TAIN_DELETE_IF) {
             tain_table_warn(net->table, "row_not_found", NULL, 1);
@@ -105,8 +105,7 @@ tain_status tain_apply_truncate(tain_table *t, tain_error *err)
         .truncated = true, .dirty = true, .schema = kept.schema, .rows = kept.rows, .inserted = kept.inserted,
         .updated = kept.updated, .deleted = kept.deleted, .bytes = kept.bytes, .position = kept.position,
     };
-    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);)
-        if (tain_table_file(t, f->ordinal)) t->by_ordinal[f->ordinal - t->first_ordinal] = NULL;
+    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) tain_ordinals_remove(&t->files, f->ordinal);
     t->pending.rows++;
     return TAIN_OK;
 }

@@ -71,8 +71,8 @@ static void settle(tain_table *t, touched *list)
         tain_delta_file *f = tain_delta_find(t->delta, list[i].path);
         if (f) {
             f->owner = NULL;
-        } else if (tain_table_file(t, list[i].ordinal)) {
-            t->by_ordinal[list[i].ordinal - t->first_ordinal] = NULL;
+        } else {
+            tain_ordinals_remove(&t->files, list[i].ordinal);
         }
         roaring_bitmap_free(p->deletes[i].rows);
         free(list[i].path);
@@ -150,9 +150,10 @@ static bool is_tables_own(tain_status st)
 
 void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why)
 {
-    char remedy[200];
+    char remedy[1024];
     snprintf(remedy, sizeof remedy, "reload it with --resync %s", t->name);
-    tain_table_set_status(t, TAIN_TABLE_FAILED, why->message, why->remedy[0] ? why->remedy : remedy);
+    if (why->remedy[0]) snprintf(remedy, sizeof remedy, "%s", why->remedy);
+    tain_table_set_status(t, TAIN_TABLE_FAILED, why->message, remedy);
     tain_pending_clear(t);
     tain_mirror_say(m, "%s failed: %s (%s)", t->name, why->message, remedy);
 }

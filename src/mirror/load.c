@@ -234,13 +234,6 @@ static tain_status commit_content(loading *g, table_load *l, int64_t epoch, tain
     return st;
 }
 
-static void know_files(tain_table *t)
-{
-    tain_delta_file *f;
-    t->by_ordinal_size = 0;
-    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) tain_table_know_file(t, f);
-}
-
 static tain_status commit_table(loading *g, table_load *l, tain_error *err)
 {
     tain_table *t = l->table;
@@ -249,7 +242,7 @@ static tain_status commit_table(loading *g, table_load *l, tain_error *err)
     TAIN_TRY(commit_content(g, l, g->mirror->next_epoch++, err));
     tain_fault(TAIN_FAULT_SNAPSHOT_TABLE_COMMITTED);
     l->file_count = 0; /* the table's now */
-    know_files(t);
+    tain_table_know_files(t);
     t->have = g->position;
     t->announced = false;
     t->needs_load = false;

@@ -55,7 +55,7 @@ static void take(search *s, tain_location at)
 static bool is_live(search *s, tain_location at)
 {
     tain_table *t = s->net->table;
-    tain_delta_file *f = tain_table_file(t, at.file);
+    tain_delta_file *f = tain_ordinals_get(&t->files, at.file);
     if (!f) return false;
     const roaring_bitmap_t *gone = NULL, *going = tain_pending_deletes(t, f, false);
     tain_status st = tain_delta_deleted(t->delta, f, &gone, s->err);
@@ -127,7 +127,7 @@ static bool same_key(const tain_net *net, size_t row, const tain_batch *keys, si
 static tain_status compare_in_file(search *s, candidate *c, size_t n, tain_batch *keys, tain_error *err)
 {
     tain_table *t = s->net->table;
-    const tain_delta_file *f = tain_table_file(t, c[0].at.file);
+    const tain_delta_file *f = tain_ordinals_get(&t->files, c[0].at.file);
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
     TAIN_TRY(tain_parquet_open(t->store, f->path, f->size, &file, err));
     uint32_t *rows = tain_alloc(n * sizeof *rows);

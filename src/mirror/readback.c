@@ -42,7 +42,7 @@ static int by_place(const void *a, const void *b)
 
 static tain_status fetch_from_file(tain_table *t, cell **cells, size_t n, tain_batch *io, tain_error *err)
 {
-    const tain_delta_file *f = tain_table_file(t, cells[0]->at.file);
+    const tain_delta_file *f = tain_ordinals_get(&t->files, cells[0]->at.file);
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
     TAIN_TRY(tain_parquet_open(t->store, f->path, f->size, &file, err));
     uint32_t *rows = tain_alloc(n * sizeof *rows);

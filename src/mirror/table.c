@@ -43,7 +43,7 @@ void tain_table_free(tain_table *t)
         free(t->warnings[i].column);
     }
     free(t->warnings);
-    free(t->by_ordinal);
+    tain_ordinals_done(&t->files);
     free(t->key_columns);
     free(t->cache_dir);
     free(t->folder);
@@ -71,33 +71,11 @@ void tain_table_shape(tain_table *t, const tain_source_table *source)
     t->exact = !t->multiset && tain_key_exact(&t->key, t->schema);
 }
 
-/* --- files by ordinal ---------------------------------------------------------------------------------------------- */
-
-void tain_table_know_file(tain_table *t, tain_delta_file *f)
+void tain_table_know_files(tain_table *t)
 {
-    if (t->by_ordinal_size == 0) t->first_ordinal = f->ordinal;
-    if (f->ordinal < t->first_ordinal) { /* rare: files read from the log in any order */
-        size_t shift = t->first_ordinal - f->ordinal;
-        t->by_ordinal = tain_realloc(t->by_ordinal, (t->by_ordinal_size + shift) * sizeof *t->by_ordinal);
-        memmove(t->by_ordinal + shift, t->by_ordinal, t->by_ordinal_size * sizeof *t->by_ordinal);
-        memset(t->by_ordinal, 0, shift * sizeof *t->by_ordinal);
-        t->by_ordinal_size += shift;
-        t->first_ordinal = f->ordinal;
-    }
-    size_t i = f->ordinal - t->first_ordinal;
-    if (i >= t->by_ordinal_size) {
-        size_t size = i + 1 + t->by_ordinal_size / 2;
-        t->by_ordinal = tain_realloc(t->by_ordinal, size * sizeof *t->by_ordinal);
-        memset(t->by_ordinal + t->by_ordinal_size, 0, (size - t->by_ordinal_size) * sizeof *t->by_ordinal);
-        t->by_ordinal_size = size;
-    }
-    t->by_ordinal[i] = f;
-}
-
-tain_delta_file *tain_table_file(const tain_table *t, uint32_t ordinal)
-{
-    if (ordinal < t->first_ordinal || ordinal - t->first_ordinal >= t->by_ordinal_size) return NULL;
-    return t->by_ordinal[ordinal - t->first_ordinal];
+    tain_delta_file *f;
+    tain_ordinals_clear(&t->files);
+    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) tain_ordinals_put(&t->files, f);
 }
 
 /* --- index --------------------------------------------------------------------------------------------------------- */
@@ -121,7 +99,7 @@ static tain_key key_of_key_schema(const tain_table *t, uint16_t *columns)
 
 static tain_status hash_file(tain_table *t, tain_parquet_file *f, int64_t rows, const tain_schema *schema, uint64_t *hashes, tain_error *err)
 {
-    uint16_t columns[t->key.count + 1];
+    TAIN_AUTO(tain_free) uint16_t *columns = tain_alloc((t->key.count + 1) * sizeof *columns);
     tain_key key = key_of_key_schema(t, columns);
     tain_batch batch;
     tain_batch_init(&batch, schema);
@@ -156,8 +134,8 @@ tain_status tain_table_feed_index(tain_table *t, tain_error *err)
     tain_schema *schema = key_schema(t);
     tain_status st = TAIN_OK;
     tain_delta_file *f;
+    tain_table_know_files(t);
     for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(t->delta, &cursor, &f);) {
-        tain_table_know_file(t, f);
         if (!tain_index_name_file(t->index, f->path, f->ordinal)) st = feed_file(t, f, schema, err);
     }
     tain_schema_free(schema);
@@ -190,7 +168,7 @@ static tain_status open_index(tain_table *t, tain_error *err)
 
 tain_status tain_table_new_index(tain_table *t, tain_error *err)
 {
-    t->by_ordinal_size = 0;
+    tain_ordinals_clear(&t->files);
     return open_index(t, err);
 }
 
@@ -243,6 +221,7 @@ tain_status tain_table_open(tain_table *t, const tain_position *otherwise, int64
     if (st == TAIN_E_NOT_FOUND) return clear_leftovers(t, err);
     TAIN_TRY(st);
     if (tain_delta_txn(t->delta, t->app_id) < 0) {
+        t->foreign = true;
         st = tain_fail(err, TAIN_E_INVALID, "folder %s holds a Delta table that this mirror did not write", t->folder);
         tain_error_remedy(err, "move that folder away, or mirror into another lake");
         return st;
@@ -299,7 +278,7 @@ void tain_pending_add_file(tain_table *t, tain_delta_file *f)
     }
     p->adds[p->add_count++] = f;
     p->dirty = true;
-    tain_table_know_file(t, f);
+    tain_ordinals_put(&t->files, f);
 }
 
 roaring_bitmap_t *tain_pending_deletes(tain_table *t, tain_delta_file *f, bool make)
@@ -318,17 +297,6 @@ roaring_bitmap_t *tain_pending_deletes(tain_table *t, tain_delta_file *f, bool m
     return p->deletes[p->delete_count - 1].rows;
 }
 
-static void forget_ordinal(tain_table *t, uint32_t ordinal)
-{
-    if (tain_table_file(t, ordinal)) t->by_ordinal[ordinal - t->first_ordinal] = NULL;
-}
-
-static void know_live_files(tain_table *t)
-{
-    tain_delta_file *f;
-    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) tain_table_know_file(t, f);
-}
-
 void tain_pending_clear(tain_table *t)
 {
     tain_pending *p = &t->pending;
@@ -337,12 +305,12 @@ void tain_pending_clear(tain_table *t)
         roaring_bitmap_free(p->deletes[i].rows);
     }
     for (size_t i = 0; i < p->add_count; i++) {
-        forget_ordinal(t, p->adds[i]->ordinal);
+        tain_ordinals_remove(&t->files, p->adds[i]->ordinal);
         tain_delta_file_free(p->adds[i]);
     }
     free(p->adds);
     free(p->deletes);
     bool hidden = p->truncated;
     *p = (tain_pending){0};
-    if (hidden) know_live_files(t); /* a truncation that did not come about */
+    if (hidden) tain_table_know_files(t); /* a truncation that did not come about */
 }

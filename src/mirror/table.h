@@ -20,6 +20,7 @@
 #include "batch/key.h"
 #include "delta/delta.h"
 #include "index/index.h"
+#include "mirror/ordinals.h"
 #include "source/source.h"
 
 typedef enum tain_table_status {
@@ -64,14 +65,13 @@ typedef struct tain_table {
     uint16_t          *key_columns; /* owned; every column for a table without key */
     bool               multiset;    /* no key: equal rows are interchangeable */
     bool               exact;       /* equal hashes prove equal keys */
-    tain_delta_file  **by_ordinal;  /* live and pending files; NULL: gone */
-    size_t             by_ordinal_size;
-    uint32_t           first_ordinal; /* of by_ordinal[0] */
+    tain_ordinals      files;       /* live and pending ones */
     tain_pending       pending;
     tain_position      have;        /* everything at or before it is in the table */
     bool               announced;   /* listed in an epoch record since it was (re)loaded */
     struct tain_upkeep_job *job;    /* upkeep.c's: work in flight */
     tain_time          next_vacuum;
+    bool               foreign;     /* a Delta table that is not ours is in its folder */
     bool               left_behind; /* the source has it no more, or it is not selected; source is a stand-in, owned */
 
     /* source thread's */
@@ -105,9 +105,8 @@ tain_status tain_table_open(tain_table *t, const tain_position *otherwise, int64
 tain_status tain_table_new_index(tain_table *t, tain_error *err);
 /* Feeds the index every live file it does not cover. */
 tain_status tain_table_feed_index(tain_table *t, tain_error *err);
-/* Makes a file findable by its ordinal. */
-void tain_table_know_file(tain_table *t, tain_delta_file *f);
-tain_delta_file *tain_table_file(const tain_table *t, uint32_t ordinal); /* NULL: gone */
+/* Makes the live files findable by their ordinals, and no others. */
+void tain_table_know_files(tain_table *t);
 
 void tain_table_set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy);
 void tain_table_warn(tain_table *t, const char *code, const char *column, int64_t count);

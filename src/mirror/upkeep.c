@@ -6,12 +6,16 @@
 #define VACUUM_EVERY     (3600 * TAIN_SECOND)
 #define RETENTION        (24 * 3600 * TAIN_SECOND)
 
-/* What is live, as an index merge sees it from its own thread: a copy, which may be behind (dead entries kept do no harm). */
-typedef struct live_set {
-    uint32_t           first;
-    size_t             count;
-    bool              *known;
-    roaring_bitmap_t **deleted;
+/* What is live, as an index merge sees it from its own thread: a copy, which may be behind (dead entries kept do no harm).
+ * Files that came later are not in it; whatever the merge reads is older. */
+typedef struct live_file {
+    uint32_t          ordinal;
+    roaring_bitmap_t *deleted; /* owned; NULL: none */
+} live_file;
+
+typedef struct live_set { /* ascending by ordinal */
+    live_file *files;
+    size_t     count;
 } live_set;
 
 typedef struct tain_upkeep_job {
@@ -26,34 +30,37 @@ typedef struct tain_upkeep_job {
 
 /* --- what is live -------------------------------------------------------------------------------------------------- */
 
+static int by_ordinal(const void *a, const void *b)
+{
+    uint32_t x = ((const live_file *)a)->ordinal, y = ((const live_file *)b)->ordinal;
+    return x < y ? -1 : x > y;
+}
+
 static void live_set_take(live_set *s, tain_table *t)
 {
-    *s = (live_set){.first = t->first_ordinal, .count = t->by_ordinal_size};
-    s->known = tain_alloc(s->count + 1);
-    s->deleted = tain_alloc((s->count + 1) * sizeof *s->deleted);
-    for (size_t i = 0; i < s->count; i++) {
-        tain_delta_file *f = t->by_ordinal[i];
-        s->known[i] = f != NULL;
+    tain_delta_file *f;
+    s->files = tain_alloc((tain_delta_file_count(t->delta) + 1) * sizeof *s->files);
+    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) {
         const roaring_bitmap_t *deleted = NULL;
-        if (f && tain_delta_deleted(t->delta, f, &deleted, NULL) == TAIN_OK && deleted) s->deleted[i] = roaring_bitmap_copy(deleted);
+        live_file *to = &s->files[s->count++];
+        *to = (live_file){.ordinal = f->ordinal};
+        if (tain_delta_deleted(t->delta, f, &deleted, NULL) == TAIN_OK && deleted) to->deleted = roaring_bitmap_copy(deleted);
     }
+    qsort(s->files, s->count, sizeof *s->files, by_ordinal);
 }
 
 static void live_set_done(live_set *s)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (s->deleted[i]) roaring_bitmap_free(s->deleted[i]);
-    free(s->known);
-    free(s->deleted);
+        if (s->files[i].deleted) roaring_bitmap_free(s->files[i].deleted);
+    free(s->files);
 }
 
 static bool is_live(void *ctx, tain_location at)
 {
     const live_set *s = ctx;
-    if (at.file < s->first) return false;
-    size_t i = at.file - s->first;
-    if (i >= s->count) return true;
-    return s->known[i] && !(s->deleted[i] && roaring_bitmap_contains(s->deleted[i], at.row));
+    const live_file *f = bsearch(&(live_file){.ordinal = at.file}, s->files, s->count, sizeof *s->files, by_ordinal);
+    return f && !(f->deleted && roaring_bitmap_contains(f->deleted, at.row));
 }
 
 /* --- the upkeep thread --------------------------------------------------------------------------------------------- */
@@ -128,10 +135,9 @@ static void finish_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
     }
     size_t n;
     const uint32_t *inputs = tain_rewrite_inputs(job->rewrite, &n);
-    for (size_t i = 0; i < n; i++)
-        if (tain_table_file(t, inputs[i])) t->by_ordinal[inputs[i] - t->first_ordinal] = NULL;
+    for (size_t i = 0; i < n; i++) tain_ordinals_remove(&t->files, inputs[i]);
     if (!file) return;
-    tain_table_know_file(t, file);
+    tain_ordinals_put(&t->files, file);
     tain_index_name_file(t->index, file->path, file->ordinal);
     if (tain_index_add(t->index, file->ordinal, 0, hashes, rows, &e) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
 }

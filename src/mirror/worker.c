@@ -89,6 +89,8 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last)
     tain_error e = {0};
     if (tain_table_open(t, &last->position, last->number, &found, &e) != TAIN_OK) {
         tain_mirror_fail_table(m, t, &e);
+        tain_delta_close(t->delta);
+        t->delta = NULL;
         return;
     }
     t->needs_load = !found;
@@ -152,12 +154,13 @@ static tain_status choose_loads(tain_mirror *m, const tain_worker_options *o, ta
     for (const char **name = o->resync; name && *name; name++) {
         tain_table *t = tain_mirror_find(m, *name);
         if (!t) return tain_fail(err, TAIN_E_NOT_FOUND, "--resync %s: the mirror has no such table", *name);
-        t->needs_load = t->status != TAIN_TABLE_STOPPED;
+        t->needs_load = t->status != TAIN_TABLE_STOPPED && !t->foreign;
     }
+    if (o->resync_all) m->position = (tain_position){0}; /* a source put back to an older state counts from there */
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
         if (t->status == TAIN_TABLE_STOPPED) continue;
-        if (o->resync_all) t->needs_load = true;
+        if (o->resync_all) t->needs_load = !t->foreign;
         if (!t->needs_load && t->status == TAIN_TABLE_REPLICATING && schema_differs(t)) {
             t->needs_load = true;
             t->load_reason = tain_strdup("its columns changed while it was not followed");
@@ -202,16 +205,17 @@ static bool any_content(const tain_mirror *m)
     return false;
 }
 
-/* Where the stream must begin: what the epoch log says; before the first record, where the tables are. */
+/* Where the stream must begin: where the table is that is furthest behind. A table is at the newest record, unless its own
+ * commit says more. */
 static tain_status start_position(tain_mirror *m, tain_position *ret, tain_error *err)
 {
-    *ret = m->position;
-    if (ret->text[0]) return TAIN_OK;
+    const tain_table *last = NULL;
     for (size_t i = 0; i < m->table_count; i++) {
         const tain_table *t = m->tables[i];
         if (t->status != TAIN_TABLE_REPLICATING) continue;
-        if (!ret->text[0] || tain_position_compare(&t->have, ret) < 0) *ret = t->have;
+        if (!last || tain_position_compare(&t->have, &last->have) < 0) last = t;
     }
+    *ret = last && tain_position_compare(&last->have, &m->position) > 0 ? last->have : m->position;
     return ret->text[0] ? TAIN_OK : m->source->ops->head(m->source, ret, err);
 }
 
@@ -289,6 +293,14 @@ static void set_state(tain_mirror *m, tain_mirror_state s)
     pthread_mutex_lock(&m->lock);
     m->state = s;
     pthread_mutex_unlock(&m->lock);
+}
+
+static tain_mirror_state state_of(tain_mirror *m)
+{
+    pthread_mutex_lock(&m->lock);
+    tain_mirror_state s = m->state;
+    pthread_mutex_unlock(&m->lock);
+    return s;
 }
 
 static tain_position recorded_position(tain_mirror *m)
@@ -416,13 +428,15 @@ static void *report_main(void *ctx)
 {
     reporter *r = ctx;
     tain_time next_status = 0;
+    int last_state = -1;
     struct timespec step = {.tv_nsec = REPORT_EVERY * 1000};
     while (!atomic_load(&r->stop)) {
         if (r->options->progress) r->options->progress(r->mirror, r->options->progress_ctx);
-        if (tain_monotonic() >= next_status) {
-            /* A lake that cannot be written to is the writer's to report. */
-            if (tain_status_write(r->mirror, NULL) != TAIN_OK) next_status += STATUS_EVERY;
+        int state = (int)state_of(r->mirror);
+        if (tain_monotonic() >= next_status || state != last_state) {
+            (void)!tain_status_write(r->mirror, NULL); /* a lake that cannot be written to is the writer's to report */
             next_status = tain_monotonic() + STATUS_EVERY;
+            last_state = state;
         }
         nanosleep(&step, NULL);
     }
@@ -440,7 +454,7 @@ static void report_stop(reporter *r)
     atomic_store(&r->stop, true);
     pthread_join(r->thread, NULL);
     if (r->options->progress) r->options->progress(r->mirror, r->options->progress_ctx);
-    if (tain_status_write(r->mirror, NULL) != TAIN_OK) return; /* said elsewhere */
+    (void)!tain_status_write(r->mirror, NULL);
 }
 
 /* --- from start to stop -------------------------------------------------------------------------------------------- */

@@ -158,7 +158,7 @@ def test_many_small_commits_leave_few_files(folder):
             wait_until(lambda: last_epoch(lake), what="first epoch")
             script = os.path.join(folder, "script.sql")
             open(script, "w").write("\\set a random(1, 1000)\nupdate t set n = n + 1 where id = :a;\n")
-            assert pg.pgbench("-n", "-f", script, "-t", "1500", "-c", "1").wait(120) == 0
+            assert pg.pgbench("-n", "-f", script, "-t", "1500", "-R", "400", "-c", "1").wait(120) == 0
             pg.sql("insert into t values (100000, 1)")
             wait_until(lambda: (100000, 1) in read_delta(table_folder(lake, "public.t"))[2], what="last change in the lake")
             assert m.stop() == 0, m.output()

@@ -26,7 +26,7 @@ def in_type(v, type_):
     """A column whose values disagree is text: numbers in SQLite's text, blobs as hex."""
     import pyarrow.types as at
     if v is not None and (at.is_string(type_) or at.is_large_string(type_) or at.is_string_view(type_)):
-        return v.hex() if isinstance(v, bytes) else v if isinstance(v, str) else str(v)
+        return v.hex().upper() if isinstance(v, bytes) else v if isinstance(v, str) else str(v)
     return float(v) if v is not None and at.is_floating(type_) else v
 
 

@@ -139,8 +139,20 @@ def test_second_writer_is_refused(folder):
             wait_until(lambda: last_epoch(lake), what="first epoch")
             r = tain("mirror", pg.url(), lake, "--once")
             assert r.code == 3 and str(m.process.pid) in r.err, r
-            assert lake_status(lake)["status"] == "Running"
+            wait_until(lambda: lake_status(lake)["status"] == "Running", what="status tells that it runs")
             assert m.stop() == 0
+
+
+def fill(path):
+    """Writes until there is no room."""
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY)
+    try:
+        while True:
+            os.write(fd, b"x" * 4096)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
 
 
 def test_disk_full_and_room_again(folder):
@@ -157,13 +169,7 @@ def test_disk_full_and_room_again(folder):
             with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
                 wait_until(lambda: last_epoch(lake), what="first epoch")
                 ballast = os.path.join(small, "ballast")
-                with open(ballast, "wb") as f:
-                    try:
-                        while True:
-                            f.write(b"x" * 4096)
-                            f.flush()
-                    except OSError:
-                        pass
+                fill(ballast)
                 pg.sql("insert into a select i, repeat(md5(i::text), 4) from generate_series(2, 3000) i")
                 wait_until(lambda: "again" in m.output(), what="trouble told")
                 confirmed = pg.sql("select confirmed_flush_lsn from pg_replication_slots")
