@@ -318,10 +318,10 @@ static tain_status begin_pass(pass *p, bool *ret_stale, bool *ret_any, tain_erro
 {
     int64_t version;
     TAIN_TRY(tain_sqlite_run(&p->s->db, "BEGIN", err));
+    TAIN_TRY(check_position(p->s, &p->s->position, p->s->seq, err));
     TAIN_TRY(tain_sqlite_number(&p->s->db, "PRAGMA main.schema_version", 0, &version, err));
     *ret_stale = version != p->s->schema_version;
     if (*ret_stale) return TAIN_OK;
-    TAIN_TRY(check_position(p->s, &p->s->position, p->s->seq, err));
     TAIN_TRY(tain_sqlite_log_end(p->s, &p->s->db, &p->at, &p->to, &p->time, err));
     p->from = p->s->seq;
     *ret_any = p->to > p->from || tain_sqlite_has_news(p->s);

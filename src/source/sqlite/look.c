@@ -130,6 +130,7 @@ static tain_status compare(tain_sqlite *s, tain_sqlite_table *t, const kept *k, 
         reload = gap != NULL;
         free(gap);
     }
+    for (size_t i = 0; i < t->shape->count && reload; i++) t->shape->columns[i].seen = 0; /* it is looked at from the beginning */
     if (k->pending && t->news.state == TAIN_SQLITE_NO_NEWS) tain_sqlite_queue(t, true, k->pending);
     free(reason);
     *ret_scan = reload;

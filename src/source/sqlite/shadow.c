@@ -274,6 +274,7 @@ static tain_status rebase(tain_sqlite *s, tain_sqlite_conn *c, tain_source_table
     int64_t generation;
     TAIN_TRY(next_generation(s, &generation, err));
     tain_sqlite_generation_position(generation, ret);
+    s->data_version = -1; /* the stream has to reach this position as well */
     for (size_t i = 0; i < n; i++) {
         tain_sqlite_table *t = tain_sqlite_table_of(tables[i]);
         if (tain_sqlite_is_live(t) && t->id) TAIN_TRY(tain_sqlite_compare(s, c, t, generation, NULL, NULL, err));
