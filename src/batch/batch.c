@@ -20,6 +20,18 @@ void tain_batch_clear(tain_batch *b)
     b->rows = 0;
 }
 
+void tain_batch_swap(tain_batch *a, tain_batch *b)
+{
+    for (size_t i = 0; i < a->schema->count; i++) {
+        tain_column c = a->columns[i];
+        a->columns[i] = b->columns[i];
+        b->columns[i] = c;
+    }
+    size_t rows = a->rows;
+    a->rows = b->rows;
+    b->rows = rows;
+}
+
 size_t tain_batch_bytes(const tain_batch *b)
 {
     size_t n = 0;

@@ -17,6 +17,8 @@ typedef struct tain_batch {
 void   tain_batch_init(tain_batch *b, const tain_schema *schema);
 void   tain_batch_done(tain_batch *b);
 void   tain_batch_clear(tain_batch *b);
+/* Exchanges the rows of two batches of one schema; the column structs stay where they are. */
+void   tain_batch_swap(tain_batch *a, tain_batch *b);
 size_t tain_batch_bytes(const tain_batch *b);
 /* Closes a row: every column must hold rows + 1 values. */
 static inline void tain_batch_end_row(tain_batch *b) { b->rows++; }

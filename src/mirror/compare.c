@@ -77,7 +77,7 @@ static void take(work *w, side *s, const tain_batch *batch, const uint32_t *rows
 
 /* --- the source ---------------------------------------------------------------------------------------------------- */
 
-static tain_status take_source_rows(void *ctx, const tain_batch *batch, tain_error *err)
+static tain_status take_source_rows(void *ctx, tain_batch *batch, tain_error *err)
 {
     work *w = ctx;
     take(w, &w->source, batch, NULL, batch->rows);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
+#include "mirror/encoder.h"
 #include "mirror/mirror.h"
 #include "mirror/upkeep.h"
 
@@ -36,16 +37,23 @@ typedef struct loading {
 
 typedef struct chunk_writer {
     table_load        *load;
+    tain_encoder      *encoder;
     tain_delta_writer *writer;
     uint64_t          *hashes;
     size_t             rows, capacity;
 } chunk_writer;
 
-static tain_status take_rows(void *ctx, const tain_batch *batch, tain_error *err)
+static tain_status take_rows(void *ctx, tain_batch *batch, tain_error *err)
+{
+    chunk_writer *cw = ctx;
+    if (atomic_load(&cw->load->mirror->stop)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
+    return tain_encoder_push(cw->encoder, cw, batch, err);
+}
+
+static tain_status write_rows(void *ctx, const tain_batch *batch, tain_error *err)
 {
     chunk_writer *cw = ctx;
     tain_table *t = cw->load->table;
-    if (atomic_load(&cw->load->mirror->stop)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
     if (cw->rows + batch->rows > cw->capacity) {
         cw->capacity = cw->capacity ? cw->capacity * 2 : CHUNK_ROWS / 8;
         if (cw->capacity < cw->rows + batch->rows) cw->capacity = cw->rows + batch->rows;
@@ -97,9 +105,9 @@ static tain_status finish_chunk(loading *g, chunk_writer *cw, tain_error *err)
     return TAIN_OK;
 }
 
-static tain_status read_chunk(loading *g, tain_reader *reader, const task *k, tain_error *err)
+static tain_status read_chunk(loading *g, tain_reader *reader, tain_encoder *encoder, const task *k, tain_error *err)
 {
-    chunk_writer cw = {.load = k->load};
+    chunk_writer cw = {.load = k->load, .encoder = encoder};
     tain_table *t = k->load->table;
     const tain_parquet_options defaults = tain_parquet_defaults();
     tain_parquet_options options = defaults;
@@ -107,7 +115,13 @@ static tain_status read_chunk(loading *g, tain_reader *reader, const task *k, ta
     if (options.row_group_bytes > defaults.row_group_bytes) options.row_group_bytes = defaults.row_group_bytes;
     TAIN_TRY(tain_delta_writer_new(t->store, t->schema, &options, &cw.writer, err));
     tain_rows_sink sink = {.rows = take_rows, .warn = take_warning, .ctx = &cw};
+    tain_error written;
     tain_status st = g->mirror->source->ops->reader_read(reader, &k->chunk, &sink, err);
+    tain_status flushed = tain_encoder_flush(encoder, &written);
+    if (st == TAIN_OK && flushed != TAIN_OK) {
+        st = flushed;
+        if (err) *err = written;
+    }
     if (st == TAIN_OK) st = finish_chunk(g, &cw, err);
     if (cw.writer) tain_delta_writer_abort(cw.writer);
     free(cw.hashes);
@@ -155,17 +169,20 @@ static void *reader_main(void *ctx)
     loading *g = ctx;
     const tain_source_ops *ops = g->mirror->source->ops;
     tain_reader *reader = NULL;
+    tain_encoder *encoder = NULL;
     tain_error e = {0};
     pthread_mutex_lock(&g->lock);
     tain_status st = ops->reader_open(g->mirror->source, &reader, &e);
     pthread_mutex_unlock(&g->lock);
+    if (st == TAIN_OK) st = tain_encoder_start(write_rows, &encoder, &e);
     if (st != TAIN_OK) note_result(g, NULL, st, &e);
     for (task *k; st == TAIN_OK && (k = next_task(g));) {
-        tain_status one = read_chunk(g, reader, k, &e);
+        tain_status one = read_chunk(g, reader, encoder, k, &e);
         if (one != TAIN_OK) tain_error_context(&e, "table %s", k->load->table->name);
         note_result(g, k, one, &e);
         if (one != TAIN_OK && is_everybodys(one)) break;
     }
+    tain_encoder_stop(encoder);
     if (reader) ops->reader_close(reader);
     return NULL;
 }

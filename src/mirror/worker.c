@@ -421,15 +421,28 @@ typedef struct reporter {
     tain_mirror               *mirror;
     const tain_worker_options *options;
     pthread_t                  thread;
+    pthread_mutex_t            lock;
+    pthread_cond_t             stopped;
     atomic_bool                stop;
 } reporter;
+
+static void wait_for_stop(reporter *r)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += REPORT_EVERY * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&r->lock);
+    if (!atomic_load(&r->stop)) pthread_cond_timedwait(&r->stopped, &r->lock, &until);
+    pthread_mutex_unlock(&r->lock);
+}
 
 static void *report_main(void *ctx)
 {
     reporter *r = ctx;
     tain_time next_status = 0;
     int last_state = -1;
-    struct timespec step = {.tv_nsec = REPORT_EVERY * 1000};
     while (!atomic_load(&r->stop)) {
         if (r->options->progress) r->options->progress(r->mirror, r->options->progress_ctx);
         int state = (int)state_of(r->mirror);
@@ -438,20 +451,23 @@ static void *report_main(void *ctx)
             next_status = tain_monotonic() + STATUS_EVERY;
             last_state = state;
         }
-        nanosleep(&step, NULL);
+        wait_for_stop(r);
     }
     return NULL;
 }
 
 static void report_start(reporter *r, tain_mirror *m, const tain_worker_options *o)
 {
-    *r = (reporter){.mirror = m, .options = o};
+    *r = (reporter){.mirror = m, .options = o, .lock = PTHREAD_MUTEX_INITIALIZER, .stopped = PTHREAD_COND_INITIALIZER};
     if (pthread_create(&r->thread, NULL, report_main, r) != 0) abort();
 }
 
 static void report_stop(reporter *r)
 {
+    pthread_mutex_lock(&r->lock);
     atomic_store(&r->stop, true);
+    pthread_cond_signal(&r->stopped);
+    pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
     if (r->options->progress) r->options->progress(r->mirror, r->options->progress_ctx);
     (void)!tain_status_write(r->mirror, NULL);

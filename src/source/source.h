@@ -97,9 +97,10 @@ typedef struct tain_chunk {
     int64_t            rows_estimate;
 } tain_chunk;
 
-/* Receives full batches of a reader; the batch is cleared after the call. */
+/* Receives full batches of a reader; the batch is cleared after the call. The receiver may take the rows by exchanging
+ * them (tain_batch_swap) for those of an empty batch. */
 typedef struct tain_rows_sink {
-    tain_status (*rows)(void *ctx, const tain_batch *batch, tain_error *err);
+    tain_status (*rows)(void *ctx, tain_batch *batch, tain_error *err);
     void (*warn)(void *ctx, tain_source_table *table, size_t column, const char *code);
     void *ctx;
 } tain_rows_sink;

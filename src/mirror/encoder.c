@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/encoder.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/queue.h"
+
+enum { BATCHES = 3 };
+
+typedef struct load { /* a batch going round */
+    void      *ctx;
+    tain_batch batch;
+} load;
+
+struct tain_encoder {
+    tain_encode  write;
+    tain_queue  *full, *empty;
+    load         loads[BATCHES];
+    pthread_t    thread;
+    atomic_int   status; /* tain_status of the first failure */
+    tain_error   error;  /* set before status */
+};
+
+static void *encoder_main(void *arg)
+{
+    tain_encoder *e = arg;
+    for (load *l; (l = tain_queue_pop(e->full, INT64_MAX));) {
+        if (atomic_load(&e->status) == TAIN_OK) {
+            tain_status st = e->write(l->ctx, &l->batch, &e->error);
+            atomic_store(&e->status, (int)st);
+        }
+        tain_batch_clear(&l->batch);
+        tain_queue_push(e->empty, l);
+    }
+    return NULL;
+}
+
+tain_status tain_encoder_start(tain_encode write, tain_encoder **ret, tain_error *err)
+{
+    tain_encoder *e = tain_alloc(sizeof *e);
+    e->write = write;
+    e->full = tain_queue_new(BATCHES);
+    e->empty = tain_queue_new(BATCHES);
+    for (size_t i = 0; i < BATCHES; i++) tain_queue_push(e->empty, &e->loads[i]);
+    if (pthread_create(&e->thread, NULL, encoder_main, e) == 0) {
+        *ret = e;
+        return TAIN_OK;
+    }
+    for (size_t i = 0; i < BATCHES; i++) (void)tain_queue_pop(e->empty, INT64_MAX);
+    tain_queue_free(e->full);
+    tain_queue_free(e->empty);
+    tain_free(e);
+    return tain_fail_errno(err, "cannot start a thread");
+}
+
+static tain_status failure(const tain_encoder *e, tain_error *err)
+{
+    tain_status st = (tain_status)atomic_load(&e->status);
+    if (st != TAIN_OK && err) *err = e->error;
+    return st;
+}
+
+tain_status tain_encoder_push(tain_encoder *e, void *ctx, tain_batch *batch, tain_error *err)
+{
+    load *l = tain_queue_pop(e->empty, INT64_MAX);
+    if (l->batch.schema != batch->schema) {
+        if (l->batch.schema) tain_batch_done(&l->batch);
+        tain_batch_init(&l->batch, batch->schema);
+    }
+    tain_batch_swap(&l->batch, batch);
+    l->ctx = ctx;
+    tain_queue_push(e->full, l);
+    return failure(e, err);
+}
+
+/* All batches are back: nothing is under way. */
+static void wait_for_all(tain_encoder *e)
+{
+    load *back[BATCHES];
+    for (size_t i = 0; i < BATCHES; i++) back[i] = tain_queue_pop(e->empty, INT64_MAX);
+    for (size_t i = 0; i < BATCHES; i++) tain_queue_push(e->empty, back[i]);
+}
+
+tain_status tain_encoder_flush(tain_encoder *e, tain_error *err)
+{
+    wait_for_all(e);
+    tain_status st = failure(e, err);
+    atomic_store(&e->status, TAIN_OK);
+    return st;
+}
+
+void tain_encoder_stop(tain_encoder *e)
+{
+    if (!e) return;
+    wait_for_all(e);
+    tain_queue_close(e->full);
+    pthread_join(e->thread, NULL);
+    for (size_t i = 0; i < BATCHES; i++) {
+        load *l = tain_queue_pop(e->empty, INT64_MAX);
+        if (l->batch.schema) tain_batch_done(&l->batch);
+    }
+    tain_queue_free(e->full);
+    tain_queue_free(e->empty);
+    tain_free(e);
+}
