@@ -110,8 +110,11 @@ tain_status tain_apply_truncate(tain_table *t, tain_error *err)
     return TAIN_OK;
 }
 
-void tain_apply_schema(tain_table *t, const tain_schema *schema)
+tain_status tain_apply_shape(tain_table *t, const tain_source_table *shape, tain_error *err)
 {
-    t->pending.schema = schema;
-    t->pending.dirty = true;
+    TAIN_TRY(tain_table_reshape(t, shape, err));
+    tain_pending *p = &t->pending;
+    p->schema = tain_schema_equal(tain_delta_meta(t->delta)->schema, t->schema) ? NULL : t->schema;
+    if (p->schema) p->dirty = true;
+    return TAIN_OK;
 }

@@ -11,8 +11,8 @@
 
 tain_status tain_apply_changes(tain_table *t, const tain_changes *changes, tain_error *err);
 tain_status tain_apply_truncate(tain_table *t, tain_error *err);
-/* The table's rows have this schema from here on; rows already there show NULL in columns they lack. */
-void tain_apply_schema(tain_table *t, const tain_schema *schema);
+/* Rows have these columns and this key from here on; rows already there show NULL in columns they lack. */
+tain_status tain_apply_shape(tain_table *t, const tain_source_table *shape, tain_error *err);
 
 /* Where rows of deleted-and-gone files are now: after another writer rewrote files that pending deletions refer to. */
 tain_status tain_apply_resolve_again(tain_table *t, tain_error *err);

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "mirror/naming.h"
-
 enum { LOOK_EVERY = 64 /* rows between two looks at the size */ };
 
 static tain_intake *of(tain_sink *sink)
@@ -119,14 +117,25 @@ static bool wants(tain_intake *in, tain_table *t)
         t->checked = in->transaction;
         t->skip = tain_position_compare(&t->have, &in->at) >= 0;
     }
-    return !t->skip && tain_table_takes_changes(t);
+    return !t->skip && !t->needs_load && tain_table_takes_changes(t);
+}
+
+/* In front of the first row that has it, and again when a stream was lost, since the source tells of a shape once. */
+static void tell_shape(tain_intake *in, tain_table *t, const tain_source_table *source)
+{
+    if (t->told == source->columns) return;
+    tain_item *item = new_item(in, t, TAIN_ITEM_SCHEMA);
+    item->shape = (tain_source_table){.columns = source->columns, .key_count = source->key_count};
+    item->shape.key = tain_alloc((source->key_count + 1) * sizeof *source->key);
+    memcpy(item->shape.key, source->key, source->key_count * sizeof *source->key);
+    t->told = source->columns;
 }
 
 static tain_changes *sink_changes(tain_sink *sink, tain_source_table *source)
 {
     tain_intake *in = of(sink);
     tain_table *t = source->user;
-    if (!t || !wants(in, t)) return NULL;
+    if (!t || in->trouble != TAIN_OK || !wants(in, t)) return NULL;
     tain_item *item = t->open_item;
     size_t rows = item ? item->changes.batch.rows : 0;
     bool pair = rows && item->changes.ops.data[rows - 1] == TAIN_KEY_OLD; /* its KEY_NEW belongs to the same batch */
@@ -135,6 +144,7 @@ static tain_changes *sink_changes(tain_sink *sink, tain_source_table *source)
         item = t->open_item;
     }
     if (!item) {
+        tell_shape(in, t, source);
         item = new_item(in, t, TAIN_ITEM_CHANGES);
         tain_changes_init(&item->changes, source->columns);
         t->open_item = item;
@@ -171,21 +181,38 @@ static tain_status sink_reshape(tain_sink *sink, tain_source_table *source, bool
     if (reload) {
         tain_mirror_say(in->mirror, "%s: %s; the table is loaded again, readers keep the old content until then", t->name, reason);
         want_load(in, t, reason);
-    } else if (tain_table_takes_changes(t)) {
-        tain_naming_adopt(source->columns, t->schema);
-        tain_item *item = new_item(in, t, TAIN_ITEM_SCHEMA);
-        item->shape = (tain_source_table){.columns = source->columns, .key_count = source->key_count};
-        item->shape.key = tain_alloc((source->key_count + 1) * sizeof *source->key);
-        memcpy(item->shape.key, source->key, source->key_count * sizeof *source->key);
+    } else {
+        t->told = NULL;
+        t->open_item = NULL;
+        if (wants(in, t)) tell_shape(in, t, source);
     }
     return in->trouble;
+}
+
+/* A table made again under the name of one that is gone takes its place. */
+static tain_table *table_for(tain_mirror *m, tain_source_table *source)
+{
+    char *name = tain_format("%s.%s", source->schema, source->name);
+    tain_table *t = tain_mirror_find(m, name);
+    free(name);
+    if (!t) return tain_mirror_add(m, source);
+    source->user = t;
+    if (!t->left_behind) return t;
+    tain_source_table *stand_in = t->source;
+    t->source = source;
+    tain_table_shape(t, source);
+    tain_source_table_free(stand_in);
+    t->left_behind = false;
+    return t;
 }
 
 static tain_status sink_appeared(tain_sink *sink, tain_source_table *source, tain_error *err)
 {
     tain_intake *in = of(sink);
     if (source->verdict == TAIN_VERDICT_ERROR) return TAIN_OK;
-    tain_table *t = source->user ? source->user : tain_mirror_add(in->mirror, source);
+    pthread_mutex_lock(&in->mirror->tables_lock); /* the writer goes through the list */
+    tain_table *t = source->user ? source->user : table_for(in->mirror, source);
+    pthread_mutex_unlock(&in->mirror->tables_lock);
     t->source = source;
     want_load(in, t, NULL);
     return TAIN_OK;
@@ -194,7 +221,9 @@ static tain_status sink_appeared(tain_sink *sink, tain_source_table *source, tai
 static tain_status sink_dropped(tain_sink *sink, tain_source_table *source, tain_error *err)
 {
     tain_table *t = source->user;
-    if (t) tain_table_set_status(t, TAIN_TABLE_STOPPED, "the table was dropped in the source", "remove its folder if you do not need it any more");
+    if (!t) return TAIN_OK;
+    t->needs_load = false;
+    tain_table_set_status(t, TAIN_TABLE_STOPPED, "the table was dropped in the source", "remove its folder if you do not need it any more");
     return TAIN_OK;
 }
 
@@ -263,6 +292,7 @@ void tain_intake_abort(tain_intake *in)
     }
     tain_writer_drain(in->mirror);
     in->given = in->open = false;
+    for (size_t i = 0; i < in->mirror->table_count; i++) in->mirror->tables[i]->told = NULL;
     pthread_mutex_lock(&in->mirror->lock);
     in->position = in->mirror->position;
     pthread_mutex_unlock(&in->mirror->lock);

@@ -39,7 +39,7 @@ static bool any_alias(const tain_schema *s)
     return any;
 }
 
-static int32_t highest_id(const tain_schema *s)
+int32_t tain_naming_highest(const tain_schema *s)
 {
     int32_t highest = 0;
     for (size_t i = 0; s && i < s->count; i++)
@@ -53,11 +53,14 @@ static void keep(tain_schema *s, tain_field *f, const tain_field *old)
     f->physical = tain_arena_strndup(&s->arena, old->physical, strlen(old->physical));
 }
 
-void tain_naming_adopt(tain_schema *schema, const tain_schema *existing)
+/* In a table that is mapped already a new column may have the name of one that was dropped, whose values are still in
+ * the files: it gets a physical name of its own. */
+void tain_naming_continue(tain_schema *schema, const tain_schema *existing, int32_t used)
 {
-    bool mapped = highest_id(existing) > 0;
+    int32_t highest = tain_naming_highest(existing);
+    bool mapped = highest > 0;
     if (!mapped && !any_alias(schema)) return;
-    int32_t next = highest_id(existing) + 1;
+    int32_t next = (highest > used ? highest : used) + 1;
     tain_map seen = {0};
     tain_buffer scratch = {0};
     for (size_t i = 0; i < schema->count; i++) {
@@ -69,8 +72,13 @@ void tain_naming_adopt(tain_schema *schema, const tain_schema *existing)
             continue;
         }
         f->id = next++;
-        f->physical = alias ? tain_arena_format(&schema->arena, "col_%d", f->id) : f->name;
+        f->physical = alias || mapped ? tain_arena_format(&schema->arena, "col_%d", f->id) : f->name;
     }
     tain_buffer_done(&scratch);
     tain_map_done(&seen);
+}
+
+void tain_naming_adopt(tain_schema *schema, const tain_schema *existing)
+{
+    tain_naming_continue(schema, existing, 0);
 }

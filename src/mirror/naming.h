@@ -11,5 +11,10 @@
 
 /* Sets physical and id of schema's fields, in accordance with existing (NULL: the table is new). */
 void tain_naming_adopt(tain_schema *schema, const tain_schema *existing);
+/* The same for a table whose columns come and go: no id up to `used` is given again, since data files still hold the
+ * columns that had them. */
+void tain_naming_continue(tain_schema *schema, const tain_schema *existing, int32_t used);
+/* The highest id in the schema, 0: none. */
+int32_t tain_naming_highest(const tain_schema *s);
 
 #endif

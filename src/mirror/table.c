@@ -10,6 +10,7 @@
 #include "mirror/naming.h"
 
 enum { FEED_ROWS = 65536 };
+#define MAX_COLUMN_ID "delta.columnMapping.maxColumnId"
 
 const char *tain_table_status_name(tain_table_status s)
 {
@@ -45,6 +46,7 @@ void tain_table_free(tain_table *t)
     free(t->warnings);
     tain_ordinals_done(&t->files);
     free(t->key_columns);
+    free(t->load_reason);
     free(t->cache_dir);
     free(t->folder);
     free(t->name);
@@ -58,9 +60,20 @@ static uint64_t seed_of(const tain_table *t)
     return XXH3_64bits(t->app_id, strlen(t->app_id)) ^ XXH3_64bits(t->name, strlen(t->name));
 }
 
+/* Names go on from the newest shape there was, committed or not: its columns are in data files. */
+static void take_names(tain_table *t, tain_schema *columns)
+{
+    const tain_schema *existing = t->delta ? tain_delta_meta(t->delta)->schema : NULL;
+    if (t->schema && tain_naming_highest(t->schema)) existing = t->schema;
+    int32_t given = t->delta ? (int32_t)strtol(tain_json_get_str(tain_delta_meta(t->delta)->configuration, MAX_COLUMN_ID, "0"), NULL, 10) : 0;
+    if (given > t->column_ids) t->column_ids = given;
+    tain_naming_continue(columns, existing, t->column_ids);
+    if (tain_naming_highest(columns) > t->column_ids) t->column_ids = tain_naming_highest(columns);
+}
+
 void tain_table_shape(tain_table *t, const tain_source_table *source)
 {
-    tain_naming_adopt(source->columns, t->delta ? tain_delta_meta(t->delta)->schema : NULL);
+    take_names(t, source->columns);
     t->schema = source->columns;
     t->multiset = source->key_count == 0;
     size_t n = t->multiset ? source->columns->count : source->key_count;
@@ -169,7 +182,51 @@ static tain_status open_index(tain_table *t, tain_error *err)
 tain_status tain_table_new_index(tain_table *t, tain_error *err)
 {
     tain_ordinals_clear(&t->files);
-    return open_index(t, err);
+    TAIN_TRY(open_index(t, err));
+    t->unindexed = false;
+    return TAIN_OK;
+}
+
+/* --- another key --------------------------------------------------------------------------------------------------- */
+
+static bool same_field(const tain_field *a, const tain_field *b)
+{
+    return strcmp(a->name, b->name) == 0 && tain_type_equal(&a->type, &b->type);
+}
+
+bool tain_table_same_key(const tain_table *t, const tain_source_table *shape)
+{
+    const tain_schema *columns = shape->columns;
+    size_t n = shape->key_count ? shape->key_count : columns->count;
+    if (t->multiset != (shape->key_count == 0) || n != t->key.count) return false;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = shape->key_count ? shape->key[i] : i;
+        if (!same_field(&t->schema->fields[t->key_columns[i]], &columns->fields[at])) return false;
+    }
+    return true;
+}
+
+static tain_status feed_pending(tain_table *t, const tain_schema *schema, tain_error *err)
+{
+    for (size_t i = 0; i < t->pending.add_count; i++) {
+        tain_delta_file *f = t->pending.adds[i];
+        if (!tain_index_name_file(t->index, f->path, f->ordinal)) TAIN_TRY(feed_file(t, f, schema, err));
+    }
+    return TAIN_OK;
+}
+
+tain_status tain_table_reshape(tain_table *t, const tain_source_table *shape, tain_error *err)
+{
+    if (!tain_table_same_key(t, shape)) t->unindexed = true;
+    tain_table_shape(t, shape);
+    if (!t->unindexed) return TAIN_OK;
+    TAIN_TRY(open_index(t, err));
+    tain_schema *schema = key_schema(t);
+    tain_status st = t->pending.truncated ? TAIN_OK : tain_table_feed_index(t, err);
+    if (st == TAIN_OK) st = feed_pending(t, schema, err);
+    tain_schema_free(schema);
+    t->unindexed = st != TAIN_OK;
+    return st;
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------- */
@@ -226,7 +283,7 @@ tain_status tain_table_open(tain_table *t, const tain_position *otherwise, int64
         tain_error_remedy(err, "move that folder away, or mirror into another lake");
         return st;
     }
-    tain_naming_adopt(t->source->columns, tain_delta_meta(t->delta)->schema);
+    tain_table_shape(t, t->source);
     TAIN_TRY(read_progress(t, last_epoch, otherwise, err));
     t->rows_live = tain_delta_live_rows(t->delta);
     t->announced = true;
@@ -264,7 +321,8 @@ void tain_table_warn(tain_table *t, const char *code, const char *column, int64_
 
 bool tain_table_takes_changes(const tain_table *t)
 {
-    return t->status == TAIN_TABLE_REPLICATING;
+    tain_table_status s = t->status;
+    return s == TAIN_TABLE_REPLICATING || (s == TAIN_TABLE_STOPPED && t->delta);
 }
 
 /* --- pending ------------------------------------------------------------------------------------------------------- */

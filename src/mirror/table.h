@@ -65,6 +65,8 @@ typedef struct tain_table {
     uint16_t          *key_columns; /* owned; every column for a table without key */
     bool               multiset;    /* no key: equal rows are interchangeable */
     bool               exact;       /* equal hashes prove equal keys */
+    bool               unindexed;   /* the index is of another key: it must be made anew */
+    int32_t            column_ids;  /* the highest ever given */
     tain_ordinals      files;       /* live and pending ones */
     tain_pending       pending;
     tain_position      have;        /* everything at or before it is in the table */
@@ -76,6 +78,7 @@ typedef struct tain_table {
 
     /* source thread's */
     struct tain_item  *open_item;   /* where the intake appends changes now */
+    const tain_schema *told;        /* columns that the writer was last told of; NULL: nothing that still holds */
     uint64_t           checked;     /* number of the transaction for which `skip` holds */
     bool               skip;
     bool               needs_load;
@@ -95,8 +98,12 @@ typedef struct tain_table {
 tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *app_id, tain_source_table *source);
 void        tain_table_free(tain_table *t);
 
-/* Takes columns and key from the source table (also after a reshape). */
+/* Takes columns and key from the source table. */
 void tain_table_shape(tain_table *t, const tain_source_table *source);
+/* Whether rows of that shape have the key by which the index finds rows. */
+bool tain_table_same_key(const tain_table *t, const tain_source_table *shape);
+/* As tain_table_shape for a table with content, live and pending: with another key the index is made anew from it. */
+tain_status tain_table_reshape(tain_table *t, const tain_source_table *shape, tain_error *err);
 /* Opens the Delta table in its folder, if there is one, and its index, feeding the index what it does not cover.
  * *ret_found: whether there was one; its position then is in t->have (from the commit, or `otherwise` when the log no
  * longer tells). INVALID: a Delta table in the way that this mirror did not write. */
@@ -110,6 +117,7 @@ void tain_table_know_files(tain_table *t);
 
 void tain_table_set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy);
 void tain_table_warn(tain_table *t, const char *code, const char *column, int64_t count);
+/* Also one that was dropped: what came before that is still to be written. */
 bool tain_table_takes_changes(const tain_table *t);
 
 void tain_pending_add_file(tain_table *t, tain_delta_file *f);

@@ -30,10 +30,7 @@ static tain_status apply_item(tain_table *t, tain_item *item, tain_error *err)
     switch (item->kind) {
     case TAIN_ITEM_CHANGES: return tain_apply_changes(t, &item->changes, err);
     case TAIN_ITEM_TRUNCATE: return tain_apply_truncate(t, err);
-    case TAIN_ITEM_SCHEMA:
-        tain_table_shape(t, &item->shape);
-        tain_apply_schema(t, item->shape.columns);
-        return TAIN_OK;
+    case TAIN_ITEM_SCHEMA: return tain_apply_shape(t, &item->shape, err);
     }
     return TAIN_OK;
 }
@@ -43,7 +40,7 @@ static tain_status apply_table(void *ctx, tain_error *err)
 {
     tain_table_part *tp = ctx;
     while (tp->first) {
-        if (tp->table->status == TAIN_TABLE_REPLICATING) TAIN_TRY_IN(err, apply_item(tp->table, tp->first, err), "table %s", tp->table->name);
+        if (tain_table_takes_changes(tp->table)) TAIN_TRY_IN(err, apply_item(tp->table, tp->first, err), "table %s", tp->table->name);
         tain_item *item = tp->first;
         tp->first = item->next;
         if (item->kind == TAIN_ITEM_CHANGES) tain_changes_done(&item->changes);
@@ -87,9 +84,20 @@ static void abort_epoch(tain_mirror *m)
     for (size_t i = 0; i < m->table_count; i++) tain_pending_clear(m->tables[i]);
 }
 
+/* Upkeep works with the key of the table as it was: its work is given up where the key is another from here on. */
+static void forget_upkeep(tain_mirror *m, tain_part *part)
+{
+    for (size_t i = 0; i < part->count; i++) {
+        tain_table *t = part->tables[i].table;
+        for (tain_item *item = part->tables[i].first; item; item = item->next)
+            if (item->kind == TAIN_ITEM_SCHEMA && !tain_table_same_key(t, &item->shape)) tain_upkeep_forget(m, t);
+    }
+}
+
 static tain_status process(tain_mirror *m, tain_part *part, tain_error *err)
 {
     tain_fault(TAIN_FAULT_EPOCH_BEFORE_WRITE);
+    forget_upkeep(m, part);
     TAIN_TRY(apply(m, part, err));
     return part->final ? tain_epoch_commit(m, part, err) : TAIN_OK;
 }
