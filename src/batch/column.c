@@ -47,7 +47,7 @@ void tain_column_validity_begin(tain_column *c)
 
 static void append_offset(tain_column *c, size_t end)
 {
-    if (c->values.size == 0) tain_buffer_append_zero(&c->values, 4);
+    tain_column_begin_offsets_(c);
     int32_t v = (int32_t)end;
     tain_buffer_append(&c->values, &v, 4);
 }

@@ -65,9 +65,16 @@ static inline void tain_column_append_bool(tain_column *c, bool v)
     tain_bit_append(&c->values, c->length, v);
     tain_column_end_value_(c);
 }
+/* Makes the first offset, and `bytes` not NULL, as pointers into it are formed even where nothing is in it. */
+static inline void tain_column_begin_offsets_(tain_column *c)
+{
+    if (c->values.size) return;
+    tain_buffer_append_zero(&c->values, 4);
+    tain_buffer_reserve(&c->bytes, 1);
+}
 static inline void tain_column_append_bytes(tain_column *c, const void *data, size_t n) /* STRING, BINARY */
 {
-    if (c->values.size == 0) tain_buffer_append_zero(&c->values, 4);
+    tain_column_begin_offsets_(c);
     tain_buffer_append(&c->bytes, data, n);
     int32_t end = (int32_t)c->bytes.size;
     memcpy(tain_buffer_reserve(&c->values, 4), &end, 4);

@@ -43,7 +43,7 @@ static void take_fixed(tain_column *dst, const tain_column *src, const uint32_t 
 
 static int32_t *reserve_offsets(tain_column *dst, size_t n)
 {
-    if (dst->values.size == 0) tain_buffer_append_zero(&dst->values, 4);
+    tain_column_begin_offsets_(dst);
     int32_t *out = (int32_t *)tain_buffer_reserve(&dst->values, n * 4);
     dst->values.size += n * 4;
     return out;

@@ -116,9 +116,16 @@ static void walk_field(walk *k, const tain_field *f)
     k->depth--;
 }
 
+size_t tain_writer_count_leaves(const tain_schema *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->count; i++) n += count_leaves(&s->fields[i].type);
+    return n;
+}
+
 void tain_writer_describe(tain_parquet_writer *w)
 {
-    for (size_t i = 0; i < w->schema->count; i++) w->leaf_count += count_leaves(&w->schema->fields[i].type);
+    w->leaf_count = tain_writer_count_leaves(w->schema);
     w->leaves = tain_alloc(w->leaf_count * sizeof *w->leaves);
     walk k = {.writer = w};
     for (k.column = 0; k.column < w->schema->count; k.column++) walk_field(&k, &w->schema->fields[k.column]);

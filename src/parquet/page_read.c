@@ -162,7 +162,7 @@ static void spread_bits(tain_column *out, size_t base, size_t have, size_t n, co
 
 static void spread_offsets(tain_column *out, size_t base, size_t have, size_t n, const uint8_t *bits)
 {
-    if (out->values.size == 0) tain_buffer_append_zero(&out->values, 4);
+    tain_column_begin_offsets_(out);
     tain_buffer_append_zero(&out->values, (n - have) * 4);
     int32_t *end = (int32_t *)out->values.data + base + 1;
     for (size_t i = n, k = have; i--;) {
@@ -282,7 +282,7 @@ static void end_row(tain_column *out, size_t elements, bool null)
 
 static void put_rows(const levels *l, size_t elements, tain_column *out)
 {
-    if (out->values.size == 0) tain_buffer_append_zero(&out->values, 4);
+    tain_column_begin_offsets_(out);
     for (size_t i = 0; i < l->n; i++) {
         elements += l->definition[i] > l->empty;
         if (i + 1 == l->n || l->repetition[i + 1] == 0) end_row(out, elements, l->definition[i] < l->empty);

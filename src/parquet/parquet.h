@@ -19,8 +19,8 @@ typedef struct tain_parquet_options {
     size_t     row_group_rows;   /* default 1,048,576 */
     size_t     row_group_bytes;  /* encoded; default 128 MiB: whichever comes first ends a row group */
     size_t     page_rows;        /* default 20,000 */
-    size_t     page_bytes;       /* default 1 MiB before compression */
-    size_t     dictionary_bytes; /* default 1 MiB; 0: no dictionaries */
+    size_t     page_bytes;       /* default 1 MiB before compression; less when there are more than 64 columns */
+    size_t     dictionary_bytes; /* default 1 MiB, likewise; 0: no dictionaries */
 } tain_parquet_options;
 
 tain_parquet_options tain_parquet_defaults(void);

@@ -159,7 +159,7 @@ static tain_status plain_bytes(const tain_file_column *c, tain_slice *io, size_t
 {
     if (c->physical == TAIN_PHYSICAL_BYTES && io->size / 4 < n) return too_short(err);
     if (out->bytes.size + io->size > INT32_MAX) return tain_fail(err, TAIN_E_UNSUPPORTED, "more than 2 GiB of text in one read");
-    if (out->values.size == 0) tain_buffer_append_zero(&out->values, 4);
+    tain_column_begin_offsets_(out);
     int32_t *offset = (int32_t *)tain_buffer_reserve(&out->values, n * 4);
     uint8_t *to = tain_buffer_reserve(&out->bytes, io->size), *start = out->bytes.data;
     for (size_t i = 0; i < n; i++) {

@@ -9,8 +9,20 @@ tain_parquet_options tain_parquet_defaults(void)
                                   .page_rows = 20000, .page_bytes = 1 << 20, .dictionary_bytes = 1 << 20};
 }
 
-static tain_parquet_options sane(tain_parquet_options o)
+enum { OPEN_BYTES = 64 << 20, SMALLEST = 16 << 10 };
+
+/* The columns of a wide table share what pages and dictionaries at hand may take. */
+static size_t share(size_t wanted, size_t leaves)
 {
+    size_t most = OPEN_BYTES / (leaves ? leaves : 1);
+    if (most < SMALLEST) most = SMALLEST;
+    return wanted < most ? wanted : most;
+}
+
+static tain_parquet_options sane(tain_parquet_options o, size_t leaves)
+{
+    o.page_bytes = share(o.page_bytes, leaves);
+    o.dictionary_bytes = share(o.dictionary_bytes, leaves);
     if (o.row_group_rows < 1) o.row_group_rows = 1;
     if (o.page_rows < 1) o.page_rows = 1;
     if (o.page_rows > 1 << 24) o.page_rows = 1 << 24;
@@ -24,7 +36,7 @@ tain_parquet_writer *tain_parquet_writer_new(const tain_schema *schema, const ta
     tain_arena_init(&w->arena);
     w->schema = schema;
     w->upload = out;
-    w->shared.options = sane(options ? *options : tain_parquet_defaults());
+    w->shared.options = sane(options ? *options : tain_parquet_defaults(), tain_writer_count_leaves(schema));
     w->shared.codec.codec = w->shared.options.codec;
     w->nulls = tain_alloc(schema->count * sizeof *w->nulls);
     tain_writer_describe(w);

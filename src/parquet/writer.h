@@ -33,6 +33,7 @@ struct tain_parquet_writer {
     tain_buffer        column_indexes, offset_indexes, scratch;
 };
 
+size_t tain_writer_count_leaves(const tain_schema *s);
 /* Makes the leaves of the schema, in order. */
 void tain_writer_describe(tain_parquet_writer *w);
 /* Name and nullability of a field as child number `child` of a type of kind `above` (a column: STRUCT). */
