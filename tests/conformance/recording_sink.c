@@ -75,7 +75,7 @@ static void index_row(recording_table *t, size_t i)
 
 static void remove_row(recording_table *t, size_t i)
 {
-    if (t->source->key_count) tain_map_remove(&t->by_key, t->rows[i].key);
+    if (t->by_key.used) tain_map_remove(&t->by_key, t->rows[i].key);
     row_done(t, &t->rows[i]);
     if (i != --t->count) {
         t->rows[i] = t->rows[t->count];
@@ -170,6 +170,7 @@ static recording_table *add_table(recording *r, tain_source_table *s)
 {
     recording_table *t = tain_alloc(sizeof *t);
     t->source = s;
+    t->name = tain_strdup(s->name);
     s->user = t;
     r->tables = tain_realloc(r->tables, (r->table_count + 1) * sizeof(recording_table *));
     r->tables[r->table_count++] = t;
@@ -302,6 +303,7 @@ static tain_status sink_commit(tain_sink *sink, const tain_position *position, t
     for (size_t i = 0; i < r->table_count; i++) {
         apply(r, r->tables[i]);
         load |= r->tables[i]->needs_load;
+        if (tain_position_compare(position, &r->tables[i]->have) > 0) r->tables[i]->have = *position;
     }
     r->open = false;
     r->position = *position;
@@ -330,6 +332,7 @@ void recording_free(recording *r)
         tain_schema_free(t->schema);
         tain_map_done(&t->warnings);
         free(t->rows);
+        free(t->name);
         free(t->reason);
         free(t);
     }
@@ -425,12 +428,54 @@ tain_status recording_begin(recording *r, tain_source *s, tain_error *err)
     return recording_restart(r, s, err);
 }
 
-tain_status recording_restart(recording *r, tain_source *s, tain_error *err)
+tain_status recording_restart_at(recording *r, tain_source *s, const tain_position *at, tain_error *err)
 {
     for (size_t i = 0; i < r->table_count; i++) forget(r->tables[i]);
     r->open = false;
-    if (!r->position.text[0]) TAIN_TRY(s->ops->head(s, &r->position, err));
-    return s->ops->start(s, &r->position, err);
+    r->position = *at;
+    return s->ops->start(s, at, err);
+}
+
+tain_status recording_restart(recording *r, tain_source *s, tain_error *err)
+{
+    tain_position at = r->position;
+    if (!at.text[0]) TAIN_TRY(s->ops->head(s, &at, err));
+    return recording_restart_at(r, s, &at, err);
+}
+
+static tain_changes *not_wanted(tain_sink *sink, tain_source_table *table)
+{
+    return NULL;
+}
+
+tain_status recording_lose(recording *r, tain_source *s, tain_error *err)
+{
+    recording *lost = recording_new();
+    lost->sink.changes = not_wanted;
+    lost->position = r->position;
+    tain_status st = s->ops->poll(s, &lost->sink, 0, err);
+    recording_free(lost);
+    return st == TAIN_OK ? recording_restart(r, s, err) : st;
+}
+
+tain_status recording_adopt(recording *r, tain_source *s, tain_error *err)
+{
+    tain_catalog catalog;
+    tain_finding *findings;
+    size_t n;
+    bool fresh;
+    TAIN_TRY(s->ops->describe(s, &catalog, &findings, &n, err));
+    tain_findings_free(findings, n);
+    for (size_t i = 0; i < r->table_count; i++) r->tables[i]->source = NULL;
+    for (size_t i = 0; i < catalog.count; i++) {
+        for (size_t k = 0; k < r->table_count; k++) {
+            if (strcmp(r->tables[k]->name, catalog.tables[i]->name) != 0) continue;
+            r->tables[k]->source = catalog.tables[i];
+            catalog.tables[i]->user = r->tables[k];
+        }
+    }
+    TAIN_TRY(recording_restart(r, s, err));
+    return s->ops->prepare(s, NULL, &fresh, err);
 }
 
 static bool any_load(const recording *r)

@@ -18,6 +18,7 @@ typedef struct recording_row {
 
 typedef struct recording_table {
     tain_source_table *source;
+    char              *name;
     tain_schema       *schema;    /* of the rows; a copy */
     recording_row     *rows;
     size_t             count, capacity;
@@ -55,6 +56,12 @@ tain_status recording_load(recording *r, tain_source *s, tain_error *err);
 tain_status recording_catch_up(recording *r, tain_source *s, tain_error *err);
 /* Starts the stream again where the last commit was: what a mirror does after a loss of connection. */
 tain_status recording_restart(recording *r, tain_source *s, tain_error *err);
+
+tain_status recording_restart_at(recording *r, tain_source *s, const tain_position *at, tain_error *err);
+/* What the source has now is delivered and lost; then the stream starts again. */
+tain_status recording_lose(recording *r, tain_source *s, tain_error *err);
+/* Goes on with a source opened anew, as a mirror's next process does: describe, start, prepare. */
+tain_status recording_adopt(recording *r, tain_source *s, tain_error *err);
 
 recording_table *recording_find(recording *r, const char *name); /* "t" or "schema.t"; NULL */
 /* Rows as lines in order of their text; caller frees. */

@@ -148,7 +148,7 @@ static inline char *source_content(fixture *f, const char *table)
         lines[n++] = tain_buffer_cstr(&line);
     }
     sqlite3_finalize(stmt);
-    qsort(lines, n, sizeof *lines, by_text);
+    if (n) qsort(lines, n, sizeof *lines, by_text);
     for (size_t i = 0; i < n; i++) {
         tain_buffer_append_str(&sorted, lines[i]);
         free(lines[i]);

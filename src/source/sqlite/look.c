@@ -190,7 +190,7 @@ static bool show_key(tain_sqlite_table *t)
     bool same = n == t->table.key_count && (n == 0 || memcmp(t->table.key, t->shape->key, n * sizeof *t->table.key) == 0);
     if (same) return false;
     t->table.key = tain_realloc(t->table.key, (n + 1) * sizeof *t->table.key);
-    memcpy(t->table.key, t->shape->key, n * sizeof *t->table.key);
+    if (n) memcpy(t->table.key, t->shape->key, n * sizeof *t->table.key);
     t->table.key_count = n;
     return true;
 }

@@ -31,7 +31,7 @@ void tain_sqlite_view_init(tain_sqlite_view *v, const tain_sqlite_table *t)
     *v = (tain_sqlite_view){.table = (tain_source_table *)&t->table, .schema = t->table.columns, .select = select_of(s),
                             .cut = tain_sqlite_cut_column(s), .mark_count = t->marks.count, .rows = s->rows};
     v->marks = tain_alloc((t->marks.count + 1) * sizeof *v->marks);
-    memcpy(v->marks, t->marks.at, t->marks.count * sizeof *v->marks);
+    if (t->marks.count) memcpy(v->marks, t->marks.at, t->marks.count * sizeof *v->marks);
     v->seen = tain_alloc((s->count + 1) * sizeof *v->seen);
     for (size_t i = 0; i < s->count; i++) v->seen[i] = s->columns[i].seen;
 }
