@@ -43,6 +43,14 @@ def visible_at(lake, epoch, table):
         return epoch["committed"]
 
 
+def received_at(lake, epoch, table):
+    """When tain had the last row of that commit: from there on the time is its own."""
+    schema, name = table.split(".")
+    path = os.path.join(lake, "Tables", schema, name, "_delta_log", f"{epoch['tables'][table]['version']:020d}.json")
+    with open(path) as f:
+        return json.loads(f.readline())["commitInfo"]["tain"]["receivedTime"] / 1e6
+
+
 def live_rows(lake, table):
     """Rows the Delta log promises, so that nothing is measured that did not do its work. None: older commits are gone."""
     schema, name = table.split(".")

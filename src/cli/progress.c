@@ -42,10 +42,10 @@ static void line(const char *text)
 
 static void draw_bar(const tain_table *t)
 {
-    char text[200], bar[BAR * 3 + 1] = "", count[24];
+    char text[200], bar[BAR + 1] = "", count[24];
     int64_t total = t->rows_total > t->rows_live ? t->rows_total : t->rows_live;
     int filled = total > 0 ? (int)(t->rows_live * BAR / total) : 0;
-    for (int i = 0; i < BAR; i++) strcat(bar, i < filled ? "#" : ".");
+    for (int i = 0; i < BAR; i++) bar[i] = i < filled ? '#' : '.';
     tain_human_count((uint64_t)t->rows_live, count);
     snprintf(text, sizeof text, "  %-30.30s [%s] %s rows", t->name, bar, count);
     line(text);
