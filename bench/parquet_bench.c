@@ -43,7 +43,8 @@ static tain_schema *lineitem(void)
     };
     tain_schema *s = tain_schema_new();
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        tain_schema_add(s, columns[i].name, columns[i].kind == TAIN_DECIMAL ? tain_type_decimal(15, 2) : tain_type_of(columns[i].kind));
+        tain_schema_add(s, columns[i].name,
+                        columns[i].kind == TAIN_DECIMAL ? tain_type_decimal(15, 2) : tain_type_of(columns[i].kind));
     return s;
 }
 
@@ -55,8 +56,9 @@ static void append_word(tain_column *c, const char *const *words, size_t n)
 
 static void append_comment(tain_column *c)
 {
-    static const char *const words[] = {"furiously", "regular", "deposits", "sleep", "carefully", "final", "packages", "quick", "the", "even",
-                                        "ironic", "accounts", "above", "blithely", "express", "requests", "theodolites", "haggle", "pending", "bold"};
+    static const char *const words[] = {"furiously", "regular",  "deposits",    "sleep",  "carefully", "final", "packages",
+                                        "quick",     "the",      "even",        "ironic", "accounts",  "above", "blithely",
+                                        "express",   "requests", "theodolites", "haggle", "pending",   "bold"};
     char   text[80];
     size_t n = 0, length = 10 + (size_t)below(34);
     while (n < length) n += (size_t)snprintf(text + n, sizeof text - n, "%s ", words[below(20)]);
@@ -123,8 +125,8 @@ static int64_t write_file(tain_store *store, const tain_schema *schema, int64_t 
     tain_parquet_summary s;
     check(tain_parquet_finish(w, &s, &err), &err);
     check(tain_upload_finish(upload, &err), &err);
-    printf("write%s: %6.1f ns/row, %.1f bytes/row, writer's memory %.1f MiB\n", scattered ? " by row numbers" : "", (cpu() - start) / (double)rows,
-           (double)s.bytes / (double)rows, (double)memory / (1 << 20));
+    printf("write%s: %6.1f ns/row, %.1f bytes/row, writer's memory %.1f MiB\n", scattered ? " by row numbers" : "",
+           (cpu() - start) / (double)rows, (double)s.bytes / (double)rows, (double)memory / (1 << 20));
     int64_t bytes = s.bytes;
     tain_parquet_summary_done(&s);
     return bytes;
@@ -168,7 +170,9 @@ static void read_points(tain_store *store, int64_t size, const tain_schema *sche
 int main(int argc, char **argv)
 {
     int64_t    rows = argc > 2 ? atoll(argv[2]) : 2000000;
-    tain_codec codec = argc > 3 && strcmp(argv[3], "zstd") == 0 ? TAIN_CODEC_ZSTD : argc > 3 && strcmp(argv[3], "none") == 0 ? TAIN_CODEC_NONE : TAIN_CODEC_SNAPPY;
+    tain_codec                               codec = argc > 3 && strcmp(argv[3], "zstd") == 0   ? TAIN_CODEC_ZSTD
+                                                     : argc > 3 && strcmp(argv[3], "none") == 0 ? TAIN_CODEC_NONE
+                                                                                                : TAIN_CODEC_SNAPPY;
     tain_error err;
     TAIN_AUTO(tain_store_close) tain_store *store = NULL;
     TAIN_AUTO(tain_schema_free) tain_schema *schema = lineitem();

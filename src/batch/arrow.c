@@ -51,7 +51,10 @@ static void export_children(struct ArrowSchema *ret, const tain_type *t)
 
 static void export_field(struct ArrowSchema *ret, const tain_field *f, bool nullable)
 {
-    *ret = (struct ArrowSchema){.format = format_of(&f->type), .name = tain_strdup(f->name ? f->name : ""), .flags = nullable ? ARROW_FLAG_NULLABLE : 0, .release = release_schema};
+    *ret = (struct ArrowSchema){.format = format_of(&f->type),
+                                .name = tain_strdup(f->name ? f->name : ""),
+                                .flags = nullable ? ARROW_FLAG_NULLABLE : 0,
+                                .release = release_schema};
     export_children(ret, &f->type);
 }
 
@@ -87,8 +90,14 @@ static void release_array(struct ArrowArray *a)
 static kept *begin_array(struct ArrowArray *ret, size_t length, size_t nulls, int64_t buffers, size_t children)
 {
     kept *k = tain_alloc(sizeof *k);
-    *ret = (struct ArrowArray){.length = (int64_t)length, .null_count = (int64_t)nulls, .n_buffers = buffers, .buffers = k->buffers,
-                               .n_children = (int64_t)children, .children = tain_alloc(children * sizeof *ret->children), .release = release_array, .private_data = k};
+    *ret = (struct ArrowArray){.length = (int64_t)length,
+                               .null_count = (int64_t)nulls,
+                               .n_buffers = buffers,
+                               .buffers = k->buffers,
+                               .n_children = (int64_t)children,
+                               .children = tain_alloc(children * sizeof *ret->children),
+                               .release = release_array,
+                               .private_data = k};
     for (size_t i = 0; i < children; i++) ret->children[i] = tain_alloc(sizeof *ret->children[i]);
     return k;
 }

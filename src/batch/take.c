@@ -75,7 +75,8 @@ static void take_bytes_rows(tain_column *dst, const tain_column *src, const uint
 
 static void take_elements(tain_column *dst, const tain_column *src, size_t first, size_t n)
 {
-    for (size_t c = 0; n && c < src->type.child_count; c++) tain_column_take(&dst->children[c], &src->children[c], NULL, first, n);
+    for (size_t c = 0; n && c < src->type.child_count; c++)
+        tain_column_take(&dst->children[c], &src->children[c], NULL, first, n);
 }
 
 static void take_lists(tain_column *dst, const tain_column *src, const uint32_t *rows, size_t first, size_t n)

@@ -8,7 +8,8 @@ tain_file_slot *tain_file_cached(tain_parquet_file *f, size_t group, size_t leaf
 {
     for (size_t i = 0; i < TAIN_FILE_SLOTS; i++) {
         tain_file_slot *s = &f->slots[i];
-        if (!s->used || s->page != page || s->leaf != leaf || s->group != group || !tain_type_equal(&s->column.type, type)) continue;
+        if (!s->used || s->page != page || s->leaf != leaf || s->group != group || !tain_type_equal(&s->column.type, type))
+            continue;
         s->used = ++f->clock;
         return s;
     }

@@ -45,7 +45,8 @@ static bool plausible(tain_codec codec, const void *data, size_t n, size_t size)
     size_t told = 0;
     if (size == 0 && n == 0) return true;
     if (codec == TAIN_CODEC_NONE) return n == size;
-    if (codec == TAIN_CODEC_SNAPPY) return snappy_uncompressed_length(data, n, &told) == SNAPPY_OK && told == size && size / 64 <= n;
+    if (codec == TAIN_CODEC_SNAPPY)
+        return snappy_uncompressed_length(data, n, &told) == SNAPPY_OK && told == size && size / 64 <= n;
     unsigned long long content = ZSTD_getFrameContentSize(data, n);
     return content == ZSTD_CONTENTSIZE_UNKNOWN || content == size;
 }

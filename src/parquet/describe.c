@@ -50,11 +50,14 @@ static void describe_decimal(tain_leaf *l, unsigned precision)
 
 static void describe_type(tain_leaf *l, const tain_type *t)
 {
-    static const struct { tain_physical physical; int width; } map[] = {
-        [TAIN_BOOL] = {TAIN_PHYSICAL_BOOLEAN, -1}, [TAIN_INT8] = {TAIN_PHYSICAL_INT32, 4}, [TAIN_INT16] = {TAIN_PHYSICAL_INT32, 4},
-        [TAIN_INT32] = {TAIN_PHYSICAL_INT32, 4}, [TAIN_INT64] = {TAIN_PHYSICAL_INT64, 8}, [TAIN_FLOAT] = {TAIN_PHYSICAL_FLOAT, 4},
-        [TAIN_DOUBLE] = {TAIN_PHYSICAL_DOUBLE, 8}, [TAIN_STRING] = {TAIN_PHYSICAL_BYTES, 0}, [TAIN_BINARY] = {TAIN_PHYSICAL_BYTES, 0},
-        [TAIN_DATE] = {TAIN_PHYSICAL_INT32, 4}, [TAIN_TIMESTAMP] = {TAIN_PHYSICAL_INT64, 8}, [TAIN_TIMESTAMP_NTZ] = {TAIN_PHYSICAL_INT64, 8},
+    static const struct { tain_physical physical; int width;
+    } map[] = {
+        [TAIN_BOOL] = {TAIN_PHYSICAL_BOOLEAN, -1},   [TAIN_INT8] = {TAIN_PHYSICAL_INT32, 4},
+        [TAIN_INT16] = {TAIN_PHYSICAL_INT32, 4},     [TAIN_INT32] = {TAIN_PHYSICAL_INT32, 4},
+        [TAIN_INT64] = {TAIN_PHYSICAL_INT64, 8},     [TAIN_FLOAT] = {TAIN_PHYSICAL_FLOAT, 4},
+        [TAIN_DOUBLE] = {TAIN_PHYSICAL_DOUBLE, 8},   [TAIN_STRING] = {TAIN_PHYSICAL_BYTES, 0},
+        [TAIN_BINARY] = {TAIN_PHYSICAL_BYTES, 0},    [TAIN_DATE] = {TAIN_PHYSICAL_INT32, 4},
+        [TAIN_TIMESTAMP] = {TAIN_PHYSICAL_INT64, 8}, [TAIN_TIMESTAMP_NTZ] = {TAIN_PHYSICAL_INT64, 8},
     };
     if (t->kind == TAIN_DECIMAL) {
         describe_decimal(l, t->precision);

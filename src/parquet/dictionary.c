@@ -188,7 +188,8 @@ static inline uint32_t find_slice(const tain_dictionary *d, tain_slice s, uint32
     return slots[at].index;
 }
 
-size_t tain_dictionary_slices(tain_dictionary *d, const tain_column *c, const uint32_t *rows, size_t first, size_t n, uint32_t *out)
+size_t tain_dictionary_slices(tain_dictionary *d, const tain_column *c, const uint32_t *rows, size_t first, size_t n,
+                              uint32_t *out)
 {
     if (d->bits == 0) grow(d);
     for (size_t i = 0; i < n; i++) {

@@ -24,7 +24,8 @@ void   tain_dictionary_clear(tain_dictionary *d);
 size_t tain_dictionary_memory(const tain_dictionary *d);
 /* out[i] = index of v[i]; returns how many were looked up: fewer than n when the limit came between. */
 size_t tain_dictionary_fixed(tain_dictionary *d, const void *v, size_t n, uint32_t *out);
-size_t tain_dictionary_slices(tain_dictionary *d, const tain_column *c, const uint32_t *rows, size_t first, size_t n, uint32_t *out);
+size_t tain_dictionary_slices(tain_dictionary *d, const tain_column *c, const uint32_t *rows, size_t first, size_t n,
+                              uint32_t *out);
 /* Forgets values at and behind count; no lookups may follow before clear. */
 void tain_dictionary_truncate(tain_dictionary *d, uint32_t count);
 

@@ -90,7 +90,8 @@ typedef struct tain_file_element {
     bool        utc, is_signed;
     int         unit, bits; /* TIMESTAMP: 1 millis, 2 micros, 3 nanos; INTEGER */
 } tain_file_element;
-tain_status tain_file_read_elements(tain_parquet_file *f, tain_thrift_in *t, const tain_thrift_field *field, tain_file_element **ret, size_t *ret_count, tain_error *err);
+tain_status tain_file_read_elements(tain_parquet_file *f, tain_thrift_in *t, const tain_thrift_field *field,
+                                    tain_file_element **ret, size_t *ret_count, tain_error *err);
 tain_status tain_file_make_columns(tain_parquet_file *f, const tain_file_element *elements, size_t n, tain_error *err);
 
 /* place.c: where bytes and pages are */
@@ -114,11 +115,13 @@ tain_status tain_file_plain(const tain_file_column *c, tain_slice *io_data, size
 bool tain_file_can_read(const tain_file_column *c, const tain_type *want);
 
 /* page_read.c: appends a page to out; a page of the dictionary to a column of elements. The dictionary may be NULL. */
-tain_status tain_file_read_page(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes, int64_t rows,
-                                const tain_column *dictionary, tain_column *out, tain_error *err);
-tain_status tain_file_read_dictionary(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes, tain_column *out, tain_error *err);
+tain_status tain_file_read_page(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes,
+                                int64_t rows, const tain_column *dictionary, tain_column *out, tain_error *err);
+tain_status tain_file_read_dictionary(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes,
+                                      tain_column *out, tain_error *err);
 /* Rows that begin in a page of a list column. */
-tain_status tain_file_count_rows(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes, int64_t *ret, tain_error *err);
+tain_status tain_file_count_rows(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes,
+                                 int64_t *ret, tain_error *err);
 
 /* cache.c */
 tain_file_slot *tain_file_cached(tain_parquet_file *f, size_t group, size_t leaf, int64_t page, const tain_type *type);

@@ -91,7 +91,8 @@ static tain_status read_metadata(footer *r)
     tain_slice        by = {0};
     if (!tain_thrift_enter(&r->in)) return TAIN_OK;
     while (tain_thrift_next(&r->in, &f)) {
-        if (f.id == 2 && !r->elements) TAIN_TRY(tain_file_read_elements(r->file, &r->in, &f, &r->elements, &r->element_count, r->err));
+        if (f.id == 2 && !r->elements)
+            TAIN_TRY(tain_file_read_elements(r->file, &r->in, &f, &r->elements, &r->element_count, r->err));
         else if (f.id == 3) r->rows = tain_thrift_int(&r->in, &f);
         else if (f.id == 4 && !r->file->groups) read_groups(r, &f);
         else if (f.id == 6) by = tain_thrift_binary(&r->in, &f);
@@ -115,14 +116,19 @@ static tain_status check_groups(footer *r)
     for (size_t i = 0; i < f->group_count; i++) {
         tain_file_group *g = &f->groups[i];
         if (r->chunk_counts[i] != f->leaf_count)
-            return tain_fail(r->err, TAIN_E_CORRUPT, "row group %zu has %zu column chunks, the schema %zu", i, r->chunk_counts[i], f->leaf_count);
-        if (g->rows < 0 || g->rows > INT64_MAX / 2 - f->rows) return tain_fail(r->err, TAIN_E_CORRUPT, "row group %zu has an impossible number of rows", i);
+            return tain_fail(r->err, TAIN_E_CORRUPT, "row group %zu has %zu column chunks, the schema %zu", i, r->chunk_counts[i],
+                             f->leaf_count);
+        if (g->rows < 0 || g->rows > INT64_MAX / 2 - f->rows)
+            return tain_fail(r->err, TAIN_E_CORRUPT, "row group %zu has an impossible number of rows", i);
         for (size_t k = 0; k < f->leaf_count; k++)
-            if (!chunk_fits(f, &g->chunks[k])) return tain_fail(r->err, TAIN_E_CORRUPT, "row group %zu, chunk %zu lies outside of the file", i, k);
+            if (!chunk_fits(f, &g->chunks[k]))
+                return tain_fail(r->err, TAIN_E_CORRUPT, "row group %zu, chunk %zu lies outside of the file", i, k);
         g->first_row = f->rows;
         f->rows += g->rows;
     }
-    if (f->rows != r->rows) return tain_fail(r->err, TAIN_E_CORRUPT, "row groups hold %lld rows, the footer says %lld", (long long)f->rows, (long long)r->rows);
+    if (f->rows != r->rows)
+        return tain_fail(r->err, TAIN_E_CORRUPT, "row groups hold %lld rows, the footer says %lld", (long long)f->rows,
+                         (long long)r->rows);
     return TAIN_OK;
 }
 

@@ -251,7 +251,8 @@ static void put_chunk_meta(tain_thrift_out *t, const tain_parquet_writer *w, con
     tain_thrift_end(t, outer);
 }
 
-static void put_chunk(tain_thrift_out *t, const tain_parquet_writer *w, const tain_leaf *l, const tain_chunk_meta *c, int64_t *io_column_index, int64_t *io_offset_index)
+static void put_chunk(tain_thrift_out *t, const tain_parquet_writer *w, const tain_leaf *l, const tain_chunk_meta *c,
+                      int64_t *io_column_index, int64_t *io_offset_index)
 {
     int outer = tain_thrift_element(t);
     tain_thrift_put_i64(t, 2, c->dictionary_offset >= 0 ? c->dictionary_offset : c->data_offset);

@@ -146,7 +146,8 @@ static bool take_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret)
     return false;
 }
 
-static bool decode_packed(const uint8_t **at, const uint8_t *end, unsigned width, uint64_t groups, uint32_t *out, size_t n, size_t *ret)
+static bool decode_packed(const uint8_t **at, const uint8_t *end, unsigned width, uint64_t groups, uint32_t *out, size_t n,
+                          size_t *ret)
 {
     size_t need = groups * 8 < n ? (size_t)groups * 8 : n, whole = need / 8;
     if ((need * width + 7) / 8 > (size_t)(end - *at)) return false;
@@ -165,7 +166,8 @@ static bool decode_packed(const uint8_t **at, const uint8_t *end, unsigned width
     return true;
 }
 
-static bool decode_run(const uint8_t **at, const uint8_t *end, unsigned width, uint64_t length, uint32_t *out, size_t n, size_t *ret)
+static bool decode_run(const uint8_t **at, const uint8_t *end, unsigned width, uint64_t length, uint32_t *out, size_t n,
+                       size_t *ret)
 {
     uint32_t v = 0;
     size_t   bytes = (width + 7) / 8, count = length < n ? (size_t)length : n;
@@ -189,7 +191,8 @@ bool tain_hybrid_decode(const uint8_t *at, const uint8_t *end, unsigned width, u
         uint64_t header;
         size_t   got = 0;
         if (!take_varint(&at, end, &header) || header >> 1 == 0) return false;
-        bool ok = header & 1 ? decode_packed(&at, end, width, header >> 1, out, n, &got) : decode_run(&at, end, width, header >> 1, out, n, &got);
+        bool ok = header & 1 ? decode_packed(&at, end, width, header >> 1, out, n, &got)
+                             : decode_run(&at, end, width, header >> 1, out, n, &got);
         if (!ok) return false;
         out += got;
         n -= got;

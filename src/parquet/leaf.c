@@ -38,7 +38,8 @@ void tain_leaf_init(tain_leaf *l, tain_leaf_shared *shared)
 
 void tain_leaf_done(tain_leaf *l)
 {
-    tain_buffer *buffers[] = {&l->valid, &l->definition, &l->repetition, &l->plain, &l->indices, &l->pages, &l->page_list, &l->index_bytes};
+    tain_buffer *buffers[] = {&l->valid,   &l->definition, &l->repetition, &l->plain,
+                              &l->indices, &l->pages,      &l->page_list,  &l->index_bytes};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) tain_buffer_done(buffers[i]);
     tain_dictionary_done(&l->dictionary);
     tain_bounds_done(&l->page_bounds);
@@ -132,7 +133,8 @@ static bool is_full(const tain_leaf *l)
     return l->page_rows >= o->page_rows || l->plain.size + l->raw_bytes >= o->page_bytes || l->page_levels >= o->page_rows * 16;
 }
 
-static tain_status append_nested(tain_leaf *l, const tain_column *c, const uint32_t *rows, size_t first, size_t n, tain_error *err)
+static tain_status append_nested(tain_leaf *l, const tain_column *c, const uint32_t *rows, size_t first, size_t n,
+                                 tain_error *err)
 {
     while (n) {
         const tain_column *own;

@@ -101,7 +101,8 @@ size_t tain_leaf_room(const tain_leaf *l, const tain_column *c, const uint32_t *
 /* Turns the page at hand to PLAIN, and the chunk from here on. */
 void tain_leaf_give_up_dictionary(tain_leaf *l);
 /* Shreds nested rows into levels, and positions of values in the leaf's own column, which is returned. */
-tain_status tain_leaf_shred(tain_leaf *l, const tain_column *top, const uint32_t *rows, size_t first, size_t n, const tain_column **ret, tain_error *err);
+tain_status tain_leaf_shred(tain_leaf *l, const tain_column *top, const uint32_t *rows, size_t first, size_t n,
+                            const tain_column **ret, tain_error *err);
 void        tain_leaf_begin_page(tain_leaf *l);
 tain_status tain_leaf_end_page(tain_leaf *l, tain_error *err);
 /* Width of a PLAIN value as tain_bounds_put wants it. */

@@ -52,7 +52,8 @@ static void put_levels(tain_leaf *l, tain_buffer *out)
 
 /* --- header and compression ---------------------------------------------------------------------------------------- */
 
-static void put_page_header(tain_buffer *out, int type, size_t values, tain_encoding encoding, size_t uncompressed, size_t compressed)
+static void put_page_header(tain_buffer *out, int type, size_t values, tain_encoding encoding, size_t uncompressed,
+                            size_t compressed)
 {
     tain_thrift_out t = {.out = out};
     tain_thrift_put_i32(&t, 1, type);
@@ -69,12 +70,14 @@ static void put_page_header(tain_buffer *out, int type, size_t values, tain_enco
     tain_thrift_end(&t, 0);
 }
 
-static tain_status put_page(tain_leaf *l, int type, size_t values, tain_encoding encoding, tain_slice body, tain_buffer *out, tain_error *err)
+static tain_status put_page(tain_leaf *l, int type, size_t values, tain_encoding encoding, tain_slice body, tain_buffer *out,
+                            tain_error *err)
 {
     tain_leaf_shared *s = l->shared;
     tain_slice        packed = body;
     size_t            start = out->size;
-    if (body.size > INT32_MAX) return tain_fail(err, TAIN_E_UNSUPPORTED, "column %s: a page of %zu bytes", l->field->name, body.size);
+    if (body.size > INT32_MAX)
+        return tain_fail(err, TAIN_E_UNSUPPORTED, "column %s: a page of %zu bytes", l->field->name, body.size);
     if (s->codec.codec != TAIN_CODEC_NONE) {
         TAIN_TRY(tain_codec_compress(&s->codec, body.data, body.size, &s->packed, err));
         packed = tain_buffer_slice(&s->packed);
@@ -123,7 +126,7 @@ static int compare_bytes(const uint8_t *a, size_t n, const uint8_t *b, size_t m)
 static void order_pages(tain_leaf *l, const tain_leaf_page *page)
 {
     const uint8_t *at = l->index_bytes.data;
-    int            lo = compare_numbers(&l->page_bounds, &l->previous, false), hi = compare_numbers(&l->page_bounds, &l->previous, true);
+    int lo = compare_numbers(&l->page_bounds, &l->previous, false), hi = compare_numbers(&l->page_bounds, &l->previous, true);
     if (l->page_bounds.order == TAIN_ORDER_BYTES) {
         const tain_leaf_page *before = (const tain_leaf_page *)l->page_list.data + l->previous_page;
         lo = compare_bytes(at + page->min_at, page->min_size, at + before->min_at, before->min_size);
@@ -186,7 +189,8 @@ static tain_slice dictionary_body(tain_leaf *l)
 
 static void note_page(tain_leaf *l, size_t size)
 {
-    tain_leaf_page page = {.size = (uint32_t)size, .rows = (uint32_t)l->page_rows, .nulls = (int64_t)(l->page_levels - l->page_values)};
+    tain_leaf_page page = {
+        .size = (uint32_t)size, .rows = (uint32_t)l->page_rows, .nulls = (int64_t)(l->page_levels - l->page_values)};
     note_bounds(l, &page);
     tain_buffer_append(&l->page_list, &page, sizeof page);
     tain_bounds_merge(&l->bounds, &l->page_bounds);
@@ -209,12 +213,14 @@ void tain_leaf_begin_page(tain_leaf *l)
 
 tain_status tain_leaf_end_page(tain_leaf *l, tain_error *err)
 {
-    if (l->use_dictionary && l->dictionary_kept == 0 && l->dictionary.count * (size_t)2 > l->page_values) tain_leaf_give_up_dictionary(l);
+    if (l->use_dictionary && l->dictionary_kept == 0 && l->dictionary.count * (size_t)2 > l->page_values)
+        tain_leaf_give_up_dictionary(l);
     if (l->use_dictionary && l->width == 0) measure_indices(l);
     bool       indexed = l->use_dictionary && l->dictionary.count; /* not while there were only nulls */
     tain_slice body = indexed ? dictionary_body(l) : plain_body(l);
     size_t     start = l->pages.size;
-    TAIN_TRY(put_page(l, TAIN_PAGE_DATA, l->page_levels, indexed ? TAIN_ENCODING_RLE_DICTIONARY : TAIN_ENCODING_PLAIN, body, &l->pages, err));
+    TAIN_TRY(put_page(l, TAIN_PAGE_DATA, l->page_levels, indexed ? TAIN_ENCODING_RLE_DICTIONARY : TAIN_ENCODING_PLAIN, body,
+                      &l->pages, err));
     note_page(l, l->pages.size - start);
     l->dictionary_kept = l->dictionary.count;
     tain_leaf_begin_page(l);

@@ -22,7 +22,8 @@ static tain_status check_crc(const tain_page_header *h, const uint8_t *data, tai
 }
 
 /* f->body = `plain` bytes as they are, then the others decompressed, then slack. */
-static tain_status unpack(tain_parquet_file *f, int codec, const uint8_t *data, size_t n, size_t plain, size_t size, tain_error *err)
+static tain_status unpack(tain_parquet_file *f, int codec, const uint8_t *data, size_t n, size_t plain, size_t size,
+                          tain_error *err)
 {
     if (plain > n || plain > size) return tain_fail(err, TAIN_E_CORRUPT, "the levels of a page are longer than the page");
     if (codec != TAIN_CODEC_NONE && codec != TAIN_CODEC_SNAPPY && codec != TAIN_CODEC_ZSTD)
@@ -44,7 +45,8 @@ static tain_status begin(tain_parquet_file *f, const tain_file_chunk *k, tain_sl
     TAIN_TRY(tain_file_page_header(bytes, h, &at, err));
     if (h->compressed > (int64_t)(bytes.size - at)) return tain_fail(err, TAIN_E_CORRUPT, "a page is longer than its place");
     if (h->values > MOST_VALUES) return tain_fail(err, TAIN_E_UNSUPPORTED, "a page of %lld values", (long long)h->values);
-    if (h->repetition_bytes > INT32_MAX || h->definition_bytes > INT32_MAX) return tain_fail(err, TAIN_E_CORRUPT, "a page has impossible levels");
+    if (h->repetition_bytes > INT32_MAX || h->definition_bytes > INT32_MAX)
+        return tain_fail(err, TAIN_E_CORRUPT, "a page has impossible levels");
     TAIN_TRY(check_crc(h, bytes.data + at, err));
     return unpack(f, h->v2 && !h->packed ? TAIN_CODEC_NONE : k->codec, bytes.data + at, (size_t)h->compressed,
                   (size_t)(h->repetition_bytes + h->definition_bytes), (size_t)h->uncompressed, err);
@@ -68,7 +70,8 @@ static tain_status cut_prefixed(tain_slice *io, tain_slice *ret, tain_error *err
     return cut(io, n, ret, err);
 }
 
-static tain_status take_apart(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes, parts *p, tain_error *err)
+static tain_status take_apart(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes,
+                              parts *p, tain_error *err)
 {
     *p = (parts){0};
     TAIN_TRY(begin(f, k, bytes, &p->header, err));
@@ -77,8 +80,10 @@ static tain_status take_apart(tain_parquet_file *f, const tain_file_column *c, c
         TAIN_TRY(cut(&p->values, (size_t)p->header.repetition_bytes, &p->repetition, err));
         return cut(&p->values, (size_t)p->header.definition_bytes, &p->definition, err);
     }
-    if (p->header.type != TAIN_PAGE_DATA || p->header.v2) return tain_fail(err, TAIN_E_CORRUPT, "a page of type %d where data is due", p->header.type);
-    if (p->header.encoding == TAIN_ENCODING_BIT_PACKED && (c->optional || c->list)) return tain_fail(err, TAIN_E_UNSUPPORTED, "levels in the encoding BIT_PACKED");
+    if (p->header.type != TAIN_PAGE_DATA || p->header.v2)
+        return tain_fail(err, TAIN_E_CORRUPT, "a page of type %d where data is due", p->header.type);
+    if (p->header.encoding == TAIN_ENCODING_BIT_PACKED && (c->optional || c->list))
+        return tain_fail(err, TAIN_E_UNSUPPORTED, "levels in the encoding BIT_PACKED");
     if (c->list) TAIN_TRY(cut_prefixed(&p->values, &p->repetition, err));
     if (c->list || c->optional) TAIN_TRY(cut_prefixed(&p->values, &p->definition, err));
     return TAIN_OK;
@@ -86,19 +91,22 @@ static tain_status take_apart(tain_parquet_file *f, const tain_file_column *c, c
 
 /* --- values, none null --------------------------------------------------------------------------------------------- */
 
-static tain_status check_indices(const uint32_t *index, size_t n, const tain_column *dictionary, const tain_column *out, tain_error *err)
+static tain_status check_indices(const uint32_t *index, size_t n, const tain_column *dictionary, const tain_column *out,
+                                 tain_error *err)
 {
     uint32_t largest = 0;
     size_t   total = out->bytes.size;
     for (size_t i = 0; i < n; i++) largest = index[i] > largest ? index[i] : largest;
-    if (largest >= dictionary->length) return tain_fail(err, TAIN_E_CORRUPT, "index %u in a dictionary of %zu", largest, dictionary->length);
+    if (largest >= dictionary->length)
+        return tain_fail(err, TAIN_E_CORRUPT, "index %u in a dictionary of %zu", largest, dictionary->length);
     if (out->type.kind != TAIN_STRING && out->type.kind != TAIN_BINARY) return TAIN_OK;
     for (size_t i = 0; i < n; i++) total += tain_column_slice(dictionary, index[i]).size;
     if (total > INT32_MAX) return tain_fail(err, TAIN_E_UNSUPPORTED, "more than 2 GiB of text in one read");
     return TAIN_OK;
 }
 
-static tain_status put_indexed(tain_parquet_file *f, tain_slice data, size_t n, const tain_column *dictionary, tain_column *out, tain_error *err)
+static tain_status put_indexed(tain_parquet_file *f, tain_slice data, size_t n, const tain_column *dictionary, tain_column *out,
+                               tain_error *err)
 {
     if (!dictionary) return tain_fail(err, TAIN_E_CORRUPT, "a page refers to a dictionary that is not there");
     tain_buffer_clear(&f->indices);
@@ -124,7 +132,8 @@ static tain_status put_rle_booleans(tain_parquet_file *f, tain_slice data, size_
     return TAIN_OK;
 }
 
-static tain_status put_dense(tain_parquet_file *f, const tain_file_column *c, const parts *p, size_t n, const tain_column *dictionary, tain_column *out, tain_error *err)
+static tain_status put_dense(tain_parquet_file *f, const tain_file_column *c, const parts *p, size_t n,
+                             const tain_column *dictionary, tain_column *out, tain_error *err)
 {
     tain_slice data = p->values;
     if (n == 0) return TAIN_OK;
@@ -198,8 +207,8 @@ static void set_validity(tain_column *out, size_t base, size_t have, size_t n, c
 }
 
 /* n slots, of which `have` hold values, where bits say (NULL: all). */
-static tain_status put_slots(tain_parquet_file *f, const tain_file_column *c, const parts *p, size_t have, size_t n, const uint8_t *bits,
-                             const tain_column *dictionary, tain_column *out, tain_error *err)
+static tain_status put_slots(tain_parquet_file *f, const tain_file_column *c, const parts *p, size_t have, size_t n,
+                             const uint8_t *bits, const tain_column *dictionary, tain_column *out, tain_error *err)
 {
     size_t base = out->length, nulls = out->null_count;
     out->null_count = 0; /* validity is for set_validity */
@@ -214,7 +223,8 @@ static tain_status put_slots(tain_parquet_file *f, const tain_file_column *c, co
     return TAIN_OK;
 }
 
-static tain_status read_flat(tain_parquet_file *f, const tain_file_column *c, const parts *p, int64_t rows, const tain_column *dictionary, tain_column *out, tain_error *err)
+static tain_status read_flat(tain_parquet_file *f, const tain_file_column *c, const parts *p, int64_t rows,
+                             const tain_column *dictionary, tain_column *out, tain_error *err)
 {
     size_t n = (size_t)p->header.values, have = n;
     if (p->header.values != rows) return tain_fail(err, TAIN_E_CORRUPT, "a page of %zu values for %lld rows", n, (long long)rows);
@@ -247,7 +257,8 @@ static tain_status decode_levels(tain_parquet_file *f, const tain_file_column *c
         !tain_hybrid_decode(p->definition.data, p->definition.data + p->definition.size, width, out + n, n) || (n && out[0] != 0))
         return tain_fail(err, TAIN_E_CORRUPT, "the levels of a page are broken, or its first row begins before it");
     for (size_t i = 0; i < n; i++)
-        if (l->definition[i] > l->full || (l->repetition[i] && l->definition[i] <= l->empty)) return tain_fail(err, TAIN_E_CORRUPT, "a level of a page is out of range");
+        if (l->definition[i] > l->full || (l->repetition[i] && l->definition[i] <= l->empty))
+            return tain_fail(err, TAIN_E_CORRUPT, "a level of a page is out of range");
     return TAIN_OK;
 }
 
@@ -296,11 +307,13 @@ static int64_t count_rows(const levels *l)
     return rows;
 }
 
-static tain_status read_list(tain_parquet_file *f, const tain_file_column *c, const parts *p, int64_t rows, const tain_column *dictionary, tain_column *out, tain_error *err)
+static tain_status read_list(tain_parquet_file *f, const tain_file_column *c, const parts *p, int64_t rows,
+                             const tain_column *dictionary, tain_column *out, tain_error *err)
 {
     levels l;
     TAIN_TRY(decode_levels(f, c, p, &l, err));
-    if (count_rows(&l) != rows) return tain_fail(err, TAIN_E_CORRUPT, "a page holds %lld of %lld rows", (long long)count_rows(&l), (long long)rows);
+    if (count_rows(&l) != rows)
+        return tain_fail(err, TAIN_E_CORRUPT, "a page holds %lld of %lld rows", (long long)count_rows(&l), (long long)rows);
     tain_column *child = &out->children[0];
     size_t       have, before = child->length, slots = mark_elements(f, &l, &have);
     if (before + slots > INT32_MAX) return tain_fail(err, TAIN_E_UNSUPPORTED, "more than 2^31 list elements in one read");
@@ -311,15 +324,16 @@ static tain_status read_list(tain_parquet_file *f, const tain_file_column *c, co
 
 /* --- the page ------------------------------------------------------------------------------------------------------ */
 
-tain_status tain_file_read_page(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes, int64_t rows,
-                                const tain_column *dictionary, tain_column *out, tain_error *err)
+tain_status tain_file_read_page(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes,
+                                int64_t rows, const tain_column *dictionary, tain_column *out, tain_error *err)
 {
     parts p;
     TAIN_TRY(take_apart(f, c, k, bytes, &p, err));
     return c->list ? read_list(f, c, &p, rows, dictionary, out, err) : read_flat(f, c, &p, rows, dictionary, out, err);
 }
 
-tain_status tain_file_count_rows(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes, int64_t *ret, tain_error *err)
+tain_status tain_file_count_rows(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes,
+                                 int64_t *ret, tain_error *err)
 {
     parts  p;
     levels l;
@@ -329,7 +343,8 @@ tain_status tain_file_count_rows(tain_parquet_file *f, const tain_file_column *c
     return TAIN_OK;
 }
 
-tain_status tain_file_read_dictionary(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes, tain_column *out, tain_error *err)
+tain_status tain_file_read_dictionary(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes,
+                                      tain_column *out, tain_error *err)
 {
     tain_page_header h;
     TAIN_TRY(begin(f, k, bytes, &h, err));

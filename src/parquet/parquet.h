@@ -48,7 +48,8 @@ typedef struct tain_parquet_writer tain_parquet_writer;
 tain_parquet_writer *tain_parquet_writer_new(const tain_schema *schema, const tain_parquet_options *options, tain_upload *out);
 void                 tain_parquet_writer_free(tain_parquet_writer *w); /* accepts NULL */
 /* Appends n rows of b: rows[0..n-1], or first..first+n-1 when rows is NULL. */
-tain_status tain_parquet_append(tain_parquet_writer *w, const tain_batch *b, const uint32_t *rows, size_t first, size_t n, tain_error *err);
+tain_status tain_parquet_append(tain_parquet_writer *w, const tain_batch *b, const uint32_t *rows, size_t first, size_t n,
+                                tain_error *err);
 int64_t     tain_parquet_rows(const tain_parquet_writer *w);   /* rows appended so far */
 int64_t     tain_parquet_size(const tain_parquet_writer *w);   /* bytes written plus encoded and waiting */
 size_t      tain_parquet_memory(const tain_parquet_writer *w); /* bytes of memory held */
@@ -66,7 +67,8 @@ const char        *tain_parquet_file_created_by(const tain_parquet_file *f);
 tain_status tain_parquet_parse_footer(const void *data, size_t n, tain_parquet_file **ret, tain_error *err);
 
 /* Appends n rows from row `first` to every column of out, whose schema names the wanted columns (by physical name) and
- * types; a column the file lacks reads as null. Reads each page touched once. */
+ * types; a column the file lacks reads as null. Integers, decimals of equal scale and float may be read wider than they are
+ * stored. Reads each page touched once. After an error out is as it was. */
 tain_status tain_parquet_read(tain_parquet_file *f, int64_t first, int64_t n, tain_batch *out, tain_error *err);
 /* The same for ascending row positions: only the pages that hold them are read (page index). Positions may repeat. */
 tain_status tain_parquet_read_rows(tain_parquet_file *f, const uint32_t *rows, size_t n, tain_batch *out, tain_error *err);

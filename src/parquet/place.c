@@ -94,8 +94,8 @@ tain_status tain_file_page_header(tain_slice bytes, tain_page_header *ret, size_
     read_header(&t, ret);
     if (t.bad) return tain_fail(err, TAIN_E_CORRUPT, "a page header is broken");
     if (ret->type == TAIN_PAGE_INDEX) ret->values = 0;
-    if (ret->compressed < 0 || ret->uncompressed < 0 || ret->compressed > INT32_MAX || ret->uncompressed > INT32_MAX || ret->values < 0 ||
-        ret->repetition_bytes < 0 || ret->definition_bytes < 0)
+    if (ret->compressed < 0 || ret->uncompressed < 0 || ret->compressed > INT32_MAX || ret->uncompressed > INT32_MAX ||
+        ret->values < 0 || ret->repetition_bytes < 0 || ret->definition_bytes < 0)
         return tain_fail(err, TAIN_E_CORRUPT, "a page header has impossible sizes");
     *ret_size = (size_t)(t.at - bytes.data);
     return TAIN_OK;
@@ -150,7 +150,8 @@ static bool places_fit(const tain_file_group *g, const tain_file_chunk *k, const
     return true;
 }
 
-static tain_status read_offset_index(tain_parquet_file *f, const tain_file_group *g, const tain_file_chunk *k, tain_buffer *pages, tain_error *err)
+static tain_status read_offset_index(tain_parquet_file *f, const tain_file_group *g, const tain_file_chunk *k, tain_buffer *pages,
+                                     tain_error *err)
 {
     tain_slice bytes;
     TAIN_TRY(tain_file_bytes(f, k->index_offset, k->index_size, k->index_size, &bytes, err));
@@ -175,11 +176,13 @@ static tain_status header_at(tain_parquet_file *f, int64_t at, int64_t end, tain
         if (st == TAIN_OK || guess >= end - at || guess >= HEADER_MOST) break;
         guess *= 8;
     } while (true);
-    if (st == TAIN_OK && h->compressed > end - at - (int64_t)*size) return tain_fail(err, TAIN_E_CORRUPT, "a page is longer than its chunk");
+    if (st == TAIN_OK && h->compressed > end - at - (int64_t)*size)
+        return tain_fail(err, TAIN_E_CORRUPT, "a page is longer than its chunk");
     return st;
 }
 
-static tain_status rows_of(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, const tain_file_page *p, const tain_page_header *h, int64_t *ret, tain_error *err)
+static tain_status rows_of(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, const tain_file_page *p,
+                           const tain_page_header *h, int64_t *ret, tain_error *err)
 {
     tain_slice bytes;
     *ret = c->list ? h->rows : h->values;
@@ -188,7 +191,8 @@ static tain_status rows_of(tain_parquet_file *f, const tain_file_column *c, cons
     return tain_file_count_rows(f, c, k, bytes, ret, err);
 }
 
-static tain_status walk_pages(tain_parquet_file *f, const tain_file_group *g, const tain_file_column *c, const tain_file_chunk *k, tain_buffer *pages, tain_error *err)
+static tain_status walk_pages(tain_parquet_file *f, const tain_file_group *g, const tain_file_column *c, const tain_file_chunk *k,
+                              tain_buffer *pages, tain_error *err)
 {
     int64_t at = k->start, end = k->start + k->size, row = 0;
     while (at < end && row < g->rows) {

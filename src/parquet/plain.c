@@ -185,7 +185,8 @@ tain_status tain_file_plain(const tain_file_column *c, tain_slice *io_data, size
     case TAIN_PHYSICAL_FLOAT:
     case TAIN_PHYSICAL_DOUBLE: return plain_reals(c, io_data, n, out, err);
     case TAIN_PHYSICAL_BYTES:
-    case TAIN_PHYSICAL_FIXED: return out->type.kind == TAIN_DECIMAL ? plain_decimals(c, io_data, n, out, err) : plain_bytes(c, io_data, n, out, err);
+    case TAIN_PHYSICAL_FIXED:
+        return out->type.kind == TAIN_DECIMAL ? plain_decimals(c, io_data, n, out, err) : plain_bytes(c, io_data, n, out, err);
     default: return tain_fail(err, TAIN_E_UNSUPPORTED, "INT96 values");
     }
 }

@@ -67,7 +67,8 @@ static tain_status read_footer(tain_parquet_file *f, tain_error *err)
     uint32_t       n;
     memcpy(&n, end - 8, 4);
     if (memcmp(end - 4, "PARE", 4) == 0) return tain_fail(err, TAIN_E_UNSUPPORTED, "the file is encrypted");
-    if (memcmp(end - 4, TAIN_PARQUET_MAGIC, 4) != 0) return tain_fail(err, TAIN_E_CORRUPT, "it does not end as a Parquet file does");
+    if (memcmp(end - 4, TAIN_PARQUET_MAGIC, 4) != 0)
+        return tain_fail(err, TAIN_E_CORRUPT, "it does not end as a Parquet file does");
     if ((int64_t)n > f->size - 12 || n > LARGEST_FOOTER) return tain_fail(err, TAIN_E_CORRUPT, "a footer of %u bytes", n);
     if ((size_t)n + 8 > f->tail.size) TAIN_TRY(read_tail(f, (int64_t)n + 8, err));
     if ((size_t)n + 8 > f->tail.size) return tain_fail(err, TAIN_E_CORRUPT, "the file is shorter than it was");
@@ -168,7 +169,7 @@ static tain_status decoded(cursor *k, size_t page, size_t last, const tain_colum
     tain_parquet_file *f = k->file;
     tain_file_slot    *s = tain_file_cached(f, k->group, k->column->leaf, (int64_t)page, k->want);
     if (!s) {
-        const tain_column *dictionary; /* read first, so that the slot chosen is not the dictionary's, nor is it the other way round */
+        const tain_column *dictionary; /* read first: the slot used last is never taken for the page */
         TAIN_TRY(dictionary_of(k, 0, &dictionary));
         s = tain_file_free_slot(f, k->group, k->column->leaf, (int64_t)page, k->want);
         TAIN_TRY(decode(k, page, last, &s->column));
@@ -288,7 +289,8 @@ static tain_status check_column(const tain_file_column *c, const tain_type *want
     return tain_fail(err, TAIN_E_UNSUPPORTED, "%s", tain_buffer_cstr(&text));
 }
 
-static tain_status read_column(tain_parquet_file *f, const tain_field *field, const uint32_t *rows, int64_t first, int64_t n, tain_column *out, tain_error *err)
+static tain_status read_column(tain_parquet_file *f, const tain_field *field, const uint32_t *rows, int64_t first, int64_t n,
+                               tain_column *out, tain_error *err)
 {
     const tain_file_column *c = find_column(f, field->physical);
     cursor                  k = {.file = f, .column = c, .want = &out->type, .err = err};
@@ -300,7 +302,8 @@ static tain_status read_column(tain_parquet_file *f, const tain_field *field, co
     return rows ? read_rows(&k, rows, (size_t)n, out) : read_range(&k, first, n, out);
 }
 
-static tain_status read_columns(tain_parquet_file *f, const uint32_t *rows, int64_t first, int64_t n, tain_batch *out, tain_error *err)
+static tain_status read_columns(tain_parquet_file *f, const uint32_t *rows, int64_t first, int64_t n, tain_batch *out,
+                                tain_error *err)
 {
     for (size_t i = 0; i < out->schema->count; i++) {
         const tain_field *field = &out->schema->fields[i];
@@ -318,7 +321,8 @@ static tain_status read_columns(tain_parquet_file *f, const uint32_t *rows, int6
 tain_status tain_parquet_read(tain_parquet_file *f, int64_t first, int64_t n, tain_batch *out, tain_error *err)
 {
     if (first < 0 || n < 0 || first > f->rows || n > f->rows - first)
-        return tain_fail(err, TAIN_E_INVALID, "%s: rows %lld+%lld of %lld", f->key ? f->key : "footer", (long long)first, (long long)n, (long long)f->rows);
+        return tain_fail(err, TAIN_E_INVALID, "%s: rows %lld+%lld of %lld", f->key ? f->key : "footer", (long long)first,
+                         (long long)n, (long long)f->rows);
     return read_columns(f, NULL, first, n, out, err);
 }
 
@@ -328,6 +332,7 @@ tain_status tain_parquet_read_rows(tain_parquet_file *f, const uint32_t *rows, s
     if (rows[n - 1] >= f->rows)
         return tain_fail(err, TAIN_E_INVALID, "%s: row %u of %lld", f->key ? f->key : "footer", rows[n - 1], (long long)f->rows);
     for (size_t i = 1; i < n; i++)
-        if (rows[i] < rows[i - 1]) return tain_fail(err, TAIN_E_INVALID, "%s: row positions do not ascend", f->key ? f->key : "footer");
+        if (rows[i] < rows[i - 1])
+            return tain_fail(err, TAIN_E_INVALID, "%s: row positions do not ascend", f->key ? f->key : "footer");
     return read_columns(f, rows, 0, (int64_t)n, out, err);
 }

@@ -70,7 +70,8 @@ static void read_element(tain_thrift_in *t, tain_file_element *e)
     tain_thrift_leave(t);
 }
 
-tain_status tain_file_read_elements(tain_parquet_file *f, tain_thrift_in *t, const tain_thrift_field *field, tain_file_element **ret, size_t *ret_count, tain_error *err)
+tain_status tain_file_read_elements(tain_parquet_file *f, tain_thrift_in *t, const tain_thrift_field *field,
+                                    tain_file_element **ret, size_t *ret_count, tain_error *err)
 {
     int    type;
     size_t n = tain_thrift_list(t, field, &type);
@@ -159,7 +160,10 @@ static const char *leaf_type(const tain_file_element *e, tain_file_column *c)
 {
     bool bytes = e->physical == TAIN_PHYSICAL_BYTES;
     if (e->physical < 0 || e->physical > TAIN_PHYSICAL_FIXED || e->physical == TAIN_PHYSICAL_INT96) return "this physical type";
-    if (is_decimal(e)) return e->physical == TAIN_PHYSICAL_BOOLEAN || e->physical == TAIN_PHYSICAL_FLOAT || e->physical == TAIN_PHYSICAL_DOUBLE ? "a decimal of this type" : decimal_type(e, &c->type);
+    if (is_decimal(e))
+        return e->physical == TAIN_PHYSICAL_BOOLEAN || e->physical == TAIN_PHYSICAL_FLOAT || e->physical == TAIN_PHYSICAL_DOUBLE
+                   ? "a decimal of this type"
+                   : decimal_type(e, &c->type);
     switch (e->logical) {
     case 0: return converted_type(e, c);
     case TAIN_LOGICAL_STRING:

@@ -44,7 +44,8 @@ static void walk(shredder *s, size_t node, const tain_column *c, size_t i, int d
     }
     definition += s->leaf->optional[node];
     if (node + 1 == s->leaf->node_count) emit_value(s, i, definition, repetition);
-    else if (f->type.kind == TAIN_STRUCT) walk(s, node + 1, &c->children[s->leaf->children[node]], i, definition, repetition, depth);
+    else if (f->type.kind == TAIN_STRUCT)
+        walk(s, node + 1, &c->children[s->leaf->children[node]], i, definition, repetition, depth);
     else walk_list(s, node, c, i, definition, repetition, depth);
 }
 
@@ -54,13 +55,15 @@ static const tain_column *own_column(const tain_leaf *l, const tain_column *c)
     return c;
 }
 
-tain_status tain_leaf_shred(tain_leaf *l, const tain_column *top, const uint32_t *rows, size_t first, size_t n, const tain_column **ret, tain_error *err)
+tain_status tain_leaf_shred(tain_leaf *l, const tain_column *top, const uint32_t *rows, size_t first, size_t n,
+                            const tain_column **ret, tain_error *err)
 {
     shredder s = {.leaf = l, .null_at = SIZE_MAX};
     tain_buffer_clear(&l->shared->positions);
     for (size_t i = 0; i < n; i++) walk(&s, 0, top, rows ? rows[i] : first + i, 0, 0, 0);
     if (s.null_at != SIZE_MAX)
-        return tain_fail(err, TAIN_E_INVALID, "column %s: a null in %s, which is declared NOT NULL", l->nodes[0]->name, l->nodes[s.null_at]->name);
+        return tain_fail(err, TAIN_E_INVALID, "column %s: a null in %s, which is declared NOT NULL", l->nodes[0]->name,
+                         l->nodes[s.null_at]->name);
     *ret = own_column(l, top);
     return TAIN_OK;
 }

@@ -226,7 +226,8 @@ static size_t room_for_slices(const tain_leaf *l, const tain_column *c, const ui
 
 size_t tain_leaf_room(const tain_leaf *l, const tain_column *c, const uint32_t *rows, size_t first, size_t n)
 {
-    size_t most = byte_limit(l), used = l->plain.size - TAIN_LEAF_HEADROOM + l->raw_bytes, room = used < most ? most - used : 0, k = n;
+    size_t most = byte_limit(l), used = l->plain.size - TAIN_LEAF_HEADROOM + l->raw_bytes, room = used < most ? most - used : 0,
+           k = n;
     if (l->width > 0) k = room / (size_t)l->width;
     if (l->width == 0) k = room_for_slices(l, c, rows, first, n, room);
     if (k == 0 && l->page_rows == 0) k = 1;

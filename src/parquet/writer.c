@@ -170,7 +170,8 @@ static int64_t count_nulls(const tain_column *c, const uint32_t *rows, size_t fi
     return nulls;
 }
 
-static tain_status append_slice(tain_parquet_writer *w, const tain_batch *b, const uint32_t *rows, size_t first, size_t n, tain_error *err)
+static tain_status append_slice(tain_parquet_writer *w, const tain_batch *b, const uint32_t *rows, size_t first, size_t n,
+                                tain_error *err)
 {
     for (size_t i = 0; i < w->leaf_count; i++) {
         tain_leaf *l = &w->leaves[i];
@@ -180,12 +181,14 @@ static tain_status append_slice(tain_parquet_writer *w, const tain_batch *b, con
         if (is_nested(&b->columns[i])) w->nulls[i] += count_nulls(&b->columns[i], rows, first, n);
     w->rows += (int64_t)n;
     w->group_rows += (int64_t)n;
-    if ((size_t)w->group_rows >= w->shared.options.row_group_rows || encoded(w) >= w->shared.options.row_group_bytes) return end_group(w, err);
+    if ((size_t)w->group_rows >= w->shared.options.row_group_rows || encoded(w) >= w->shared.options.row_group_bytes)
+        return end_group(w, err);
     return TAIN_OK;
 }
 
 /* Slices as long as a page, so that a column's part stays in the processor's cache. */
-tain_status tain_parquet_append(tain_parquet_writer *w, const tain_batch *b, const uint32_t *rows, size_t first, size_t n, tain_error *err)
+tain_status tain_parquet_append(tain_parquet_writer *w, const tain_batch *b, const uint32_t *rows, size_t first, size_t n,
+                                tain_error *err)
 {
     const tain_parquet_options *o = &w->shared.options;
     while (n) {
@@ -241,7 +244,8 @@ tain_status tain_parquet_finish(tain_parquet_writer *w, tain_parquet_summary *re
     TAIN_TRY(write_magic(w, err));
     TAIN_TRY(write_footer(w, err));
     size_t columns = w->schema->count;
-    *ret = (tain_parquet_summary){.rows = w->rows, .bytes = w->position, .column_count = columns, .columns = tain_alloc(columns * sizeof *ret->columns)};
+    *ret = (tain_parquet_summary){
+        .rows = w->rows, .bytes = w->position, .column_count = columns, .columns = tain_alloc(columns * sizeof *ret->columns)};
     for (size_t i = 0; i < w->leaf_count; i++) summarise(w, &w->leaves[i], &ret->columns[w->leaves[i].column]);
     return TAIN_OK;
 }

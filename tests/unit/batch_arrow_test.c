@@ -15,7 +15,8 @@ static void columns_move_out_as_they_are(void **state)
     tain_schema_add(s, "n", tain_type_decimal(10, 2));
     tain_schema_add(s, "t", tain_type_of(TAIN_STRING))->nullable = false;
     tain_schema_add(s, "l", tain_type_list(s, tain_type_of(TAIN_INT32)));
-    static tain_field kv[2] = {{.name = "key", .type = {.kind = TAIN_STRING}}, {.name = "value", .type = {.kind = TAIN_INT32}, .nullable = true}};
+    static tain_field kv[2] = {{.name = "key", .type = {.kind = TAIN_STRING}},
+                               {.name = "value", .type = {.kind = TAIN_INT32}, .nullable = true}};
     tain_schema_add(s, "m", (tain_type){.kind = TAIN_MAP, .child_count = 2, .children = kv});
     tain_batch b;
     tain_batch_init(&b, s);
@@ -84,6 +85,7 @@ static void an_empty_batch_has_all_buffers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(columns_move_out_as_they_are), cmocka_unit_test(an_empty_batch_has_all_buffers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(columns_move_out_as_they_are),
+                                       cmocka_unit_test(an_empty_batch_has_all_buffers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,8 @@ static void check_invariants(const tain_column *c)
     else assert_int_equal(c->validity.size, (c->length + 7) / 8);
     if (c->validity.size && c->length & 7) assert_int_equal(c->validity.data[c->validity.size - 1] >> (c->length & 7), 0);
     if (c->type.kind == TAIN_BOOL) assert_int_equal(c->values.size, (c->length + 7) / 8);
-    else if (c->type.kind <= TAIN_DECIMAL || c->type.kind == TAIN_DATE) assert_int_equal(c->values.size, c->length * tain_type_width(&c->type));
+    else if (c->type.kind <= TAIN_DECIMAL || c->type.kind == TAIN_DATE)
+        assert_int_equal(c->values.size, c->length * tain_type_width(&c->type));
     else if (c->type.kind == TAIN_STRING && c->length) {
         const int32_t *o = (const int32_t *)c->values.data;
         assert_int_equal(c->values.size, (c->length + 1) * 4);
@@ -35,7 +36,8 @@ static tain_schema *random_schema(size_t columns)
         snprintf(name, sizeof name, "c%zu", i);
         tain_schema_add(s, name, random_type(s, true));
     }
-    static tain_field pair[2] = {{.name = "key", .physical = "key", .type = {.kind = TAIN_STRING}}, {.name = "value", .physical = "value", .type = {.kind = TAIN_INT32}, .nullable = true}};
+    static tain_field pair[2] = {{.name = "key", .physical = "key", .type = {.kind = TAIN_STRING}},
+                                 {.name = "value", .physical = "value", .type = {.kind = TAIN_INT32}, .nullable = true}};
     tain_schema_add(s, "struct", (tain_type){.kind = TAIN_STRUCT, .child_count = 2, .children = pair});
     tain_schema_add(s, "map", (tain_type){.kind = TAIN_MAP, .child_count = 2, .children = pair});
     return s;
@@ -71,7 +73,8 @@ static void take_gives_the_rows(void **state)
             check_invariants(&from.columns[c]);
             check_invariants(&ranges.columns[c]);
             check_invariants(&picked.columns[c]);
-            for (size_t i = 0; i < expected_count; i++) assert_true(tain_column_equal_at(&ranges.columns[c], i, &from.columns[c], expected[i]));
+            for (size_t i = 0; i < expected_count; i++)
+                assert_true(tain_column_equal_at(&ranges.columns[c], i, &from.columns[c], expected[i]));
             for (size_t i = 0; i < n; i++) assert_true(tain_column_equal_at(&picked.columns[c], i, &from.columns[c], rows[i]));
         }
         tain_batch_done(&from);

@@ -69,7 +69,8 @@ static void a_hash_is_of_values_alone(void **state)
         tain_batch_end_row(&y);
     }
     uint64_t h[N], g[N], part[10];
-    tain_key kx = {.columns = (uint16_t[]){0, 1, 2}, .count = 3, .seed = 9}, ky = {.columns = (uint16_t[]){2, 1, 0}, .count = 3, .seed = 9};
+    tain_key kx = {.columns = (uint16_t[]){0, 1, 2}, .count = 3, .seed = 9},
+             ky = {.columns = (uint16_t[]){2, 1, 0}, .count = 3, .seed = 9};
     tain_key_hash(&kx, &x, 0, N, h);
     tain_key_hash(&ky, &y, 0, N, g);
     assert_memory_equal(h, g, sizeof h);

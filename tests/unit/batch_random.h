@@ -82,7 +82,8 @@ static inline double random_double(void)
 
 static inline void random_string(tain_column *c, size_t longest, bool binary)
 {
-    static const char *const pieces[] = {"a", "Z", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\x7f", " ", "tin", "glass"};
+    static const char *const pieces[] = {"a",    "Z", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf",
+                                         "\x7f", " ", "tin",      "glass"};
     char   text[8 * 320];
     size_t n = 0, count = random_below(longest + 1);
     for (size_t i = 0; i < count; i++) {

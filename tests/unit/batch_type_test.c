@@ -12,10 +12,14 @@ static const char spark[] =
     "{\"type\":\"struct\",\"fields\":["
     "{\"name\":\"id\",\"type\":\"long\",\"nullable\":false,\"metadata\":{}},"
     "{\"name\":\"price\",\"type\":\"decimal(38,4)\",\"nullable\":true,\"metadata\":{\"comment\":\"a \\\"price\\\"\"}},"
-    "{\"name\":\"tags\",\"type\":{\"type\":\"array\",\"elementType\":\"string\",\"containsNull\":false},\"nullable\":true,\"metadata\":{}},"
-    "{\"name\":\"old\",\"type\":\"timestamp_ntz\",\"nullable\":true,\"metadata\":{\"delta.columnMapping.id\":7,\"delta.columnMapping.physicalName\":\"col-1\"}},"
-    "{\"name\":\"m\",\"type\":{\"type\":\"map\",\"keyType\":\"string\",\"valueType\":\"integer\",\"valueContainsNull\":true},\"nullable\":true,\"metadata\":{}},"
-    "{\"name\":\"s\",\"type\":{\"type\":\"struct\",\"fields\":[{\"name\":\"x\",\"type\":\"double\",\"nullable\":true,\"metadata\":{}}]},\"nullable\":true,\"metadata\":{}}]}";
+    "{\"name\":\"tags\",\"type\":{\"type\":\"array\",\"elementType\":\"string\",\"containsNull\":false},\"nullable\":true,"
+    "\"metadata\":{}},"
+    "{\"name\":\"old\",\"type\":\"timestamp_ntz\",\"nullable\":true,\"metadata\":{\"delta.columnMapping.id\":7,\"delta."
+    "columnMapping.physicalName\":\"col-1\"}},"
+    "{\"name\":\"m\",\"type\":{\"type\":\"map\",\"keyType\":\"string\",\"valueType\":\"integer\",\"valueContainsNull\":true},"
+    "\"nullable\":true,\"metadata\":{}},"
+    "{\"name\":\"s\",\"type\":{\"type\":\"struct\",\"fields\":[{\"name\":\"x\",\"type\":\"double\",\"nullable\":true,"
+    "\"metadata\":{}}]},\"nullable\":true,\"metadata\":{}}]}";
 
 static void a_schema_survives_json(void **state)
 {
@@ -116,8 +120,9 @@ static void names_are_those_of_delta(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_schema_survives_json),   cmocka_unit_test(a_copy_is_independent),       cmocka_unit_test(what_is_not_understood_is_said),
-        cmocka_unit_test(deep_nesting_is_refused),  cmocka_unit_test(random_schemas_survive_json), cmocka_unit_test(names_are_those_of_delta),
+        cmocka_unit_test(a_schema_survives_json),         cmocka_unit_test(a_copy_is_independent),
+        cmocka_unit_test(what_is_not_understood_is_said), cmocka_unit_test(deep_nesting_is_refused),
+        cmocka_unit_test(random_schemas_survive_json),    cmocka_unit_test(names_are_those_of_delta),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

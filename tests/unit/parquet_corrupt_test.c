@@ -47,7 +47,9 @@ static bool try_file(const tain_buffer *file, const tain_schema *s)
     for (int call = 0; call < 3 && rows > 0 && rows < 100000; call++) {
         uint32_t some[] = {0, (uint32_t)(rows / 2), (uint32_t)(rows - 1)};
         size_t   before = out.rows;
-        st = call == 0 ? tain_parquet_read(f, 0, rows, &out, &err) : call == 1 ? tain_parquet_read_rows(f, some, 3, &out, &err) : tain_parquet_read(f, rows / 3, rows / 3, &out, &err);
+        st = call == 0   ? tain_parquet_read(f, 0, rows, &out, &err)
+             : call == 1 ? tain_parquet_read_rows(f, some, 3, &out, &err)
+                         : tain_parquet_read(f, rows / 3, rows / 3, &out, &err);
         assert_true(st == TAIN_OK || st == TAIN_E_CORRUPT || st == TAIN_E_UNSUPPORTED);
         ok = ok && st == TAIN_OK;
         if (st != TAIN_OK) assert_int_equal(out.rows, before);
@@ -110,7 +112,8 @@ static void any_bytes_parse_as_footer_or_not(void **state)
             tain_batch out;
             assert_true(tain_parquet_file_rows(f) >= 0);
             tain_batch_init(&out, tain_parquet_file_schema(f));
-            if (tain_parquet_file_rows(f) && tain_parquet_file_schema(f)->count) assert_int_not_equal(tain_parquet_read(f, 0, 1, &out, &err), TAIN_OK);
+            if (tain_parquet_file_rows(f) && tain_parquet_file_schema(f)->count)
+                assert_int_not_equal(tain_parquet_read(f, 0, 1, &out, &err), TAIN_OK);
             tain_batch_done(&out);
         }
         tain_parquet_close(f);

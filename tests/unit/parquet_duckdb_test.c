@@ -65,19 +65,22 @@ static tain_store *disk(void)
 
 static void nested_values_are_understood(void **state)
 {
-    static tain_field kv[2] = {{.name = "key", .type = {.kind = TAIN_STRING}}, {.name = "value", .type = {.kind = TAIN_STRING}, .nullable = true}};
+    static tain_field kv[2] = {{.name = "key", .type = {.kind = TAIN_STRING}},
+                               {.name = "value", .type = {.kind = TAIN_STRING}, .nullable = true}};
     static tain_field inner[1] = {{.name = "z", .type = {.kind = TAIN_INT64}, .nullable = true}};
     static tain_field element[1] = {{.name = "element", .type = {.kind = TAIN_STRING}, .nullable = true}};
-    static tain_field parts[4] = {{.name = "x", .type = {.kind = TAIN_INT32}, .nullable = true},
-                                  {.name = "m", .type = {.kind = TAIN_MAP, .child_count = 2, .children = kv}, .nullable = true},
-                                  {.name = "in", .type = {.kind = TAIN_STRUCT, .child_count = 1, .children = inner}, .nullable = true},
-                                  {.name = "l", .type = {.kind = TAIN_LIST, .child_count = 1, .children = element}, .nullable = true}};
+    static tain_field parts[4] = {
+        {.name = "x", .type = {.kind = TAIN_INT32}, .nullable = true},
+        {.name = "m", .type = {.kind = TAIN_MAP, .child_count = 2, .children = kv}, .nullable = true},
+        {.name = "in", .type = {.kind = TAIN_STRUCT, .child_count = 1, .children = inner}, .nullable = true},
+        {.name = "l", .type = {.kind = TAIN_LIST, .child_count = 1, .children = element}, .nullable = true}};
     TAIN_AUTO(tain_store_close) tain_store *store = disk();
     TAIN_AUTO(tain_schema_free) tain_schema *s = tain_schema_new();
     tain_schema_add(s, "s", (tain_type){.kind = TAIN_STRUCT, .child_count = 4, .children = parts});
     tain_batch b;
     tain_batch_init(&b, s);
-    tain_column *top = &b.columns[0], *x = &top->children[0], *m = &top->children[1], *in = &top->children[2], *l = &top->children[3];
+    tain_column *top = &b.columns[0], *x = &top->children[0], *m = &top->children[1], *in = &top->children[2],
+                *l = &top->children[3];
     /* a null; a struct of nulls; one with empty and one with full contents */
     tain_column_append_null(top);
     for (int k = 0; k < 4; k++) tain_column_append_null(&top->children[k]);
@@ -106,7 +109,10 @@ static void nested_values_are_understood(void **state)
     write_file(store, "nested.parquet", &b, NULL, &sum);
     assert_int_equal(sum.columns[0].null_count, 1);
     tain_parquet_summary_done(&sum);
-    assert_answer(query(*state, "select string_agg(coalesce(s::varchar, 'null'), ' | ' order by file_row_number) from read_parquet('%s/nested.parquet', file_row_number = true)", folder),
+    assert_answer(query(*state,
+                        "select string_agg(coalesce(s::varchar, 'null'), ' | ' order by file_row_number) from "
+                        "read_parquet('%s/nested.parquet', file_row_number = true)",
+                        folder),
                   "null | {'x': NULL, 'm': NULL, 'in': NULL, 'l': NULL} | {'x': 7, 'm': {}, 'in': {'z': NULL}, 'l': []} | "
                   "{'x': 8, 'm': {a=1, b=NULL}, 'in': {'z': 9}, 'l': [NULL, x]}");
     tain_batch_done(&b);
@@ -115,7 +121,8 @@ static void nested_values_are_understood(void **state)
 static const char *literal_type(const tain_type *t)
 {
     static char text[100];
-    static const char *const names[] = {"boolean", "tinyint", "smallint", "integer", "bigint", "float", "double", NULL, "varchar", "blob", "date", "timestamptz", "timestamp"};
+    static const char *const names[] = {"boolean", "tinyint", "smallint", "integer", "bigint",      "float",    "double",
+                                        NULL,      "varchar", "blob",     "date",    "timestamptz", "timestamp"};
     if (t->kind == TAIN_DECIMAL) snprintf(text, sizeof text, "decimal(%d,%d)", t->precision, t->scale);
     else snprintf(text, sizeof text, "%s", names[t->kind]);
     return text;
@@ -128,7 +135,9 @@ static void assert_same_in(engine *e, const char *file, const tain_batch *b, siz
     for (size_t i = 0; i < b->rows; i += 1 + b->rows / 50) {
         TAIN_AUTO(tain_buffer_done) tain_buffer text = {0}, quoted = {0};
         if (tain_column_is_null(c, i)) {
-            assert_answer(query(e, "select c%zu from read_parquet('%s/%s', file_row_number = true) where file_row_number = %zu", column, folder, file, i), "NULL");
+            assert_answer(query(e, "select c%zu from read_parquet('%s/%s', file_row_number = true) where file_row_number = %zu",
+                                column, folder, file, i),
+                          "NULL");
             continue;
         }
         tain_column_text(c, i, &text);
@@ -138,8 +147,10 @@ static void assert_same_in(engine *e, const char *file, const tain_batch *b, siz
             if (text.data[k] == '\'') tain_buffer_append_u8(&quoted, '\'');
             tain_buffer_append_u8(&quoted, text.data[k]);
         }
-        assert_answer(query(e, "select c%zu is not distinct from '%s'::%s from read_parquet('%s/%s', file_row_number = true) where file_row_number = %zu", column,
-                            tain_buffer_cstr(&quoted), literal_type(&c->type), folder, file, i),
+        assert_answer(query(e,
+                            "select c%zu is not distinct from '%s'::%s from read_parquet('%s/%s', file_row_number = true) where "
+                            "file_row_number = %zu",
+                            column, tain_buffer_cstr(&quoted), literal_type(&c->type), folder, file, i),
                       "true");
     }
 }
@@ -164,7 +175,8 @@ static void all_types_are_understood(void **state)
         for (; n < sizeof shapes / sizeof *shapes; n++) {
             char name[32];
             snprintf(name, sizeof name, "c%zu", n);
-            tain_type type = n > TAIN_TIMESTAMP_NTZ || n == TAIN_DECIMAL ? tain_type_decimal(1 + (unsigned)random_below(38), 1) : tain_type_of((tain_kind)n);
+            tain_type type = n > TAIN_TIMESTAMP_NTZ || n == TAIN_DECIMAL ? tain_type_decimal(1 + (unsigned)random_below(38), 1)
+                                                                         : tain_type_of((tain_kind)n);
             tain_schema_add(s, name, type);
             shapes[n] = random_shape_new();
             if (shapes[n].longest > 40) shapes[n].longest = 40;
@@ -185,7 +197,8 @@ static void all_types_are_understood(void **state)
 /* What DuckDB selects and what we read are the same text. */
 static void its_files_are_read(void **state)
 {
-    static const char *const options[] = {"compression snappy", "compression zstd, row_group_size 2048", "compression uncompressed", "compression snappy, parquet_version v2"};
+    static const char *const options[] = {"compression snappy", "compression zstd, row_group_size 2048",
+                                          "compression uncompressed", "compression snappy, parquet_version v2"};
     enum { N = 5000 };
     for (size_t k = 0; k < sizeof options / sizeof *options; k++) {
         TAIN_AUTO(tain_store_close) tain_store *store = disk();
@@ -194,9 +207,12 @@ static void its_files_are_read(void **state)
         tain_error err;
         tain_batch out, one;
         tain_free(query(*state,
-                        "copy (select i::integer i, case when i %% 3 = 0 then null else i * 1000000007 end::bigint b, ('text ' || i %% 40) s, i / 7.0::double d, "
-                        "(i * 1.25)::decimal(9,2) m, (i * 1.25)::decimal(30,2) w, date '2000-01-01' + i::integer dt, timestamp '2000-01-01 00:00:00.000001' + interval (i) second ts, "
-                        "i %% 5 = 0 t, i::smallint sm, case when i %% 11 = 0 then null else [i::integer, null, i::integer + 1][:i %% 4] end l from range(%d) r(i)) "
+                        "copy (select i::integer i, case when i %% 3 = 0 then null else i * 1000000007 end::bigint b, ('text ' "
+                        "|| i %% 40) s, i / 7.0::double d, "
+                        "(i * 1.25)::decimal(9,2) m, (i * 1.25)::decimal(30,2) w, date '2000-01-01' + i::integer dt, timestamp "
+                        "'2000-01-01 00:00:00.000001' + interval (i) second ts, "
+                        "i %% 5 = 0 t, i::smallint sm, case when i %% 11 = 0 then null else [i::integer, null, i::integer + "
+                        "1][:i %% 4] end l from range(%d) r(i)) "
                         "to '%s/theirs.parquet' (format parquet, %s)",
                         N, folder, options[k]));
         tain_schema_add(want, "i", tain_type_of(TAIN_INT32));
@@ -244,7 +260,8 @@ static void its_files_are_read(void **state)
                 }
             }
             for (size_t c = 0; c < want->count; c++)
-                for (size_t i = 0; i < 3; i++) assert_same_value(&out.columns[c], (size_t[]){0, 4097, 4998}[i], &one.columns[c], i, "theirs");
+                for (size_t i = 0; i < 3; i++)
+                    assert_same_value(&out.columns[c], (size_t[]){0, 4097, 4998}[i], &one.columns[c], i, "theirs");
         }
         tain_batch_done(&out);
         tain_batch_done(&one);

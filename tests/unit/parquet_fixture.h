@@ -28,7 +28,8 @@ static inline tain_store *memory_store(void)
 }
 
 /* Writes b in pieces of random size, partly by row numbers. */
-static inline void write_file(tain_store *store, const char *key, const tain_batch *b, const tain_parquet_options *options, tain_parquet_summary *ret)
+static inline void write_file(tain_store *store, const char *key, const tain_batch *b, const tain_parquet_options *options,
+                              tain_parquet_summary *ret)
 {
     tain_upload         *upload = NULL;
     tain_error           err;
@@ -57,7 +58,8 @@ static inline void write_file(tain_store *store, const char *key, const tain_bat
 static inline tain_parquet_options random_options(void)
 {
     static const tain_codec codecs[] = {TAIN_CODEC_NONE, TAIN_CODEC_SNAPPY, TAIN_CODEC_ZSTD};
-    static const size_t     rows[] = {1, 7, 100, 1000, 20000}, groups[] = {5, 64, 1000, 3000, 1 << 20}, bytes[] = {1, 100, 4096, 1 << 20}, dictionaries[] = {0, 64, 2000, 1 << 20};
+    static const size_t     rows[] = {1, 7, 100, 1000, 20000}, groups[] = {5, 64, 1000, 3000, 1 << 20},
+                        bytes[] = {1, 100, 4096, 1 << 20}, dictionaries[] = {0, 64, 2000, 1 << 20};
     tain_parquet_options o = tain_parquet_defaults();
     o.codec = codecs[random_below(3)];
     o.page_rows = rows[random_below(5)];
@@ -75,8 +77,8 @@ static inline void assert_same_value(const tain_column *a, size_t i, const tain_
     tain_column_text(a, i, &x);
     tain_column_text(b, j, &y);
     tain_type_name(&a->type, &type);
-    fail_msg("%s %s: row %zu is %s%s, %zu is %s%s", what, tain_buffer_cstr(&type), i, tain_buffer_cstr(&x), tain_column_is_null(a, i) ? " (null)" : "", j,
-             tain_buffer_cstr(&y), tain_column_is_null(b, j) ? " (null)" : "");
+    fail_msg("%s %s: row %zu is %s%s, %zu is %s%s", what, tain_buffer_cstr(&type), i, tain_buffer_cstr(&x),
+             tain_column_is_null(a, i) ? " (null)" : "", j, tain_buffer_cstr(&y), tain_column_is_null(b, j) ? " (null)" : "");
 }
 
 #endif

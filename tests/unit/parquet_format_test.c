@@ -286,13 +286,15 @@ static void the_page_index_tells_where_and_what_pages_are(void **state)
         assert_int_equal(find_int(stats, 3), PAGE);
         int64_t        first_page = find_int(meta, 9);
         tain_thrift_in column_index = in_file(&file, find_int(chunk, 6)), offset_index = in_file(&file, find_int(chunk, 4));
-        tain_thrift_in nulls = in_list(column_index, 1, 0, &n), mins = in_list(column_index, 2, 0, &n), maxs = in_list(column_index, 3, 0, &n);
+        tain_thrift_in nulls = in_list(column_index, 1, 0, &n), mins = in_list(column_index, 2, 0, &n),
+                       maxs = in_list(column_index, 3, 0, &n);
         tain_thrift_in null_counts = in_list(column_index, 5, 0, &n);
         assert_int_equal(n, 6);
         assert_int_equal(find_int(column_index, 4), 1); /* ascending */
         int64_t at = first_page;
         for (size_t p = 0; p < n; p++) {
-            int64_t first = (int64_t)(g * GROUP + p * PAGE), last = (p + 1) * PAGE < GROUP ? first + PAGE - 1 : (int64_t)((g + 1) * GROUP) - 1;
+            int64_t first = (int64_t)(g * GROUP + p * PAGE),
+                    last = (p + 1) * PAGE < GROUP ? first + PAGE - 1 : (int64_t)((g + 1) * GROUP) - 1;
             tain_thrift_in place = in_list(offset_index, 1, p, &chunks);
             assert_int_equal(find_int(place, 1), at);
             assert_int_equal(find_int(place, 3), p * PAGE);

@@ -146,9 +146,14 @@ static tain_status read_as(const tain_batch *b, tain_type type, tain_batch *out,
 
 static void numbers_widen_without_loss_or_not_at_all(void **state)
 {
-    static const struct { tain_kind from, to; tain_status status; } cases[] = {
-        {TAIN_INT32, TAIN_INT64, TAIN_OK}, {TAIN_INT64, TAIN_INT32, TAIN_OK}, {TAIN_INT64, TAIN_INT8, TAIN_E_CORRUPT},
-        {TAIN_INT32, TAIN_STRING, TAIN_E_UNSUPPORTED}, {TAIN_TIMESTAMP, TAIN_INT64, TAIN_E_UNSUPPORTED}, {TAIN_TIMESTAMP, TAIN_TIMESTAMP_NTZ, TAIN_OK},
+    static const struct { tain_kind from, to; tain_status status;
+    } cases[] = {
+        {TAIN_INT32, TAIN_INT64, TAIN_OK},
+        {TAIN_INT64, TAIN_INT32, TAIN_OK},
+        {TAIN_INT64, TAIN_INT8, TAIN_E_CORRUPT},
+        {TAIN_INT32, TAIN_STRING, TAIN_E_UNSUPPORTED},
+        {TAIN_TIMESTAMP, TAIN_INT64, TAIN_E_UNSUPPORTED},
+        {TAIN_TIMESTAMP, TAIN_TIMESTAMP_NTZ, TAIN_OK},
     };
     random_begin("numbers_widen_without_loss_or_not_at_all");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
