@@ -122,7 +122,7 @@ typedef struct tain_source_ops {
     tain_status (*remove)(tain_source *s, void (*say)(const char *line), tain_error *err);
 
     /* Fixes one consistent content of those tables; *ret_position is exactly its place in the stream. Readers opened
-     * until snapshot_end see it. */
+     * until snapshot_end see it. A table may have other columns or another key after it (wider, for values just found). */
     tain_status (*snapshot_begin)(tain_source *s, tain_source_table **tables, size_t n, tain_position *ret_position, tain_error *err);
     /* Cuts a table into chunks of about `rows` rows. Caller frees *ret. An empty table may have no chunk. */
     tain_status (*snapshot_plan)(tain_source *s, tain_source_table *table, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err);
@@ -163,7 +163,7 @@ bool tain_source_selects(const tain_source_options *options, const char *schema,
 
 /* For drivers: tables and findings. */
 tain_source_table *tain_source_table_new(const char *schema, const char *name, const char *identity);
-void               tain_source_table_free(tain_source_table *t);
+void               tain_source_table_free(tain_source_table *t); /* with all it points to, columns too; accepts NULL */
 /* Adds a finding (formatted message) and raises the verdict. column NULL: the table. remedy may be NULL. */
 void tain_source_table_find(tain_source_table *t, tain_verdict level, const char *code, const char *column, const char *remedy,
                             const char *format, ...) __attribute__((format(printf, 6, 7)));

@@ -157,6 +157,7 @@ typedef struct making {
     void (*say)(const char *);
     tain_map          triggers, tables; /* ours that are there and not yet found to be wanted */
     int64_t           next_id;
+    int64_t           mark;             /* seq of our row in the log, 0: none */
     size_t            made;             /* triggers, of the table at hand */
     bool              changed;
 } making;
@@ -183,9 +184,11 @@ static tain_status make_log(making *m, bool *fresh, tain_error *err)
 /* A row of our own: makes positions grow even over a file that was restored to an older state and is loaded again. */
 static tain_status mark(making *m, tain_error *err)
 {
+    TAIN_TRY(tain_sqlite_runf(m->c, err, "INSERT INTO main.\"%s$log\"(seq, tbl, at) SELECT max(ifnull(max(seq), 0) + 1, %lld), 0, julianday('now') FROM main.\"%s$log\"",
+                              m->s->prefix, (long long)tain_now(), m->s->prefix));
+    m->mark = sqlite3_last_insert_rowid(m->c->db);
     m->s->marked = true;
-    return tain_sqlite_runf(m->c, err, "INSERT INTO main.\"%s$log\"(seq, tbl, at) SELECT max(ifnull(max(seq), 0) + 1, %lld), 0, julianday('now') FROM main.\"%s$log\"",
-                            m->s->prefix, (long long)tain_now(), m->s->prefix);
+    return TAIN_OK;
 }
 
 static tain_status widen_log(making *m, size_t keys, tain_error *err)
@@ -338,17 +341,41 @@ static tain_status still_as_looked_at(making *m, bool *ret, tain_error *err)
     return TAIN_OK;
 }
 
+static tain_status version_of(const making *m, int64_t *ret, tain_error *err)
+{
+    return tain_sqlite_number(&m->s->db, "PRAGMA main.data_version", -1, ret, err);
+}
+
+/* What was found out about values before our transaction, in which nobody else could write, still holds after it if the
+ * newest change in the log is our own. */
+static tain_status carry_scans(making *m, int64_t before, tain_error *err)
+{
+    tain_position at;
+    int64_t after, last;
+    tain_time time;
+    TAIN_TRY(tain_sqlite_run(&m->s->db, "BEGIN", err));
+    tain_status st = tain_sqlite_log_end(m->s, &m->s->db, &at, &last, &time, err);
+    if (st == TAIN_OK) st = version_of(m, &after, err);
+    tain_sqlite_rollback(&m->s->db);
+    for (size_t i = 0; i < m->s->table_count && st == TAIN_OK && last == m->mark; i++) {
+        tain_sqlite_table *t = m->s->tables[i];
+        if (before >= 0 && t->scanned == before && tain_sqlite_is_live(t)) t->scanned = after;
+    }
+    return st;
+}
+
 static tain_status make_in_transaction(making *m, bool *fresh, bool *done, tain_error *err)
 {
     TAIN_TRY(tain_sqlite_run(m->c, "BEGIN IMMEDIATE", err));
     TAIN_TRY(still_as_looked_at(m, done, err));
     if (!*done) return TAIN_OK;
-    int64_t version;
+    int64_t schema, before;
+    TAIN_TRY(version_of(m, &before, err));
     TAIN_TRY(make_all(m, fresh, err));
-    TAIN_TRY(tain_sqlite_number(m->c, "PRAGMA main.schema_version", 0, &version, err));
+    TAIN_TRY(tain_sqlite_number(m->c, "PRAGMA main.schema_version", 0, &schema, err));
     TAIN_TRY(tain_sqlite_run(m->c, "COMMIT", err));
-    m->s->schema_version = version;
-    return TAIN_OK;
+    m->s->schema_version = schema;
+    return m->mark ? carry_scans(m, before, err) : TAIN_OK;
 }
 
 static tain_status try_install(tain_sqlite *s, void (*say)(const char *), bool *fresh, bool *done, tain_error *err)
