@@ -206,6 +206,43 @@ static void test_rows_replaced_before_the_index_was_noticed(void **state)
     assert_content(f, "t", "2,2\n4,1\n");
 }
 
+/* SQLite goes through all triggers at every ALTER: ours must never be what it stumbles over. */
+static void test_alter_beside_every_kind_of_trigger(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, mail TEXT, gone INT, n INT UNIQUE, extra INT); CREATE UNIQUE INDEX tm ON t(lower(mail)) WHERE gone = 0");
+    sql(f, "CREATE TABLE k(a INT UNIQUE, b TEXT); CREATE TABLE w(a TEXT COLLATE NOCASE PRIMARY KEY, b INT UNIQUE, c INT) WITHOUT ROWID; CREATE TABLE x(a PRIMARY KEY, b INT)");
+    sql(f, "INSERT INTO t VALUES(1, 'A', 0, 1, 1), (2, 'b', 0, 2, 2); INSERT INTO k VALUES(1, 'x'); INSERT INTO w VALUES('a', 1, 1); INSERT INTO x VALUES(NULL, 1), ('y', 2)");
+    begin(f);
+    sql(f, "ALTER TABLE t DROP COLUMN extra; ALTER TABLE t RENAME COLUMN gone TO away; ALTER TABLE t RENAME COLUMN mail TO post; ALTER TABLE w DROP COLUMN c");
+    sql(f, "ALTER TABLE w RENAME COLUMN a TO z; ALTER TABLE k RENAME COLUMN a TO z; ALTER TABLE x RENAME COLUMN a TO z; ALTER TABLE k ADD COLUMN c INT");
+    sql(f, "REPLACE INTO t VALUES(5, 'a', 0, 2); REPLACE INTO k VALUES(1, 'q', 1); REPLACE INTO w VALUES('A', 5); REPLACE INTO x VALUES('y', 9)");
+    catch_up(f);
+    sql(f, "REPLACE INTO t VALUES(6, 'A', 0, 9); REPLACE INTO k VALUES(1, 'r', 2); REPLACE INTO w VALUES('b', 5); REPLACE INTO x VALUES('y', 3)");
+    catch_up(f);
+    const char *const tables[] = {"t", "k", "w", "x"};
+    for (size_t i = 0; i < 4; i++) assert_same(f, tables[i]);
+    sql(f, "ALTER TABLE t RENAME TO t2; ALTER TABLE k RENAME TO k2; ALTER TABLE w RENAME TO w2; ALTER TABLE x RENAME TO x2");
+    catch_up(f);
+    sql(f, "REPLACE INTO t2 VALUES(7, 'a', 0, 9); REPLACE INTO k2 VALUES(1, 's', 2); REPLACE INTO w2 VALUES('B', 5); REPLACE INTO x2 VALUES('y', 4)");
+    catch_up(f);
+    const char *const renamed[] = {"t2", "k2", "w2", "x2"};
+    for (size_t i = 0; i < 4; i++) assert_same(f, renamed[i]);
+}
+
+static void test_writers_with_untrusted_schema(void **state)
+{
+    fixture *f = *state;
+    sql(f, "PRAGMA trusted_schema = OFF; CREATE TABLE t(id INTEGER PRIMARY KEY, u TEXT UNIQUE); CREATE TABLE k(a INT UNIQUE)");
+    begin(f);
+    sql(f, "INSERT INTO t VALUES(1, 'a'); REPLACE INTO t VALUES(2, 'a'); INSERT INTO k VALUES(1); REPLACE INTO k VALUES(1)");
+    assert_int_equal(sqlite3_last_insert_rowid(f->writer), 2);
+    assert_int_equal(sqlite3_changes(f->writer), 1);
+    catch_up(f);
+    assert_same(f, "t");
+    assert_same(f, "k");
+}
+
 /* --- tables -------------------------------------------------------------------------------------------------------- */
 
 static void test_tables_come_and_go(void **state)
@@ -315,6 +352,7 @@ int main(void)
         T(test_remove_leaves_the_schema_as_it_was), T(test_prepare_says_what_it_makes_once), T(test_two_mirrors_of_one_file), T(test_lost_trigger_reloads),
         T(test_column_added), T(test_column_added_is_told_again_until_confirmed), T(test_other_changes_reload), T(test_column_added_to_keyless_table_reloads),
         T(test_rename_of_keyless_column), T(test_unique_index_added_and_dropped), T(test_rows_replaced_before_the_index_was_noticed),
+        T(test_alter_beside_every_kind_of_trigger), T(test_writers_with_untrusted_schema),
         T(test_tables_come_and_go), T(test_table_renamed), T(test_selection), T(test_views_and_virtual_tables),
         T(test_table_that_only_its_application_can_read), T(test_odd_names),
     };

@@ -399,8 +399,11 @@ static void clear_news(tain_sqlite *s)
 tain_status tain_sqlite_install(tain_sqlite *s, void (*say)(const char *), bool *ret_fresh, tain_error *err)
 {
     bool done = false, fresh = false;
-    TAIN_TRY(tain_sqlite_open_log(s, err));
-    for (int i = 0; i < TRIES && !done; i++) TAIN_TRY(try_install(s, say, &fresh, &done, err));
+    tain_status st = tain_sqlite_open_log(s, err);
+    s->log.cancelled = &s->cancelled; /* may wait long for a writer; what a stopping mirror writes last may not be cancelled */
+    for (int i = 0; i < TRIES && st == TAIN_OK && !done; i++) st = try_install(s, say, &fresh, &done, err);
+    s->log.cancelled = NULL;
+    TAIN_TRY(st);
     if (!done) return tain_fail(err, TAIN_E_BUSY, "%s: its schema keeps changing", s->path);
     if (fresh) clear_news(s);
     *ret_fresh = fresh;
