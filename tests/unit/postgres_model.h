@@ -283,7 +283,7 @@ static inline void model_done(model *m)
 
 /* --- loading from a snapshot ------------------------------------------------------------------------------------------- */
 
-static inline tain_status model_rows(void *ctx, const tain_batch *batch, tain_error *err)
+static inline tain_status model_rows(void *ctx, tain_batch *batch, tain_error *err)
 {
     for (size_t i = 0; i < batch->rows; i++) model_put(ctx, model_row_at(batch, i));
     return TAIN_OK;
@@ -332,6 +332,7 @@ static inline tain_position model_load(model *m, tain_source *s, int64_t rows)
         model_read(mt, s, rows);
     }
     must(s->ops->snapshot_end(s, err));
+    m->position = position;
     return position;
 }
 

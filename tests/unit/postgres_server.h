@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,6 +50,7 @@ static inline pid_t server_spawn(const server *s, char *const *arguments)
     snprintf(path, sizeof path, "%s/%s", s->bin, arguments[0]);
     snprintf(log, sizeof log, "%s/log", s->dir);
     if (getuid() == 0 && (setgroups(0, NULL) || setgid(s->gid) || setuid(s->uid))) _exit(126);
+    prctl(PR_SET_PDEATHSIG, SIGQUIT); /* a test that crashes leaves no server behind */
     if (!freopen(log, "a", stdout) || dup2(1, 2) < 0 || chdir(s->dir)) _exit(126);
     execv(path, arguments);
     _exit(127);

@@ -73,7 +73,7 @@ static tain_status create_publication(tain_pg_source *s, void (*say)(const char 
 
 static bool may_add(const tain_pg_source *s, const tain_pg_table *t)
 {
-    return may_be_published(t) && !t->published && !t->failed && (s->server.super || (s->server.owns_publication && t->owned));
+    return may_be_published(t) && !t->published && (s->server.super || (s->server.owns_publication && t->owned));
 }
 
 tain_status tain_pg_publish_more(tain_pg_source *s, void (*say)(const char *), tain_error *err)

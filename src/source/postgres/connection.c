@@ -190,7 +190,7 @@ static bool connect_sqlstate(const char *text, char out[static 6], const char **
     for (const char *p = strchr(text, ':'); p; p = strchr(p + 1, ':')) {
         const char *s = p + 1 + strspn(p + 1, " ");
         size_t n = strspn(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-        if (n != 5 || s[5] != ':' || s == p + 1) continue;
+        if (n != 5 || s[5] != ':' || strcspn(s, "0123456789") >= n) continue; /* FATAL: has five letters, too */
         memcpy(out, s, 5);
         out[5] = 0;
         *ret_message = s + 6;

@@ -6,20 +6,14 @@
 enum { BATCH_ROWS = 16384, BATCH_BYTES = 8 << 20 };
 static const uint8_t signature[11] = "PGCOPY\n\377\r\n";
 
-/* The receiver of a batch may exchange it. */
-static void point_at_batch(tain_pg_copy *c)
-{
-    for (size_t i = 0; i < c->batch.schema->count; i++) c->columns[i].out = &c->batch.columns[i];
-}
-
 void tain_pg_copy_init(tain_pg_copy *c, tain_source_table *table, const tain_schema *schema, const tain_pg_codec *const *codecs,
                        const tain_rows_sink *sink)
 {
     *c = (tain_pg_copy){.table = table, .sink = sink};
     tain_batch_init(&c->batch, schema);
     c->columns = tain_alloc((schema->count + 1) * sizeof *c->columns);
-    for (size_t i = 0; i < schema->count; i++) c->columns[i] = (tain_pg_copy_column){.decode = codecs[i]->copy, .codec = codecs[i]};
-    point_at_batch(c);
+    for (size_t i = 0; i < schema->count; i++)
+        c->columns[i] = (tain_pg_copy_column){codecs[i]->copy, codecs[i], &c->batch.columns[i]};
 }
 
 void tain_pg_copy_done(tain_pg_copy *c)
@@ -35,7 +29,6 @@ static tain_status flush(tain_pg_copy *c, tain_error *err)
     if (c->batch.rows == 0) return TAIN_OK;
     TAIN_TRY(c->sink->rows(c->sink->ctx, &c->batch, err));
     tain_batch_clear(&c->batch);
-    point_at_batch(c);
     c->bytes = 0;
     return TAIN_OK;
 }

@@ -143,6 +143,16 @@ tain_status tain_pg_adopt_now(tain_pg_source *s, tain_pg_table *t, tain_error *e
     return adopt_if_new(s, t, &ignored, err);
 }
 
+tain_status tain_pg_renew(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    tain_pg_now now;
+    TAIN_TRY(tain_pg_catalog_now(s, t, &now, err));
+    if (now.there) adopt(s, t, &now, !tain_schema_equal(t->shape->schema, now.shape->schema));
+    tain_pg_now_done(&now);
+    if (t->kind == 'p') tain_pg_leaves_watch(t);
+    return TAIN_OK;
+}
+
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err)
 {
     tain_sink *sink = s->stream->decoder.sink;

@@ -32,6 +32,8 @@ struct tain_pg_stream {
 tain_status tain_pg_resolve(void *ctx /* tain_pg_source */, tain_pg_relation *r, tain_error *err);
 /* What the catalog says of a table now becomes true for it, between transactions. */
 tain_status tain_pg_adopt_now(tain_pg_source *s, tain_pg_table *t, tain_error *err);
+/* The same for a table that nobody follows yet: the sink is not told. */
+tain_status tain_pg_renew(tain_pg_source *s, tain_pg_table *t, tain_error *err);
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err);
 /* watch.c: what no message tells: tables that come, go, change without rows, partitions that move. Between transactions. */
 tain_status tain_pg_watch(tain_pg_source *s, tain_error *err);

@@ -114,6 +114,7 @@ static tain_status give_up(tain_pg_source *s, tain_pg_table *t, const tain_findi
     tain_sink *sink = s->stream->decoder.sink;
     t->taken = false;
     t->failed = true;
+    t->due = TAIN_PG_DUE_NOTHING;
     s->stream->restart = true;
     (void)!tain_pg_unpublish(s, t, NULL);
     return sink->failed(sink, t->pub, f->message, f->remedy, err);
@@ -122,6 +123,7 @@ static tain_status give_up(tain_pg_source *s, tain_pg_table *t, const tain_findi
 static tain_status take_in(tain_pg_source *s, tain_pg_table *t, tain_error *err)
 {
     tain_sink *sink = s->stream->decoder.sink;
+    TAIN_TRY(tain_pg_renew(s, t, err));
     t->taken = true;
     t->failed = false;
     s->stream->restart = true; /* what the stream said of it so far was passed over */
