@@ -218,6 +218,7 @@ static tain_status fail_connect(tain_pg_conn *c, tain_error *err)
         add_remedy(c, "28P01", err);
         return TAIN_E_AUTH;
     }
+    if (strncmp(line, "invalid ", 8) == 0) return tain_fail(err, TAIN_E_INVALID, "PostgreSQL at %s: %s", c->target->where, line);
     (void)tain_fail(err, TAIN_E_UNAVAILABLE, "PostgreSQL at %s does not answer: %s", c->target->where, line);
     tain_error_remedy(err, "check host and port, and that the server is up and listens there");
     return TAIN_E_UNAVAILABLE;
