@@ -63,6 +63,40 @@ def test_postgres_killed_at_every_point(folder):
         assert must <= reached, f"never reached: {sorted(must - reached)}"
 
 
+def test_postgres_killed_in_upkeep(folder):
+    """Points that are passed only after many epochs: merging files, checkpoints, index runs and their merging."""
+    rng = random.Random(SEED + 3)
+    points = [p for p in POINTS if p.startswith(("merge.", "index.")) or p == "delta.checkpoint"]
+    print(f"  seed {SEED + 3}, {', '.join(points)}")
+    with Postgres(folder) as pg:
+        setup(pg)
+        lake = os.path.join(folder, "lake")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        script = os.path.join(folder, "load.sql")
+        open(script, "w").write("\\set k random(1000, 1000000000)\n\\set a random(1, 400)\nbegin;\n"
+                                "update left_side set n = n - 1 where id = :a;\nupdate right_side set n = n + 1 where id = :a;\n"
+                                "insert into left_side select :k + i, 1, 'x' from generate_series(1, 300) i on conflict do nothing;\n"
+                                "insert into right_side select :k + i, -1, 'x' from generate_series(1, 300) i on conflict do nothing;\ncommit;\n")
+        reached = set()
+        for point in points:
+            with Background("mirror", pg.url(), lake, "--freshness", "0ms", env={"TAIN_FAULT": point}) as m:
+                load = pg.pgbench("-n", "-f", script, "-c", "1", "-R", "60", "-T", "120")
+                try:
+                    code = m.process.wait(60)
+                    assert code == -signal.SIGKILL, m.output()
+                    reached.add(point)
+                except subprocess.TimeoutExpired:
+                    pass
+                finally:
+                    load.terminate()
+                    load.wait()
+            tain("mirror", pg.url(), lake, "--once", check=0)
+            assert_same_as_postgres(pg, lake, "public.left_side", "public.right_side")
+        print(f"  died at {', '.join(sorted(reached))}")
+        assert reached >= {"merge.written", "merge.committed", "delta.checkpoint", "index.run_written"}, reached
+        assert_sums_agree(lake, 20)
+
+
 def test_postgres_killed_at_any_moment_under_load(folder):
     rng = random.Random(SEED + 1)
     print(f"  seed {SEED + 1}, {ROUNDS} rounds")
