@@ -11,12 +11,14 @@ static json_t *json_of_int(int64_t v)
     return json_string(text);
 }
 
-json_t *tain_epoch_info(const tain_table *t, const tain_position *position, int64_t epoch, tain_time source_time)
+json_t *tain_epoch_info(const tain_table *t, const tain_position *position, int64_t epoch, const tain_part *part)
 {
     json_t *tain = json_pack("{s:s,s:I,s:I,s:I}", "position", position->text, "epoch", (json_int_t)epoch, "rowsProcessed",
                              (json_int_t)(t->rows_processed + t->pending.rows), "bytesProcessed",
                              (json_int_t)(t->bytes_processed + t->pending.bytes));
-    if (source_time) json_object_set_new(tain, "sourceCommitTime", json_integer(source_time));
+    if (part && part->source_time) json_object_set_new(tain, "sourceCommitTime", json_integer(part->source_time));
+    if (part) json_object_set_new(tain, "receivedTime", json_integer(part->received));
+    if (t->source && t->source->identity[0]) json_object_set_new(tain, "identity", json_string(t->source->identity));
     return json_pack("{s:o}", "tain", tain);
 }
 
@@ -92,7 +94,7 @@ static tain_status write_commit(const table_commit *tc, tain_error *err)
     for (size_t i = 0; i < p->delete_count; i++)
         deletes[i] = (struct tain_dv_change){.file = p->deletes[i].file, .rows = p->deletes[i].rows};
     size_t remove_count = p->truncated ? live_files(t, &removes) : 0;
-    json_t *metrics = metrics_of(p), *info = tain_epoch_info(t, &tc->part->position, tc->epoch, tc->part->source_time);
+    json_t *metrics = metrics_of(p), *info = tain_epoch_info(t, &tc->part->position, tc->epoch, tc->part);
     tain_delta_commit c = {
         .operation = operation_of(p), .metrics = metrics, .info = info, .app_id = t->app_id, .app_version = tc->epoch,
         .schema = p->schema, .adds = p->adds, .add_count = p->add_count, .removes = removes, .remove_count = remove_count,
@@ -195,6 +197,28 @@ static tain_status commit_tables(tain_mirror *m, const tain_part *part, int64_t 
     return st;
 }
 
+static bool is_apart(const tain_table *t)
+{
+    tain_table_status s = t->status;
+    return s == TAIN_TABLE_RESEEDING || s == TAIN_TABLE_STOPPED || s == TAIN_TABLE_FAILED;
+}
+
+/* A table that is passed by lacks what comes from here on; a restart must know. */
+static json_t *list_apart(tain_mirror *m)
+{
+    json_t *apart = NULL;
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (!is_apart(t)) continue;
+        if (!apart) apart = json_object();
+        pthread_mutex_lock(&t->lock);
+        json_object_set_new(apart, t->name, json_pack("{s:s,s:s,s:s}", "status", tain_table_status_name(t->status), "reason", t->reason,
+                                                      "remedy", t->remedy));
+        pthread_mutex_unlock(&t->lock);
+    }
+    return apart;
+}
+
 static tain_status record(tain_mirror *m, const tain_part *part, int64_t number, tain_error *err)
 {
     tain_epoch e = {.number = number, .position = part->position, .source_time = part->source_time};
@@ -204,7 +228,9 @@ static tain_status record(tain_mirror *m, const tain_part *part, int64_t number,
         if (t->announced || !t->delta || tain_position_compare(&t->have, &part->position) > 0) continue;
         e.tables[e.table_count++] = (tain_epoch_table){.name = t->name, .version = tain_delta_version(t->delta), .rows = t->rows_live};
     }
+    e.apart = list_apart(m);
     tain_status st = tain_lake_write_epoch(m->lake, &e, err);
+    json_decref(e.apart);
     if (st == TAIN_OK) {
         tain_fault(TAIN_FAULT_EPOCH_RECORDED);
         for (size_t i = 0; i < m->table_count; i++) {

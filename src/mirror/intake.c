@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 
-enum { LOOK_EVERY = 64 /* rows between two looks at the size */ };
+enum {
+    LOOK_EVERY = 64,       /* rows between two looks at the size */
+    EARLY_PIECE = 4 << 20, /* bytes worth handing over inside a transaction when the writer has nothing to do */
+};
 
 static tain_intake *of(tain_sink *sink)
 {
@@ -71,15 +74,18 @@ static tain_status give(tain_intake *in, bool final, tain_error *err)
     p->final = final;
     p->position = in->position;
     p->source_time = in->source_time;
+    p->received = tain_now();
     in->part = NULL;
     in->given = !final;
     in->last_cut = tain_monotonic();
     return tain_writer_give(in->mirror, p, err);
 }
 
+/* A large transaction is applied while the rest of it comes in. */
 static void look_at_size(tain_intake *in)
 {
-    if (!in->part || part_bytes(in->part) < in->budget) return;
+    size_t bytes = in->part ? part_bytes(in->part) : 0;
+    if (bytes < in->budget && (bytes < EARLY_PIECE || !tain_writer_idle(in->mirror))) return;
     if (give(in, false, &in->error) != TAIN_OK) in->trouble = in->error.code;
 }
 
@@ -88,16 +94,21 @@ tain_status tain_intake_cut(tain_intake *in, tain_error *err)
     return give(in, true, err);
 }
 
+bool tain_intake_is_whole(const tain_intake *in)
+{
+    return tain_position_compare(&in->position, &in->mirror->whole) >= 0;
+}
+
 tain_time tain_intake_due_at(const tain_intake *in)
 {
-    if (!in->part && !in->given) return INT64_MAX;
+    if ((!in->part && !in->given) || !tain_intake_is_whole(in)) return INT64_MAX;
     tain_time since = in->part ? in->part->first_change : in->last_cut;
     return since + in->mirror->definition->freshness;
 }
 
 bool tain_intake_due(const tain_intake *in, tain_time now)
 {
-    if (in->open || now < tain_intake_due_at(in)) return false;
+    if (in->open || !tain_intake_is_whole(in) || now < tain_intake_due_at(in)) return false;
     return tain_writer_idle(in->mirror) || (in->part && part_bytes(in->part) > in->budget / 2);
 }
 

@@ -31,7 +31,9 @@ void tain_intake_init(tain_intake *in, tain_mirror *m, size_t budget);
 void tain_intake_done(tain_intake *in);
 /* Forgets what was gathered and makes the writer forget its open epoch: the stream was lost. */
 void tain_intake_abort(tain_intake *in);
-/* Whether it is time to cut; only true outside a transaction. */
+/* Whether an epoch may end here: tables that a crash left ahead are reached, so that all of them are at one position. */
+bool tain_intake_is_whole(const tain_intake *in);
+/* Whether it is time to cut; only true outside a transaction, where it is whole. */
 bool tain_intake_due(const tain_intake *in, tain_time now);
 /* Monotonic time at which it will be due by freshness; INT64_MAX when nothing waits. */
 tain_time tain_intake_due_at(const tain_intake *in);

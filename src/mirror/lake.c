@@ -255,6 +255,29 @@ tain_status tain_lake_last_epoch(tain_lake *l, tain_epoch *ret, tain_error *err)
     return st;
 }
 
+tain_status tain_lake_apart(tain_lake *l, int64_t number, json_t **ret, tain_error *err)
+{
+    *ret = NULL;
+    if (!number) return TAIN_OK;
+    char *key = epoch_key(number);
+    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    json_t *o = NULL;
+    tain_status st = tain_store_get(l->store, key, 0, -1, &text, err);
+    if (st == TAIN_OK) st = tain_json_parse(text.data, text.size, key, &o, err);
+    if (st == TAIN_OK) *ret = json_incref(json_object_get(o, "apart"));
+    json_decref(o);
+    free(key);
+    return st;
+}
+
+static void write_apart(tain_json *j, const json_t *apart)
+{
+    char *text = json_dumps(apart, JSON_COMPACT);
+    tain_json_key(j, "apart");
+    tain_json_raw(j, text, strlen(text));
+    free(text);
+}
+
 static void write_times(tain_json *j, const tain_epoch *e)
 {
     char iso[40];
@@ -285,6 +308,7 @@ static void epoch_to_json(const tain_epoch *e, tain_buffer *out)
         tain_json_object_end(&j);
     }
     tain_json_object_end(&j);
+    if (e->apart) write_apart(&j, e->apart);
     tain_json_object_end(&j);
     tain_buffer_append_u8(out, '\n');
 }

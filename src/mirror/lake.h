@@ -12,6 +12,7 @@
 #ifndef TAIN_MIRROR_LAKE_H
 #define TAIN_MIRROR_LAKE_H
 
+#include "base/json.h"
 #include "source/source.h"
 #include "store/store.h"
 
@@ -42,10 +43,14 @@ typedef struct tain_epoch {
     tain_time        committed_time; /* set when the record is written */
     tain_epoch_table *tables;        /* only those changed */
     size_t           table_count;
+    json_t          *apart;          /* tables that the record passes by, because they are not followed: name ->
+                                        {"status","reason","remedy"}; NULL: none. Borrowed, and not read */
 } tain_epoch;
 
 /* Newest record; number 0 and position "" when there is none. tables are not read. */
 tain_status tain_lake_last_epoch(tain_lake *l, tain_epoch *ret, tain_error *err);
+/* Its tables that were not followed: they lack what came since. NULL: none. Caller json_decref()s. */
+tain_status tain_lake_apart(tain_lake *l, int64_t number, json_t **ret, tain_error *err);
 /* Writes a record, durably. CONFLICT: the number is taken, so another writer is at work. */
 tain_status tain_lake_write_epoch(tain_lake *l, tain_epoch *e, tain_error *err);
 /* Folds full thousands of records older than the newest 1,000 into segments, and removes segments whose records are

@@ -219,6 +219,14 @@ static tain_status begin_table(loading *g, table_load *l, tain_error *err)
     tain_table *t = l->table;
     tain_upkeep_forget(g->mirror, t);
     tain_pending_clear(t);
+    if (!t->delta) { /* one that was not followed until now may have content */
+        tain_error e;
+        tain_status st = tain_table_find_delta(t, &e);
+        if (st != TAIN_OK && st != TAIN_E_NOT_FOUND) {
+            if (err) *err = e;
+            return st;
+        }
+    }
     tain_table_shape(t, t->source);
     tain_table_set_status(t, t->delta ? TAIN_TABLE_RESEEDING : TAIN_TABLE_SNAPSHOTTING, t->load_reason, NULL);
     pthread_mutex_lock(&t->lock);
@@ -240,7 +248,7 @@ static tain_status commit_content(loading *g, table_load *l, int64_t epoch, tain
         old = tain_alloc((tain_delta_file_count(t->delta) + 1) * sizeof *old);
         for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) old[old_count++] = f;
     }
-    json_t *info = tain_epoch_info(t, &g->position, epoch, 0);
+    json_t *info = tain_epoch_info(t, &g->position, epoch, NULL);
     tain_delta_commit c = {
         .operation = t->delta ? "WRITE" : "CREATE TABLE", .info = info, .app_id = t->app_id, .app_version = epoch, .name = t->name,
         .schema = t->schema, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true,
@@ -255,8 +263,10 @@ static tain_status commit_table(loading *g, table_load *l, tain_error *err)
 {
     tain_table *t = l->table;
     tain_fault(TAIN_FAULT_SNAPSHOT_BEFORE_COMMIT);
-    t->rows_processed += (int64_t)l->rows;
-    TAIN_TRY(commit_content(g, l, g->mirror->next_epoch++, err));
+    t->pending.rows = (int64_t)l->rows;
+    tain_status st = commit_content(g, l, g->mirror->next_epoch++, err);
+    t->pending.rows = 0;
+    TAIN_TRY(st);
     tain_fault(TAIN_FAULT_SNAPSHOT_TABLE_COMMITTED);
     l->file_count = 0; /* the table's now */
     tain_table_know_files(t);
@@ -264,6 +274,7 @@ static tain_status commit_table(loading *g, table_load *l, tain_error *err)
     t->announced = false;
     t->needs_load = false;
     pthread_mutex_lock(&t->lock);
+    t->rows_processed += (int64_t)l->rows;
     t->rows_live = tain_delta_live_rows(t->delta);
     t->last_completed = tain_now();
     pthread_mutex_unlock(&t->lock);

@@ -35,7 +35,8 @@ typedef struct tain_part {
     bool             final; /* ends an epoch */
     bool             abort; /* the open epoch is given up; nothing else in the part */
     tain_position    position;
-    tain_time        source_time, first_change; /* first_change: monotonic */
+    tain_time        source_time, received; /* received: when it was handed over */
+    tain_time        first_change;          /* monotonic */
     int64_t          changes;
 } tain_part;
 
@@ -54,6 +55,7 @@ typedef struct tain_mirror {
     char            *app_id;     /* "tain:<id>" */
     tain_pool       *pool;
     bool             owned;      /* the lake's lock is ours */
+    tain_position    whole;      /* where tables are that a crash left ahead of the last record: no epoch ends before it */
     bool             once;       /* stop when caught up; give up on trouble after 30 s */
     void (*say)(const char *line); /* announcements for people; may be NULL */
 
@@ -99,8 +101,8 @@ void tain_part_free(tain_part *p);
 /* Commits what is pending in all tables, then the epoch record. Can be called again after a failure: tables that are
  * committed are not committed twice. Thread: writer. */
 tain_status tain_epoch_commit(tain_mirror *m, const tain_part *part, tain_error *err);
-/* The commitInfo."tain" object of a commit. Caller json_decref()s. */
-json_t *tain_epoch_info(const tain_table *t, const tain_position *position, int64_t epoch, tain_time source_time);
+/* The commitInfo."tain" object of a commit; part NULL: of a load. Caller json_decref()s. */
+json_t *tain_epoch_info(const tain_table *t, const tain_position *position, int64_t epoch, const tain_part *part);
 /* Puts a table into quarantine. */
 void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why);
 

@@ -247,6 +247,8 @@ static tain_status read_progress(tain_table *t, int64_t last_epoch, const tain_p
         found = true;
         t->rows_processed = tain_json_get_int(tain, "rowsProcessed", 0);
         t->bytes_processed = tain_json_get_int(tain, "bytesProcessed", 0);
+        const char *identity = tain_json_get_str(tain, "identity", t->source->identity);
+        if (strcmp(identity, t->source->identity) != 0) t->load_reason = tain_strdup("the source has made it anew");
         tain_position p;
         snprintf(p.text, sizeof p.text, "%s", position);
         if (tain_position_compare(&p, &t->have) > 0) t->have = p;
@@ -271,18 +273,22 @@ static tain_status clear_leftovers(tain_table *t, tain_error *err)
     return any ? tain_store_remove_all(t->store, "part-", err) : TAIN_OK;
 }
 
+tain_status tain_table_find_delta(tain_table *t, tain_error *err)
+{
+    TAIN_TRY(tain_delta_open(t->store, &t->delta, err));
+    t->foreign = tain_delta_txn(t->delta, t->app_id) < 0;
+    if (!t->foreign) return TAIN_OK;
+    tain_status st = tain_fail(err, TAIN_E_INVALID, "folder %s holds a Delta table that this mirror did not write", t->folder);
+    tain_error_remedy(err, "move that folder away, or mirror into another lake");
+    return st;
+}
+
 tain_status tain_table_open(tain_table *t, const tain_position *otherwise, int64_t last_epoch, bool *ret_found, tain_error *err)
 {
-    tain_status st = tain_delta_open(t->store, &t->delta, err);
+    tain_status st = tain_table_find_delta(t, err);
     *ret_found = st == TAIN_OK;
     if (st == TAIN_E_NOT_FOUND) return clear_leftovers(t, err);
     TAIN_TRY(st);
-    if (tain_delta_txn(t->delta, t->app_id) < 0) {
-        t->foreign = true;
-        st = tain_fail(err, TAIN_E_INVALID, "folder %s holds a Delta table that this mirror did not write", t->folder);
-        tain_error_remedy(err, "move that folder away, or mirror into another lake");
-        return st;
-    }
     tain_table_shape(t, t->source);
     TAIN_TRY(read_progress(t, last_epoch, otherwise, err));
     t->rows_live = tain_delta_live_rows(t->delta);

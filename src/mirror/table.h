@@ -104,9 +104,11 @@ void tain_table_shape(tain_table *t, const tain_source_table *source);
 bool tain_table_same_key(const tain_table *t, const tain_source_table *shape);
 /* As tain_table_shape for a table with content, live and pending: with another key the index is made anew from it. */
 tain_status tain_table_reshape(tain_table *t, const tain_source_table *shape, tain_error *err);
+/* Opens the Delta table in its folder. NOT_FOUND: there is none. INVALID: one that this mirror did not write. */
+tain_status tain_table_find_delta(tain_table *t, tain_error *err);
 /* Opens the Delta table in its folder, if there is one, and its index, feeding the index what it does not cover.
  * *ret_found: whether there was one; its position then is in t->have (from the commit, or `otherwise` when the log no
- * longer tells). INVALID: a Delta table in the way that this mirror did not write. */
+ * longer tells). A table that the source has made anew since gets a load_reason. INVALID: as above. */
 tain_status tain_table_open(tain_table *t, const tain_position *otherwise, int64_t last_epoch, bool *ret_found, tain_error *err);
 /* Opens an empty index for a table about to be loaded. */
 tain_status tain_table_new_index(tain_table *t, tain_error *err);

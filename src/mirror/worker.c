@@ -83,7 +83,20 @@ static void refuse(tain_mirror *m, tain_table *t)
     tain_mirror_say(m, "%s is not mirrored: %s%s%s", t->name, f ? f->message : "", f && f->remedy ? "; " : "", f && f->remedy ? f->remedy : "");
 }
 
-static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last)
+/* A table that the last record passed by lacks what came before it: one that was left out or stopped while it was being
+ * loaded is loaded again, one that failed stays so until it is asked for. */
+static void take_mark(tain_mirror *m, tain_table *t, const json_t *mark)
+{
+    const char *status = tain_json_get_str(mark, "status", "");
+    if (strcmp(status, tain_table_status_name(TAIN_TABLE_FAILED)) == 0 && !t->load_reason) {
+        tain_table_set_status(t, TAIN_TABLE_FAILED, tain_json_get_str(mark, "reason", ""), tain_json_get_str(mark, "remedy", ""));
+        tain_mirror_say(m, "%s still lacks what came since it failed: %s (%s)", t->name, t->reason, t->remedy);
+    } else if (!t->load_reason) {
+        t->load_reason = tain_strdup("it was not followed for a while");
+    }
+}
+
+static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, const json_t *apart)
 {
     bool found = false;
     tain_error e = {0};
@@ -100,6 +113,16 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last)
     if (version >= m->next_epoch) m->next_epoch = version + 1;
     /* One whose commit was not followed by a record is announced by the next. */
     t->announced = version <= last->number && tain_position_compare(&t->have, &last->position) <= 0;
+    const json_t *mark = json_object_get(apart, t->name);
+    if (version > last->number) {
+        if (tain_position_compare(&t->have, &m->whole) > 0) m->whole = t->have;
+    } else if (mark) {
+        take_mark(m, t, mark);
+    }
+    if (!t->load_reason) return;
+    t->needs_load = true;
+    tain_table_set_status(t, TAIN_TABLE_RESEEDING, t->load_reason, NULL);
+    tain_mirror_say(m, "%s: %s; it is loaded again", t->name, t->load_reason);
 }
 
 /* A mirrored table that the source has no more, or that is not selected now: shown, not touched. */
@@ -125,7 +148,9 @@ static tain_status add_left_behind(void *ctx, const char *schema, const char *na
 static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain_error *err)
 {
     tain_epoch last;
+    json_t *apart;
     TAIN_TRY(tain_lake_last_epoch(m->lake, &last, err));
+    TAIN_TRY(tain_lake_apart(m->lake, last.number, &apart, err));
     m->position = last.position;
     m->epoch = last.number;
     m->source_time = last.source_time;
@@ -135,9 +160,10 @@ static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain
         if (catalog->tables[i]->verdict == TAIN_VERDICT_ERROR) {
             refuse(m, t);
         } else {
-            open_table(m, t, &last);
+            open_table(m, t, &last, apart);
         }
     }
+    json_decref(apart);
     TAIN_TRY(tain_lake_each_table(m->lake, add_left_behind, m, err));
     tain_status_restore(m);
     return TAIN_OK;
@@ -156,7 +182,7 @@ static tain_status choose_loads(tain_mirror *m, const tain_worker_options *o, ta
         if (!t) return tain_fail(err, TAIN_E_NOT_FOUND, "--resync %s: the mirror has no such table", *name);
         t->needs_load = t->status != TAIN_TABLE_STOPPED && !t->foreign;
     }
-    if (o->resync_all) m->position = (tain_position){0}; /* a source put back to an older state counts from there */
+    if (o->resync_all) m->position = m->whole = (tain_position){0}; /* a source put back to an older state counts from there */
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
         if (t->status == TAIN_TABLE_STOPPED) continue;
@@ -335,7 +361,7 @@ static tain_status settle(tain_mirror *m, tain_intake *in, tain_position *confir
 {
     tain_position recorded = recorded_position(m);
     bool moved = tain_position_compare(&in->position, &recorded) > 0;
-    if (!in->open && (in->part || in->given || moved)) TAIN_TRY(tain_intake_cut(in, err));
+    if (!in->open && tain_intake_is_whole(in) && (in->part || in->given || moved)) TAIN_TRY(tain_intake_cut(in, err));
     tain_writer_drain(m);
     TAIN_TRY(writer_failure(m, err));
     return confirm(m, confirmed, err);
@@ -345,7 +371,7 @@ static tain_status cut_if_due(tain_mirror *m, tain_intake *in, tain_error *err)
 {
     tain_time now = tain_monotonic();
     if (tain_intake_due(in, now)) return tain_intake_cut(in, err);
-    bool idle = !in->part && !in->given && !in->open && tain_writer_idle(m);
+    bool idle = !in->part && !in->given && !in->open && tain_intake_is_whole(in) && tain_writer_idle(m);
     if (!idle || now - in->last_cut < IDLE_RECORD) return TAIN_OK;
     tain_position recorded = recorded_position(m);
     return tain_position_compare(&in->position, &recorded) > 0 ? tain_intake_cut(in, err) : TAIN_OK;
@@ -375,7 +401,7 @@ static tain_status turn(tain_mirror *m, tain_intake *in, tain_position *confirme
     TAIN_TRY(writer_failure(m, err));
     TAIN_TRY(cut_if_due(m, in, err));
     TAIN_TRY(confirm(m, confirmed, err));
-    if (in->load_wanted && !in->open) TAIN_TRY(load_again(m, in, confirmed, err));
+    if (in->load_wanted && !in->open && tain_intake_is_whole(in)) TAIN_TRY(load_again(m, in, confirmed, err));
     *done = m->once && !in->open && !in->load_wanted && tain_position_compare(&in->position, target) >= 0;
     return TAIN_OK;
 }
