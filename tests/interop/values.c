@@ -26,7 +26,7 @@ static int64_t integer(model *m, int64_t min, int64_t max)
     case 1: return max;
     case 2: return 0;
     case 3: return -1;
-    case 4: return min + (int64_t)(next(m) % ((uint64_t)max - (uint64_t)min));
+    case 4: return (int64_t)((uint64_t)min + next(m) % ((uint64_t)max - (uint64_t)min));
     default: return (int64_t)below(m, 100);
     }
 }
