@@ -48,35 +48,26 @@ static bool read_tuple(tain_pg_bytes *b, const tain_pg_relation *r, tain_pg_cell
     return !b->bad;
 }
 
-static tain_status fail_cell(const tain_pg_relation *r, size_t i, tain_pg_say say, tain_error *err)
-{
-    const tain_source_table *t = r->table->pub;
-    const char *column = t->columns->fields[r->columns[i].target].name;
-    if (say != TAIN_PG_REFUSED)
-        return tain_fail(err, TAIN_E_PROTOCOL, "table %s.%s: column %s: a value is not of the form that its type has", t->schema, t->name, column);
-    (void)tain_fail(err, TAIN_E_INVALID, "table %s.%s: column %s: a value cannot be stored and the policy is \"error\"", t->schema, t->name, column);
-    tain_error_remedy(err, "correct the value and reload the table with --resync %s.%s, or set the policy \"out_of_range\" to null or clamp", t->schema, t->name);
-    return TAIN_E_INVALID;
-}
-
-static tain_status append_cell(tain_pg_decoder *d, const tain_pg_relation *r, size_t i, const tain_pg_cell *cell, tain_changes *to, tain_error *err)
+/* False: the value was not appended, d->refused says which. */
+static bool append_cell(tain_pg_decoder *d, const tain_pg_relation *r, size_t i, const tain_pg_cell *cell, tain_changes *to)
 {
     const tain_pg_relation_column *c = &r->columns[i];
     tain_column *out = &to->batch.columns[c->target];
     tain_pg_decode decode = cell->kind == 'b' ? c->codec->binary : c->codec->text;
     if (cell->kind == 'n') {
         tain_column_append_null(out);
-        return TAIN_OK;
+        return true;
     }
     if (cell->kind == 'u') {
         tain_changes_append_unchanged(to, (size_t)c->target);
-        return TAIN_OK;
+        return true;
     }
     tain_pg_say say = decode ? decode(c->codec, out, cell->data, cell->size) : TAIN_PG_MALFORMED;
-    if (say == TAIN_PG_FINE) return TAIN_OK;
-    if (say < 0) return fail_cell(r, i, say, err);
-    d->sink->warn(d->sink, r->table->pub, (size_t)c->target, tain_pg_say_code(say));
-    return TAIN_OK;
+    if (say > TAIN_PG_FINE) d->sink->warn(d->sink, r->table->pub, (size_t)c->target, tain_pg_say_code(say));
+    if (say >= TAIN_PG_FINE) return true;
+    d->refused = (size_t)c->target;
+    d->refusal = say;
+    return false;
 }
 
 static void append_missing(const tain_pg_relation *r, tain_changes *to)
@@ -84,13 +75,13 @@ static void append_missing(const tain_pg_relation *r, tain_changes *to)
     for (size_t i = 0; i < r->missing_count; i++) tain_column_append_null(&to->batch.columns[r->missing[i]]);
 }
 
-static tain_status append_row(tain_pg_decoder *d, const tain_pg_relation *r, const tain_pg_cell *cells, tain_op op, tain_changes *to, tain_error *err)
+static bool append_row(tain_pg_decoder *d, const tain_pg_relation *r, const tain_pg_cell *cells, tain_op op, tain_changes *to)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (r->columns[i].target >= 0) TAIN_TRY(append_cell(d, r, i, &cells[i], to, err));
+        if (r->columns[i].target >= 0 && !append_cell(d, r, i, &cells[i], to)) return false;
     append_missing(r, to);
     tain_changes_end_row(to, op);
-    return TAIN_OK;
+    return true;
 }
 
 static bool is_key(const tain_pg_relation *r, size_t column)
@@ -100,14 +91,14 @@ static bool is_key(const tain_pg_relation *r, size_t column)
     return false;
 }
 
-static tain_status append_key(tain_pg_decoder *d, const tain_pg_relation *r, const tain_pg_cell *cells, tain_op op, tain_changes *to, tain_error *err)
+static bool append_key(tain_pg_decoder *d, const tain_pg_relation *r, const tain_pg_cell *cells, tain_op op, tain_changes *to)
 {
     static const tain_pg_cell null = {.kind = 'n'};
     for (size_t i = 0; i < r->count; i++)
-        if (r->columns[i].target >= 0) TAIN_TRY(append_cell(d, r, i, is_key(r, i) ? &cells[i] : &null, to, err));
+        if (r->columns[i].target >= 0 && !append_cell(d, r, i, is_key(r, i) ? &cells[i] : &null, to)) return false;
     append_missing(r, to);
     tain_changes_end_row(to, op);
-    return TAIN_OK;
+    return true;
 }
 
 /* --- rows ---------------------------------------------------------------------------------------------------------- */
@@ -119,15 +110,31 @@ static tain_changes *batch_for(tain_pg_decoder *d, const tain_pg_relation *r)
     return d->sink->changes(d->sink, r->table->pub);
 }
 
-static tain_status fail_table(tain_pg_decoder *d, tain_pg_relation *r, const char *reason, tain_error *err)
+static tain_status fail_table(tain_pg_decoder *d, tain_pg_relation *r, const char *reason, const char *remedy, tain_error *err)
 {
-    char remedy[300];
+    char full[400];
     tain_pg_table *t = r->table;
     r->table = NULL;
     t->failed = true;
-    snprintf(remedy, sizeof remedy, "see that every row can be told apart (primary key or REPLICA IDENTITY FULL), then --resync %s.%s", t->pub->schema, t->pub->name);
+    snprintf(full, sizeof full, "%s, then --resync %s.%s", remedy, t->pub->schema, t->pub->name);
     tain_pg_decoder_begin(d);
-    return d->sink->failed(d->sink, t->pub, reason, remedy, err);
+    return d->sink->failed(d->sink, t->pub, reason, full, err);
+}
+
+static tain_status fail_identity(tain_pg_decoder *d, tain_pg_relation *r, const char *reason, tain_error *err)
+{
+    return fail_table(d, r, reason, "see that every row can be told apart (primary key or REPLICA IDENTITY FULL)", err);
+}
+
+/* A value that cannot be taken is its table's trouble. Half a row may be in the batch. */
+static tain_status fail_value(tain_pg_decoder *d, tain_pg_relation *r, tain_changes *to, tain_error *err)
+{
+    char reason[200];
+    const char *column = r->table->pub->columns->fields[d->refused].name;
+    bool policy = d->refusal == TAIN_PG_REFUSED;
+    tain_batch_abandon_row(&to->batch);
+    snprintf(reason, sizeof reason, policy ? "column %s: a value cannot be stored and the policy is \"error\"" : "column %s: a value is not of the form that its type has", column);
+    return fail_table(d, r, reason, policy ? "correct the value, or set the policy \"out_of_range\" to null or clamp" : "report this", err);
 }
 
 static tain_status short_message(char kind, tain_error *err)
@@ -142,7 +149,7 @@ static tain_status on_insert(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *e
     if (!r->table) return TAIN_OK;
     if (tain_pg_u8(b) != 'N' || !read_tuple(b, r, d->new)) return short_message('I', err);
     tain_changes *to = batch_for(d, r);
-    return to ? append_row(d, r, d->new, TAIN_INSERT, to, err) : TAIN_OK;
+    return !to || append_row(d, r, d->new, TAIN_INSERT, to) ? TAIN_OK : fail_value(d, r, to, err);
 }
 
 static bool has_key(const tain_pg_relation *r, const tain_pg_cell *cells)
@@ -179,19 +186,19 @@ static bool any_unchanged(const tain_pg_relation *r, const tain_pg_cell *cells)
 static tain_status replace_row(tain_pg_decoder *d, tain_pg_relation *r, bool whole, tain_error *err)
 {
     if (!whole || any_unchanged(r, d->new) || any_unchanged(r, d->old))
-        return fail_table(d, r, "an update came without the whole old row, and the table has no key", err);
+        return fail_identity(d, r, "an update came without the whole old row, and the table has no key", err);
     tain_changes *to = batch_for(d, r);
-    if (to) TAIN_TRY(append_row(d, r, d->old, TAIN_DELETE, to, err));
+    if (to && !append_row(d, r, d->old, TAIN_DELETE, to)) return fail_value(d, r, to, err);
     to = batch_for(d, r);
-    return to ? append_row(d, r, d->new, TAIN_INSERT, to, err) : TAIN_OK;
+    return !to || append_row(d, r, d->new, TAIN_INSERT, to) ? TAIN_OK : fail_value(d, r, to, err);
 }
 
-static tain_status move_row(tain_pg_decoder *d, const tain_pg_relation *r, tain_error *err)
+static tain_status move_row(tain_pg_decoder *d, tain_pg_relation *r, tain_error *err)
 {
     tain_changes *to = batch_for(d, r);
     if (!to) return TAIN_OK;
-    TAIN_TRY(append_key(d, r, d->old, TAIN_KEY_OLD, to, err));
-    return append_row(d, r, d->new, TAIN_KEY_NEW, to, err);
+    bool fine = append_key(d, r, d->old, TAIN_KEY_OLD, to) && append_row(d, r, d->new, TAIN_KEY_NEW, to);
+    return fine ? TAIN_OK : fail_value(d, r, to, err);
 }
 
 static tain_status on_update(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err)
@@ -206,10 +213,10 @@ static tain_status on_update(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *e
     bool whole = old && r->table->identity == 'f';
     if (old) fill_unchanged(r, d->old, whole, d->new);
     if (r->keyless) return replace_row(d, r, whole, err);
-    if (!has_key(r, d->new) || (old && !has_key(r, d->old))) return fail_table(d, r, "an update came without its key", err);
+    if (!has_key(r, d->new) || (old && !has_key(r, d->old))) return fail_identity(d, r, "an update came without its key", err);
     if (old && !same_key(r, d->old, d->new)) return move_row(d, r, err);
     tain_changes *to = batch_for(d, r);
-    return to ? append_row(d, r, d->new, TAIN_UPDATE, to, err) : TAIN_OK;
+    return !to || append_row(d, r, d->new, TAIN_UPDATE, to) ? TAIN_OK : fail_value(d, r, to, err);
 }
 
 static tain_status on_delete(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err)
@@ -220,10 +227,11 @@ static tain_status on_delete(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *e
     uint8_t kind = tain_pg_u8(b);
     if ((kind != 'K' && kind != 'O') || !read_tuple(b, r, d->old)) return short_message('D', err);
     bool enough = r->keyless ? r->table->identity == 'f' && !any_unchanged(r, d->old) : has_key(r, d->old);
-    if (!enough) return fail_table(d, r, "a deletion came without what identifies the row", err);
+    if (!enough) return fail_identity(d, r, "a deletion came without what identifies the row", err);
     tain_changes *to = batch_for(d, r);
     if (!to) return TAIN_OK;
-    return r->keyless ? append_row(d, r, d->old, TAIN_DELETE, to, err) : append_key(d, r, d->old, TAIN_DELETE, to, err);
+    bool fine = r->keyless ? append_row(d, r, d->old, TAIN_DELETE, to) : append_key(d, r, d->old, TAIN_DELETE, to);
+    return fine ? TAIN_OK : fail_value(d, r, to, err);
 }
 
 static tain_status on_truncate(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err)

@@ -68,6 +68,8 @@ typedef struct tain_pg_decoder {
     uint64_t           position;  /* end of the last transaction that was delivered */
     tain_pg_cell      *old, *new;
     size_t             cells;
+    size_t             refused;   /* column of the value that could not be taken, */
+    tain_pg_say        refusal;   /* and why */
 } tain_pg_decoder;
 
 void tain_pg_decoder_init(tain_pg_decoder *d);
