@@ -118,3 +118,93 @@ tain_status tain_apply_shape(tain_table *t, const tain_source_table *shape, tain
     if (p->schema) p->dirty = true;
     return TAIN_OK;
 }
+
+/* --- after another writer ------------------------------------------------------------------------------------------ */
+
+typedef struct lost_rows { /* of a file that is not live any more */
+    char             *path;
+    int64_t           size;
+    roaring_bitmap_t *rows;
+} lost_rows;
+
+static bool is_pending(const tain_pending *p, const tain_delta_file *f)
+{
+    for (size_t i = 0; i < p->add_count; i++)
+        if (p->adds[i] == f) return true;
+    return false;
+}
+
+/* Takes the deletions in files that are gone out of what is pending. */
+static size_t take_lost(tain_table *t, lost_rows *lost)
+{
+    tain_pending *p = &t->pending;
+    size_t kept = 0, n = 0;
+    for (size_t i = 0; i < p->delete_count; i++) {
+        tain_file_deletes d = p->deletes[i];
+        if (is_pending(p, d.file) || d.file->live) {
+            p->deletes[kept++] = d;
+            d.file->owner = (void *)kept;
+        } else {
+            lost[n++] = (lost_rows){.path = tain_strdup(d.file->path), .size = d.file->size, .rows = d.rows};
+        }
+    }
+    p->delete_count = kept;
+    return n;
+}
+
+/* The keys of those rows, as deletions by key. */
+static tain_status read_lost(tain_table *t, const lost_rows *lost, tain_changes *io, tain_error *err)
+{
+    TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
+    TAIN_TRY(tain_parquet_open(t->store, lost->path, lost->size, &file, err));
+    size_t n = roaring_bitmap_get_cardinality(lost->rows);
+    uint32_t *rows = tain_alloc((n + 1) * sizeof *rows);
+    roaring_bitmap_to_uint32_array(lost->rows, rows);
+    tain_batch whole;
+    tain_batch_init(&whole, t->schema);
+    tain_status st = tain_parquet_read_rows(file, rows, n, &whole, err);
+    for (size_t i = 0; st == TAIN_OK && i < n; i++) {
+        tain_batch_take(&io->batch, &whole, NULL, i, 1);
+        io->batch.rows--;
+        tain_changes_end_row(io, TAIN_DELETE_IF);
+    }
+    tain_batch_done(&whole);
+    free(rows);
+    return st;
+}
+
+static tain_status delete_again(tain_table *t, const tain_changes *keys, tain_error *err)
+{
+    tain_net net;
+    tain_net_init(&net, t, keys);
+    tain_net_collapse(&net);
+    tain_status st = tain_net_locate(&net, err);
+    if (st == TAIN_OK) delete_old_rows(&net);
+    tain_net_done(&net);
+    return st;
+}
+
+static tain_status find_again(tain_table *t, lost_rows *lost, size_t n, tain_error *err)
+{
+    tain_changes keys;
+    tain_changes_init(&keys, t->schema);
+    tain_status st = tain_table_feed_index(t, err); /* only live files are known behind it ... */
+    for (size_t i = 0; i < n && st == TAIN_OK; i++) st = read_lost(t, &lost[i], &keys, err);
+    if (st == TAIN_OK) st = delete_again(t, &keys, err); /* ... so that newer rows of the same keys are not found */
+    for (size_t i = 0; i < t->pending.add_count; i++) tain_ordinals_put(&t->files, t->pending.adds[i]);
+    tain_changes_done(&keys);
+    return st;
+}
+
+tain_status tain_apply_resolve_again(tain_table *t, tain_error *err)
+{
+    lost_rows *lost = tain_alloc((t->pending.delete_count + 1) * sizeof *lost);
+    size_t n = take_lost(t, lost);
+    tain_status st = find_again(t, lost, n, err);
+    for (size_t i = 0; i < n; i++) {
+        free(lost[i].path);
+        roaring_bitmap_free(lost[i].rows);
+    }
+    free(lost);
+    return st;
+}

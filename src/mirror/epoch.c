@@ -2,7 +2,10 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
+#include "mirror/apply.h"
 #include "mirror/mirror.h"
+
+enum { CONFLICTS_MOST = 5 };
 
 static json_t *json_of_int(int64_t v)
 {
@@ -120,9 +123,8 @@ static void count_done(const table_commit *tc, int64_t rows, int64_t bytes)
     pthread_mutex_unlock(&t->lock);
 }
 
-static tain_status commit_table(void *item, tain_error *err)
+static tain_status commit_once(const table_commit *tc, tain_error *err)
 {
-    const table_commit *tc = item;
     tain_table *t = tc->table;
     touched *list = note_touched(&t->pending);
     size_t listed = t->pending.delete_count;
@@ -139,6 +141,20 @@ static tain_status commit_table(void *item, tain_error *err)
     count_done(tc, rows, bytes);
     t->announced = false;
     return TAIN_OK;
+}
+
+/* Another writer may rewrite the table at any time: what is pending is then resolved anew. */
+static tain_status commit_table(void *item, tain_error *err)
+{
+    const table_commit *tc = item;
+    tain_table *t = tc->table;
+    for (int tries = 1;; tries++) {
+        int64_t before = tain_delta_version(t->delta);
+        tain_status st = commit_once(tc, err);
+        if (st == TAIN_OK) return tain_delta_version(t->delta) == before + 1 ? TAIN_OK : tain_table_feed_index(t, err);
+        if (st != TAIN_E_CONFLICT || tries == CONFLICTS_MOST) return st;
+        TAIN_TRY(tain_apply_resolve_again(t, err));
+    }
 }
 
 /* --- all tables ---------------------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/map.h"
 #include "base/text.h"
 #include "mirror/lake.h"
 #include "mirror/naming.h"
@@ -260,17 +261,21 @@ static tain_status read_progress(tain_table *t, int64_t last_epoch, const tain_p
 }
 
 /* A folder that holds data files but no log is what an interrupted load left. */
-static bool note_any(void *ctx, const tain_object *o)
+static bool note_leftover(void *ctx, const tain_object *o)
 {
-    *(bool *)ctx = true;
-    return false;
+    tain_map_put(ctx, o->key, ctx);
+    return true;
 }
 
 static tain_status clear_leftovers(tain_table *t, tain_error *err)
 {
-    bool any = false;
-    TAIN_TRY(tain_store_list(t->store, "part-", NULL, note_any, &any, err));
-    return any ? tain_store_remove_all(t->store, "part-", err) : TAIN_OK;
+    tain_map left = {0};
+    tain_status st = tain_store_list(t->store, "part-", NULL, note_leftover, &left, err);
+    const char *key;
+    void *unused;
+    for (size_t cursor = 0; st == TAIN_OK && tain_map_next(&left, &cursor, &key, &unused);) st = tain_store_remove(t->store, key, err);
+    tain_map_done(&left);
+    return st;
 }
 
 tain_status tain_table_find_delta(tain_table *t, tain_error *err)

@@ -123,23 +123,32 @@ void tain_upkeep_stop(tain_mirror *m)
 
 /* --- finishing ----------------------------------------------------------------------------------------------------- */
 
+/* A commit by another writer was taken in on the way. */
+static void follow_others(tain_mirror *m, tain_table *t)
+{
+    tain_error e = {0};
+    if (tain_table_feed_index(t, &e) != TAIN_OK) tain_mirror_fail_table(m, t, &e);
+}
+
 static void finish_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
 {
     tain_delta_file *file = NULL;
     const uint64_t *hashes;
-    size_t rows;
+    size_t rows, n;
     tain_error e = {0};
+    int64_t before = tain_delta_version(t->delta);
     if (tain_rewrite_finish(job->rewrite, &file, &hashes, &rows, &e) != TAIN_OK) {
         tain_mirror_say(m, "%s: merging small files was given up for now: %s", t->name, e.message);
+        if (tain_delta_version(t->delta) != before) follow_others(m, t);
         return;
     }
-    size_t n;
     const uint32_t *inputs = tain_rewrite_inputs(job->rewrite, &n);
     for (size_t i = 0; i < n; i++) tain_ordinals_remove(&t->files, inputs[i]);
     if (!file) return;
     tain_ordinals_put(&t->files, file);
     tain_index_name_file(t->index, file->path, file->ordinal);
     if (tain_index_add(t->index, file->ordinal, 0, hashes, rows, &e) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
+    if (tain_delta_version(t->delta) != before + 1) follow_others(m, t);
 }
 
 static void finish_merge(tain_table *t, tain_upkeep_job *job)
