@@ -138,7 +138,8 @@ void tain_human_duration(int64_t microseconds, char out[static 24])
     const char *sign = microseconds < 0 ? "-" : "";
     uint64_t    us = microseconds < 0 ? 0 - (uint64_t)microseconds : (uint64_t)microseconds, s = us / 1000000;
     typedef unsigned long long number;
-    if (us < 1000) snprintf(out, 24, "%s%llu us", sign, (number)us);
+    if (us == 0) snprintf(out, 24, "0 s");
+    else if (us < 1000) snprintf(out, 24, "%s%llu us", sign, (number)us);
     else if (us < 1000000) snprintf(out, 24, "%s%llu ms", sign, (number)(us / 1000));
     else if (s < 60) snprintf(out, 24, "%s%llu.%llu s", sign, (number)s, (number)(us % 1000000 / 100000));
     else if (s < 3600) snprintf(out, 24, "%s%llu m %02llu s", sign, (number)(s / 60), (number)(s % 60));

@@ -71,7 +71,7 @@ static void summary(tain_mirror *m, const totals *s, tain_time lag, char out[sta
 {
     char rows[24], behind[24] = "?";
     tain_human_count((uint64_t)s->rows, rows);
-    if (lag >= 0) tain_human_duration(lag, behind);
+    if (lag >= 0) tain_human_duration(lag < TAIN_MILLISECOND ? 0 : lag, behind);
     int n = snprintf(out, 200, "%s: %zu tables, %s rows, epoch %lld, lag %s", tain_mirror_state_name(m->state), m->table_count, rows,
                      (long long)m->epoch, behind);
     if (s->failed) n += snprintf(out + n, 200 - (size_t)n, ", %zu failed", s->failed);

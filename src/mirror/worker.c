@@ -503,8 +503,10 @@ static void report_stop(reporter *r)
 
 static tain_status run_loaded(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
+    set_state(m, TAIN_MIRROR_INITIALIZED);
     TAIN_TRY(load_with_patience(m, err));
     if (atomic_load(&m->stop)) return TAIN_OK;
+    set_state(m, TAIN_MIRROR_STARTING);
     tain_intake in;
     tain_intake_init(&in, m, (size_t)m->definition->memory / 8);
     tain_status st = stream(m, &in, err);
