@@ -23,7 +23,7 @@ INSTALL = ROOT / "tests/interop/install"
 # Known refusals by an engine, which are looked for: it is news when they go.
 REFUSED = {("polars", "columns_mapped"): "column mapping"}
 MOST_CONDITIONS = 100
-SPARK_CONDITIONS = {"types": 60, "checkpointed": 12, "timestamps_without_zone": 12}  # a query costs it 0.3 s
+SPARK_CONDITIONS = {"types": 24, "checkpointed": 6, "timestamps_without_zone": 6}  # a query costs it 0.3 s of both cores
 
 
 # --- conditions ----------------------------------------------------------------------------------------------------
