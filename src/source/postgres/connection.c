@@ -104,7 +104,7 @@ tain_status tain_pg_target_init(tain_pg_target *t, const char *url, tain_error *
     const char *host = parameter_or(t, "host", "PGHOST", NULL), *address = parameter_or(t, "hostaddr", "PGHOSTADDR", NULL);
     if (!host) host = address ? address : "/var/run/postgresql";
     t->where = tain_format("%s:%s", host, parameter_or(t, "port", "PGPORT", "5432"));
-    long seconds = atol(parameter_or(t, "connect_timeout", "PGCONNECT_TIMEOUT", "15"));
+    long seconds = strtol(parameter_or(t, "connect_timeout", "PGCONNECT_TIMEOUT", "15"), NULL, 10); /* libpq has the last word */
     t->timeout = (seconds > 0 ? seconds : 15) * TAIN_SECOND;
     set_parameter(t, "client_encoding", tain_strdup("UTF8"));
     if (!parameter(t, "application_name")) set_parameter(t, "application_name", tain_strdup("tain"));

@@ -157,7 +157,7 @@ static const char *append_string(tain_column *c, const tain_sqlite_value *v)
     char text[64];
     switch (v->type) {
     case SQLITE_TEXT: return append_text(c, v);
-    case SQLITE_INTEGER: tain_column_append_bytes(c, text, (size_t)sprintf(text, "%lld", (long long)v->integer)); break;
+    case SQLITE_INTEGER: tain_column_append_bytes(c, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)v->integer)); break;
     case SQLITE_FLOAT: tain_column_append_bytes(c, text, real_text(v->real, text)); break;
     default: append_hex(c, v);
     }
