@@ -38,7 +38,7 @@ static void keep(tain_attached *a, tain_store *store, tain_delta *delta)
 }
 
 static tain_status add_files(tain_attached *a, const char *catalog, const char *schema, const char *name, tain_delta *delta,
-                             const char *root, tain_error *err)
+                             tain_error *err)
 {
     size_t n = 0;
     tain_scan_file *files = tain_alloc((tain_delta_file_count(delta) + 1) * sizeof *files);
@@ -47,7 +47,7 @@ static tain_status add_files(tain_attached *a, const char *catalog, const char *
     for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(delta, &cursor, &f); n++) {
         const roaring_bitmap_t *deleted;
         st = tain_delta_deleted(delta, f, &deleted, err);
-        files[n] = (tain_scan_file){.path = tain_format("%s/%s", root, f->path), .deleted = deleted};
+        files[n] = (tain_scan_file){.path = tain_delta_file_local_path(delta, f), .deleted = deleted};
     }
     if (st == TAIN_OK) st = tain_scan_add_table(a->scan, catalog, schema, name, tain_delta_meta(delta)->schema, files, n, err);
     for (size_t i = 0; i < n; i++) free((char *)files[i].path);
@@ -66,7 +66,7 @@ static tain_status attach_table(void *ctx, const char *schema, const char *table
         return TAIN_OK;
     }
     keep(w->attached, store, delta);
-    if (st == TAIN_OK) st = add_files(w->attached, w->catalog, schema, table, delta, tain_store_path(store), err);
+    if (st == TAIN_OK) st = add_files(w->attached, w->catalog, schema, table, delta, err);
     if (st != TAIN_OK) tain_error_context(err, "table %s.%s", schema, table);
     return st;
 }
@@ -100,7 +100,9 @@ static tain_status attach_named(tain_attached *a, const char *url, tain_error *e
 tain_status tain_attach_lake(const char *url, tain_attached **ret, tain_error *err)
 {
     TAIN_AUTO(tain_attached_free) tain_attached *a = tain_alloc(sizeof *a);
-    TAIN_TRY(tain_scan_open(NULL, &a->scan, err));
+    const char *temp = getenv("TMPDIR");
+    tain_scan_options options = {.temp_dir = temp && *temp ? temp : "/tmp"};
+    TAIN_TRY(tain_scan_open(&options, &a->scan, err));
     TAIN_TRY(attach_database(a, url, NULL, err));
     TAIN_TRY(attach_named(a, url, err));
     if (a->count == 0) {

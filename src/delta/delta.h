@@ -71,6 +71,8 @@ tain_delta_file *tain_delta_find(const tain_delta *t, const char *path); /* NULL
 char *tain_delta_file_local_path(const tain_delta *t, const tain_delta_file *f);
 /* Key of f in the table's folder; NULL: outside of it. Caller frees. */
 char *tain_delta_file_key(const tain_delta *t, const tain_delta_file *f);
+/* Opens it for reading with our own reader; UNSUPPORTED for what that does not read, and for files outside the folder. */
+tain_status tain_delta_file_open(const tain_delta *t, const tain_delta_file *f, tain_parquet_file **ret, tain_error *err);
 /* Version of the transaction of that application, -1: none. */
 int64_t tain_delta_txn(const tain_delta *t, const char *app_id);
 /* The rows of f that are deleted, loaded and kept; NULL for none. Borrowed, until f's vector changes. */

@@ -369,3 +369,10 @@ char *tain_delta_file_key(const tain_delta *t, const tain_delta_file *f)
 {
     return tain_delta_key_of(t->store, f->path);
 }
+
+tain_status tain_delta_file_open(const tain_delta *t, const tain_delta_file *f, tain_parquet_file **ret, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *key = tain_delta_file_key(t, f);
+    if (!key) return tain_fail(err, TAIN_E_UNSUPPORTED, "data file %s lies outside of the table's folder", f->path);
+    return tain_parquet_open(t->store, key, f->size, ret, err);
+}

@@ -122,7 +122,7 @@ tain_status tain_apply_shape(tain_table *t, const tain_source_table *shape, tain
 /* --- after another writer ------------------------------------------------------------------------------------------ */
 
 typedef struct lost_rows { /* of a file that is not live any more */
-    char             *path;
+    char             *key;
     int64_t           size;
     roaring_bitmap_t *rows;
 } lost_rows;
@@ -145,7 +145,7 @@ static size_t take_lost(tain_table *t, lost_rows *lost)
             p->deletes[kept++] = d;
             d.file->owner = (void *)kept;
         } else {
-            lost[n++] = (lost_rows){.path = tain_strdup(d.file->path), .size = d.file->size, .rows = d.rows};
+            lost[n++] = (lost_rows){.key = tain_delta_file_key(t->delta, d.file), .size = d.file->size, .rows = d.rows};
         }
     }
     p->delete_count = kept;
@@ -156,7 +156,7 @@ static size_t take_lost(tain_table *t, lost_rows *lost)
 static tain_status read_lost(tain_table *t, const lost_rows *lost, tain_changes *io, tain_error *err)
 {
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    TAIN_TRY(tain_parquet_open(t->store, lost->path, lost->size, &file, err));
+    TAIN_TRY(tain_parquet_open(t->store, lost->key, lost->size, &file, err));
     size_t n = roaring_bitmap_get_cardinality(lost->rows);
     uint32_t *rows = tain_alloc((n + 1) * sizeof *rows);
     roaring_bitmap_to_uint32_array(lost->rows, rows);
@@ -202,7 +202,7 @@ tain_status tain_apply_resolve_again(tain_table *t, tain_error *err)
     size_t n = take_lost(t, lost);
     tain_status st = find_again(t, lost, n, err);
     for (size_t i = 0; i < n; i++) {
-        free(lost[i].path);
+        free(lost[i].key);
         roaring_bitmap_free(lost[i].rows);
     }
     free(lost);

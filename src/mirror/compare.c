@@ -116,7 +116,7 @@ static tain_status read_file(work *w, tain_delta_file *f, tain_batch *batch, uin
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
     const roaring_bitmap_t *deleted;
     TAIN_TRY(tain_delta_deleted(w->c->delta, f, &deleted, err));
-    TAIN_TRY(tain_parquet_open(w->c->store, f->path, f->size, &file, err));
+    TAIN_TRY(tain_delta_file_open(w->c->delta, f, &file, err));
     int64_t total = tain_parquet_file_rows(file);
     for (int64_t at = 0; at < total; at += READ_ROWS) {
         size_t n = total - at < READ_ROWS ? (size_t)(total - at) : READ_ROWS;

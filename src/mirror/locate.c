@@ -129,7 +129,7 @@ static tain_status compare_in_file(search *s, candidate *c, size_t n, tain_batch
     tain_table *t = s->net->table;
     const tain_delta_file *f = tain_ordinals_get(&t->files, c[0].at.file);
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    TAIN_TRY(tain_parquet_open(t->store, f->path, f->size, &file, err));
+    TAIN_TRY(tain_delta_file_open(t->delta, f, &file, err));
     uint32_t *rows = tain_alloc(n * sizeof *rows);
     for (size_t i = 0; i < n; i++) rows[i] = c[i].at.row;
     tain_batch_clear(keys);

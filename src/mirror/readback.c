@@ -44,7 +44,7 @@ static tain_status fetch_from_file(tain_table *t, cell **cells, size_t n, tain_b
 {
     const tain_delta_file *f = tain_ordinals_get(&t->files, cells[0]->at.file);
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    TAIN_TRY(tain_parquet_open(t->store, f->path, f->size, &file, err));
+    TAIN_TRY(tain_delta_file_open(t->delta, f, &file, err));
     uint32_t *rows = tain_alloc(n * sizeof *rows);
     for (size_t i = 0; i < n; i++) {
         rows[i] = cells[i]->at.row;

@@ -15,7 +15,8 @@ enum {
 #define DELETED_SHARE 0.3 /* ... unless so much of them is deleted */
 
 typedef struct input {
-    char             *path;
+    char             *path; /* in the log */
+    char             *key;  /* in the folder */
     int64_t           size;
     uint32_t          ordinal;
     int64_t           rows;
@@ -58,13 +59,21 @@ static bool mostly_deleted(const tain_delta_file *f)
     return f->dv.storage && f->rows > 0 && (double)f->dv.cardinality > DELETED_SHARE * (double)f->rows;
 }
 
+/* What lies elsewhere (a shallow clone's files) is left where it is. */
+static bool is_inside(tain_delta *t, const tain_delta_file *f)
+{
+    char *key = tain_delta_file_key(t, f);
+    free(key);
+    return key != NULL;
+}
+
 static size_t all_live(tain_delta *t, tain_delta_file ***ret)
 {
     tain_delta_file *f;
     size_t n = 0;
     *ret = tain_alloc((tain_delta_file_count(t) + 1) * sizeof **ret);
     for (size_t cursor = 0; tain_delta_next_file(t, &cursor, &f);)
-        if (f->size < FULL_SIZE || mostly_deleted(f)) (*ret)[n++] = f;
+        if ((f->size < FULL_SIZE || mostly_deleted(f)) && is_inside(t, f)) (*ret)[n++] = f;
     qsort(*ret, n, sizeof **ret, by_size);
     return n;
 }
@@ -127,7 +136,7 @@ static tain_status note_input(tain_delta *t, tain_delta_file *f, input *in, tain
 {
     const roaring_bitmap_t *deleted;
     TAIN_TRY(tain_delta_deleted(t, f, &deleted, err));
-    *in = (input){.path = tain_strdup(f->path), .size = f->size, .ordinal = f->ordinal, .rows = f->rows};
+    *in = (input){.path = tain_strdup(f->path), .key = tain_delta_file_key(t, f), .size = f->size, .ordinal = f->ordinal, .rows = f->rows};
     if (deleted) in->deleted = roaring_bitmap_copy(deleted);
     return TAIN_OK;
 }
@@ -161,6 +170,7 @@ void tain_rewrite_free(tain_rewrite *r)
     if (!r) return;
     for (size_t i = 0; i < r->count; i++) {
         free(r->inputs[i].path);
+        free(r->inputs[i].key);
         if (r->inputs[i].deleted) roaring_bitmap_free(r->inputs[i].deleted);
     }
     if (r->output) tain_delta_file_free(r->output);
@@ -225,7 +235,7 @@ static tain_status copy_rows(tain_rewrite *r, const input *in, tain_parquet_file
 static tain_status copy_file(tain_rewrite *r, input *in, tain_parquet_writer *w, tain_error *err)
 {
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    TAIN_TRY(tain_parquet_open(r->folder, in->path, in->size, &file, err));
+    TAIN_TRY(tain_parquet_open(r->folder, in->key, in->size, &file, err));
     in->rows = tain_parquet_file_rows(file);
     in->offset = (int64_t)r->rows;
     return copy_rows(r, in, file, w, err);

@@ -131,7 +131,7 @@ static tain_status hash_file(tain_table *t, tain_parquet_file *f, int64_t rows, 
 static tain_status feed_file(tain_table *t, tain_delta_file *f, const tain_schema *schema, tain_error *err)
 {
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    TAIN_TRY(tain_parquet_open(t->store, f->path, f->size, &file, err));
+    TAIN_TRY(tain_delta_file_open(t->delta, f, &file, err));
     int64_t rows = tain_parquet_file_rows(file);
     if (rows == 0) return TAIN_OK;
     uint64_t *hashes = tain_alloc((size_t)rows * sizeof *hashes);
