@@ -100,6 +100,63 @@ static void test_chunks_cover_the_table_once(void **state)
     assert_int_equal(recording_find(f->mirror, "t")->source->rows_estimate, 30002);
 }
 
+typedef struct shared {
+    fixture    *f;
+    tain_chunk *chunks;
+    size_t      count, next, rows;
+    int64_t     sum;
+} shared;
+
+static tain_status add_up(void *ctx, tain_batch *b, tain_error *e)
+{
+    shared *h = ctx;
+    for (size_t i = 0; i < b->rows; i++) __atomic_add_fetch(&h->sum, ((const int64_t *)b->columns[1].values.data)[i], __ATOMIC_RELAXED);
+    __atomic_add_fetch(&h->rows, b->rows, __ATOMIC_RELAXED);
+    return TAIN_OK;
+}
+
+static void *read_chunks(void *ctx)
+{
+    shared *h = ctx;
+    tain_error e;
+    tain_reader *reader;
+    tain_rows_sink sink = {.rows = add_up, .ctx = h};
+    if (h->f->source->ops->reader_open(h->f->source, &reader, &e) != TAIN_OK) return NULL;
+    for (size_t i; (i = __atomic_fetch_add(&h->next, 1, __ATOMIC_RELAXED)) < h->count;)
+        if (h->f->source->ops->reader_read(reader, &h->chunks[i], &sink, &e) != TAIN_OK) break;
+    h->f->source->ops->reader_close(reader);
+    return NULL;
+}
+
+static void test_readers_beside_each_other_and_the_stream(void **state)
+{
+    fixture *f = *state;
+    pthread_t threads[3];
+    shared h = {.f = f};
+    tain_position at;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, n INT)");
+    sql(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) INSERT INTO t SELECT i, i FROM n");
+    begin(f);
+    tain_source_table *t = recording_find(f->mirror, "t")->source;
+    OK(f->source->ops->snapshot_begin(f->source, &t, 1, &at, &err));
+    OK(f->source->ops->snapshot_plan(f->source, t, 5000, &h.chunks, &h.count, &err));
+    for (int i = 0; i < 3; i++) assert_int_equal(pthread_create(&threads[i], NULL, read_chunks, &h), 0);
+    sql(f, "UPDATE t SET n = 0 WHERE id < 100; ALTER TABLE t ADD COLUMN c TEXT; INSERT INTO t VALUES(60000, 'text', 'c')");
+    for (int i = 0; i < 20; i++) {
+        tain_status st = f->source->ops->poll(f->source, &f->mirror->sink, 0, &err);
+        assert_true(st == TAIN_OK || st == TAIN_E_CANCELLED);
+    }
+    for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+    OK(f->source->ops->snapshot_end(f->source, &err));
+    free(h.chunks);
+    assert_int_equal(h.rows, 50000);
+    assert_int_equal(h.sum, (int64_t)50000 * 50001 / 2);
+    f->mirror->stop_at_load = true;
+    catch_up(f);
+    assert_columns(f, "t", "id:long n:string c:string");
+    assert_int_equal(recording_find(f->mirror, "t")->count, 50001);
+}
+
 /* --- other connections ---------------------------------------------------------------------------------------------- */
 
 static void test_confirm_waits_for_nobody(void **state)
@@ -364,6 +421,7 @@ int main(void)
 #define B(f) W(f), R(f)
     const struct CMUnitTest tests[] = {
         B(test_follows), B(test_snapshot_does_not_hold_writers), B(test_snapshot_is_one_state_beside_writers), B(test_chunks_cover_the_table_once),
+        B(test_readers_beside_each_other_and_the_stream),
         B(test_confirm_waits_for_nobody), B(test_prepare_waits_for_a_writer), B(test_poll_wakes_up), B(test_restored_to_an_older_state),
         B(test_restored_and_written_to_since), B(test_positions_grow_when_loaded_again_after_a_restore), B(test_file_replaced_while_following),
         B(test_file_deleted_while_following), B(test_another_file_without_log), W(test_urls), R(test_read_only_file),

@@ -67,6 +67,7 @@ static inline void open_writer(fixture *f)
 {
     assert_int_equal(sqlite3_open(f->path, &f->writer), SQLITE_OK);
     sqlite3_busy_timeout(f->writer, 5000);
+    sqlite3_exec(f->writer, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
 }
 
 static inline fixture *fixture_new(const char *journal_mode)

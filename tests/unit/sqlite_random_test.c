@@ -109,19 +109,19 @@ static void run(fixture *f, int rounds)
 
 static void test_log(void **state)
 {
-    run(*state, 1500);
+    run(*state, 1000);
 }
 
 static void test_log_with_recursive_triggers(void **state)
 {
     fixture *f = *state;
     sql(f, "PRAGMA recursive_triggers = 1");
-    run(f, 600);
+    run(f, 500);
 }
 
 static void test_comparison(void **state)
 {
-    run(*state, 400);
+    run(*state, 300);
 }
 
 int main(void)

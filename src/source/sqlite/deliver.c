@@ -72,6 +72,7 @@ static bool is_key(const tain_sqlite_shape *s, size_t column)
 tain_status tain_sqlite_learn(tain_sqlite *s, tain_sqlite_table *t, tain_sink *sink, const tain_position *at, bool *ret_changed, tain_error *err)
 {
     size_t cause = t->shape->count;
+    bool renumber = t->renumber, keyed = tain_sqlite_has_key(t->shape);
     *ret_changed = false;
     for (size_t i = 0; i < t->shape->count; i++) {
         tain_sqlite_column *c = &t->shape->columns[i];
@@ -89,7 +90,8 @@ tain_status tain_sqlite_learn(tain_sqlite *s, tain_sqlite_table *t, tain_sink *s
     tain_sqlite_queue(t, true, reason);
     free(reason);
     tain_sqlite_show(s, t);
-    s->schema_version = -1; /* its triggers may have to be others */
+    if (keyed == tain_sqlite_has_key(t->shape)) t->renumber = renumber;
+    else s->schema_version = -1; /* its triggers must be others */
     return tell_news(t, sink, at, err);
 }
 

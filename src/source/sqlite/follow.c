@@ -7,6 +7,8 @@
 
 #include "source/sqlite/sqlite.h"
 
+enum { PASSES = 3 /* over a schema that keeps changing, before poll looks at its deadline */ };
+
 typedef struct pass { /* one read transaction and what of it is delivered */
     tain_sqlite  *s;
     tain_sink    *sink;
@@ -353,9 +355,11 @@ tain_status tain_sqlite_follow(tain_sqlite *s, tain_sink *sink, bool *ret_any, t
     int64_t version;
     TAIN_TRY(tain_sqlite_number(&s->db, "PRAGMA main.data_version", 0, &version, err));
     if (version == s->data_version && s->schema_version != -1 && !tain_sqlite_has_news(s)) return TAIN_OK;
-    bool stale = false, fresh;
-    TAIN_TRY(run_pass(s, sink, &stale, ret_any, err));
-    if (stale) TAIN_TRY(tain_sqlite_install(s, NULL, &fresh, err));
+    bool stale = true, fresh;
+    for (int i = 0; i < PASSES && stale; i++) {
+        TAIN_TRY(run_pass(s, sink, &stale, ret_any, err));
+        if (stale) TAIN_TRY(tain_sqlite_install(s, NULL, &fresh, err));
+    }
     s->data_version = stale ? -1 : version; /* read before the pass: what came meanwhile is looked at again */
     return TAIN_OK;
 }

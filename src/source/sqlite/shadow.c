@@ -11,6 +11,8 @@
 /* Capture by comparison: nothing is left in the source. Beside it, in the spool folder, a database of ours remembers the key
  * and a hash of every row as the mirror was told them. After each change of the file all of it is read and compared. */
 
+enum { PASSES = 3 /* over a schema that keeps changing, before poll looks at its deadline */ };
+
 void tain_sqlite_generation_position(int64_t generation, tain_position *ret)
 {
     snprintf(ret->text, sizeof ret->text, "%020lld", (long long)generation);
@@ -205,20 +207,28 @@ static tain_status compare_in_transactions(tain_sqlite *s, tain_sink *sink, int6
     return sink->commit(sink, &at, tain_now(), err);
 }
 
+static tain_status follow_once(tain_sqlite *s, tain_sink *sink, bool *ret_stale, tain_error *err)
+{
+    int64_t version;
+    bool fresh;
+    TAIN_TRY(tain_sqlite_number(&s->db, "PRAGMA main.data_version", 0, &version, err));
+    tain_status st = compare_in_transactions(s, sink, version, ret_stale, err);
+    tain_sqlite_rollback(&s->db);
+    if (st != TAIN_OK || !*ret_stale) return st;
+    s->data_version = -1;
+    return tain_sqlite_shadow_prepare(s, NULL, &fresh, err);
+}
+
 tain_status tain_sqlite_shadow_follow(tain_sqlite *s, tain_sink *sink, bool *ret_any, tain_error *err)
 {
     int64_t version;
-    bool stale, fresh;
+    bool stale = true;
     TAIN_TRY(open_writable(s, err));
     TAIN_TRY(tain_sqlite_number(&s->db, "PRAGMA main.data_version", 0, &version, err));
     if (version == s->data_version && s->schema_version != -1 && !tain_sqlite_has_news(s)) return TAIN_OK;
-    tain_status st = compare_in_transactions(s, sink, version, &stale, err);
-    tain_sqlite_rollback(&s->db);
-    TAIN_TRY(st);
+    for (int i = 0; i < PASSES && stale; i++) TAIN_TRY(follow_once(s, sink, &stale, err));
     *ret_any = !stale;
-    if (!stale) return TAIN_OK;
-    s->data_version = -1;
-    return tain_sqlite_shadow_prepare(s, NULL, &fresh, err);
+    return TAIN_OK;
 }
 
 /* --- positions ----------------------------------------------------------------------------------------------------- */

@@ -85,8 +85,7 @@ static void find_classes(const tain_sqlite_column *c, tain_source_table *t)
     for (size_t i = 0; i < 4; i++)
         if (c->seen & classes[i].bit) tain_buffer_printf(&list, "%s%s", list.size ? ", " : "", classes[i].name);
     tain_source_table_find(t, TAIN_VERDICT_WARNING, "type_as_text", c->name, "store values of one type only, or accept text",
-                           "column %s, declared %s, holds %s: it is mirrored as string", c->name, *c->declared ? c->declared : "without type",
-                           tain_buffer_cstr(&list));
+                           "it is declared %s and holds %s: it is mirrored as string", *c->declared ? c->declared : "without type", tain_buffer_cstr(&list));
 }
 
 static const char *explain_key(const tain_sqlite_shape *s)
