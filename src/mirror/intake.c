@@ -188,7 +188,6 @@ static tain_status sink_reshape(tain_sink *sink, tain_source_table *source, bool
     tain_intake *in = of(sink);
     tain_table *t = source->user;
     if (!t) return TAIN_OK;
-    t->source = source;
     if (reload) {
         tain_mirror_say(in->mirror, "%s: %s; the table is loaded again, readers keep the old content until then", t->name, reason);
         want_load(in, t, reason);
@@ -223,8 +222,8 @@ static tain_status sink_appeared(tain_sink *sink, tain_source_table *source, tai
     if (source->verdict == TAIN_VERDICT_ERROR) return TAIN_OK;
     pthread_mutex_lock(&in->mirror->tables_lock); /* the writer goes through the list */
     tain_table *t = source->user ? source->user : table_for(in->mirror, source);
-    pthread_mutex_unlock(&in->mirror->tables_lock);
     t->source = source;
+    pthread_mutex_unlock(&in->mirror->tables_lock);
     want_load(in, t, NULL);
     return TAIN_OK;
 }
