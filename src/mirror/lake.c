@@ -45,17 +45,24 @@ static tain_status make_dirs(const char *path, tain_error *err)
     return TAIN_OK;
 }
 
-/* On a local lake the cache lies inside it and goes with it; elsewhere in the user's cache folder, by the lake's URL. */
-static char *cache_dir_of(tain_store *store)
+/* Elsewhere than on a local disk the cache is in the user's cache folder, by the lake's URL. */
+static char *remote_cache_path(const char *url)
 {
-    const char *path = tain_store_path(store);
-    if (path) return tain_format("%s/_tain/cache", path);
     const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    char *folder = tain_folder_from_name(store->url);
-    char *dir = base && *base ? tain_format("%s/tain/%s", base, folder)
-                              : tain_format("%s/.cache/tain/%s", home && *home ? home : "/tmp", folder);
+    char *folder = tain_folder_from_name(url);
+    char *path = base && *base ? tain_format("%s/tain/%s", base, folder)
+                               : tain_format("%s/.cache/tain/%s", home && *home ? home : "/tmp", folder);
     free(folder);
-    return dir;
+    return path;
+}
+
+char *tain_lake_cache_path(const char *url)
+{
+    char here[PATH_MAX] = "";
+    if (strncmp(url, "file://", 7) == 0) url += 7;
+    if (strstr(url, "://") || strncmp(url, "memory:", 7) == 0) return remote_cache_path(url);
+    if (url[0] == '/' || !getcwd(here, sizeof here)) return tain_format("%s/_tain/cache", url);
+    return tain_format("%s/%s/_tain/cache", here, url);
 }
 
 tain_status tain_lake_open(const char *url, bool create, tain_lake **ret, tain_error *err)
@@ -65,7 +72,7 @@ tain_status tain_lake_open(const char *url, bool create, tain_lake **ret, tain_e
     tain_lake *l = tain_alloc(sizeof *l);
     l->store = store;
     l->lock_fd = -1;
-    l->cache_dir = cache_dir_of(store);
+    l->cache_dir = tain_lake_cache_path(tain_store_path(store) ? tain_store_path(store) : url);
     *ret = l;
     return TAIN_OK;
 }

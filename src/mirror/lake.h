@@ -22,6 +22,8 @@ typedef struct tain_lake tain_lake;
 tain_status tain_lake_open(const char *url, bool create, tain_lake **ret, tain_error *err);
 void        tain_lake_close(tain_lake *l); /* accepts NULL; gives the lock back */
 tain_store *tain_lake_store(tain_lake *l);
+/* Where that folder of a lake is, or will be. Caller frees. */
+char *tain_lake_cache_path(const char *url);
 const char *tain_lake_cache_dir(const tain_lake *l); /* local folder for what can be lost; made on first use */
 /* "Tables/<schema>/<table>", escaped. Caller frees. */
 char *tain_lake_table_folder(const char *schema, const char *table);

@@ -566,13 +566,15 @@ static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error 
     TAIN_TRY(fill_definition(d, &is_new, err));
     tain_catalog catalog;
     tain_source_options so = tain_definition_source_options(d, NULL);
-    so.spool_dir = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+    TAIN_AUTO(tain_free) char *cache = tain_lake_cache_path(d->lake_url);
+    so.spool_dir = cache;
     m->app_id = tain_format("tain:%s", d->id);
     tain_status st = tain_source_open(&so, &m->source, err);
     if (st == TAIN_OK) st = check_source(m, &catalog, err);
     if (st == TAIN_OK) st = tain_lake_open(d->lake_url, true, &m->lake, err);
     if (st == TAIN_OK) st = tain_lake_lock(m->lake, err);
     m->owned = st == TAIN_OK;
+    if (st == TAIN_OK) tain_lake_cache_dir(m->lake); /* there before the source wants to spool */
     if (st == TAIN_OK && is_new) st = tain_definition_save(d, tain_lake_store(m->lake), err);
     if (st == TAIN_OK) st = open_tables(m, &catalog, err);
     if (st == TAIN_OK) st = choose_loads(m, o, err);
