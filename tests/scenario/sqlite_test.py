@@ -11,6 +11,7 @@ from harness import *
 def connect(path, journal="wal"):
     c = sqlite3.connect(path, isolation_level=None)
     c.execute(f"pragma journal_mode = {journal}")
+    c.execute("pragma synchronous = off")  # a test need not survive a power cut
     return c
 
 
