@@ -63,12 +63,43 @@ static char **list_from_json(const json_t *array)
     return list;
 }
 
+/* The same text for every name of a file, there or not. */
+static char *file_identity(const char *path)
+{
+    char here[PATH_MAX] = "", *real = realpath(path, NULL);
+    if (real || path[0] == '/' || !getcwd(here, sizeof here)) return real ? real : tain_strdup(path);
+    while (strncmp(path, "./", 2) == 0) path += 2;
+    return tain_format("%s/%s", here, path);
+}
+
+/* A parameter of a URL's query, else what the URL itself says. Caller frees. */
+static char *parameter(const char *query, const char *name, const char *otherwise)
+{
+    size_t n = strlen(name);
+    for (const char *p = query; p && *p; p += strcspn(p, "&"), p += *p == '&')
+        if (strncmp(p, name, n) == 0 && p[n] == '=') return tain_strndup(p + n + 1, strcspn(p + n + 1, "&"));
+    return tain_strdup(otherwise ? otherwise : "");
+}
+
+static char *server_identity(const tain_url *u)
+{
+    bool postgres = strncmp(u->scheme, "postgres", 8) == 0;
+    char *host = parameter(u->query, "host", u->host), *port = parameter(u->query, "port", u->port ? u->port : postgres ? "5432" : "");
+    char *database = parameter(u->query, "dbname", u->path && u->path[0] == '/' ? u->path + 1 : u->path);
+    char *id = tain_format("%s://%s:%s/%s", postgres ? "postgresql" : u->scheme, host, port, database);
+    free(host);
+    free(port);
+    free(database);
+    return id;
+}
+
 /* Where a source is, without who asks and how: what must stay the same for a lake. */
 static char *source_identity(const char *url)
 {
     tain_url u;
-    if (tain_url_parse(url, &u, NULL) != TAIN_OK) return tain_strdup(url);
-    char *id = tain_format("%s://%s:%s%s", u.scheme ? u.scheme : "", u.host ? u.host : "", u.port ? u.port : "", u.path ? u.path : "");
+    if (tain_url_parse(url, &u, NULL) != TAIN_OK) return file_identity(url);
+    bool file = !u.scheme || strcmp(u.scheme, "sqlite") == 0 || strcmp(u.scheme, "file") == 0;
+    char *id = !file ? server_identity(&u) : file_identity(u.scheme && u.path ? u.path : url);
     tain_url_done(&u);
     return id;
 }
@@ -143,6 +174,7 @@ static json_t *definition_to_json(const tain_definition *d)
 tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tain_error *err)
 {
     json_t *root = definition_to_json(d);
+    if (!root) return tain_fail(err, TAIN_E_INVALID, "the source's address is not UTF-8, so it cannot be kept in " FILE_NAME);
     char *text = json_dumps(root, JSON_INDENT(2));
     json_decref(root);
     tain_slice data = {(const uint8_t *)text, strlen(text)};
