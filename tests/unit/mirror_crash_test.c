@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* The worker is killed at every named point, and again while it recovers: afterwards the lake shows what the source had,
+ * at its end and at every epoch. Each run is a process of its own. */
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/fault.h"
+#include "mirror_fake.h"
+
+enum { TRANSACTIONS = 30, LOOPS = 14 };
+
+static char    *lake;
+static int      a, b, c, next_key;
+static unsigned seed;
+static size_t  *happened; /* shared with the processes: a source does not go back when its reader dies */
+
+static int pick(int n)
+{
+    return (int)((unsigned)rand_r(&seed) % (unsigned)n);
+}
+
+static int64_t some_key(int t)
+{
+    return fake.now[t].rows[(size_t)pick((int)fake.now[t].count)].v[0];
+}
+
+static void change_something(int t)
+{
+    int what = fake.now[t].count < 5 ? 0 : pick(6);
+    if (what < 2) {
+        fake_insert(t, next_key, pick(9), next_key);
+        next_key++;
+    } else if (what == 2) {
+        fake_delete(t, some_key(t));
+    } else if (what == 3 && t != c) {
+        fake_rekey(t, some_key(t), next_key++, 1u << 2);
+    } else {
+        fake_set(t, some_key(t), 1, pick(1000), t == c ? 0 : 1u << 2);
+    }
+}
+
+static void write_script(void)
+{
+    a = fake_create("main", "a", true);
+    b = fake_create("main", "b", true);
+    c = fake_create("main", "c", false);
+    for (next_key = 0; next_key < 250; next_key++) fake_insert(next_key % 3, next_key / 3, next_key % 7, next_key);
+    *happened = fake_commit();
+    for (int i = 0; i < TRANSACTIONS; i++) {
+        for (int n = pick(4) + 1; n; n--) change_something(pick(5) ? a : pick(2) ? b : c);
+        if (pick(20) == 0) fake_do(FAKE_TRUNCATE, b);
+        fake_commit();
+    }
+}
+
+static int begin(void **state)
+{
+    const char *given = getenv("SEED");
+    seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
+    print_message("seed %u\n", seed);
+    fake_reset();
+    tain_source_register(&fake_ops);
+    happened = mmap(NULL, sizeof *happened, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(happened, MAP_FAILED);
+    return 0;
+}
+
+static int end(void **state)
+{
+    munmap(happened, sizeof *happened);
+    fake_reset();
+    return 0;
+}
+
+/* --- processes ----------------------------------------------------------------------------------------------------- */
+
+/* One more transaction once the last is confirmed, so that every one is an epoch. */
+static void go_on(void)
+{
+    if (fake.confirmed < fake_end()) return;
+    if (fake_end() == fake.count) tain_worker_stop();
+    else fake.visible = ++*happened;
+}
+
+static _Noreturn void mirror(const char *fault, bool follow)
+{
+    if (fault) setenv("TAIN_FAULT", fault, 1);
+    fake.visible = *happened;
+    fake.prepared = true;
+    fake.forgotten = 1;
+    if (follow) fake.on_head = go_on;
+    tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .jobs = 2, .memory = 64 << 20};
+    tain_worker_options o = {.once = !follow};
+    tain_error e = {0};
+    tain_status st = tain_worker_run(&d, &o, &e);
+    if (st != TAIN_OK) fprintf(stderr, "%s: %s\n", tain_status_name(st), e.message);
+    _exit(st != TAIN_OK || tain_worker_failed_tables() ? 1 : 0);
+}
+
+/* Whether it was killed. */
+static bool run(const char *fault, bool follow)
+{
+    int status;
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) mirror(fault, follow);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFSIGNALED(status)) {
+        assert_int_equal(WTERMSIG(status), SIGKILL);
+        return true;
+    }
+    if (WEXITSTATUS(status) != 0) fail_msg("the mirror failed (%s)", fault ? fault : "no fault");
+    return false;
+}
+
+static void check(void)
+{
+    tain_store *s;
+    assert_ok(tain_store_open(lake, false, &s, err));
+    for (int t = 0; t < fake.table_count; t++) fake_check_version(s, t, -1, *happened);
+    assert_int_equal(fake_last_position(s), *happened);
+    fake_check_epochs(s, -1);
+    tain_store_close(s);
+}
+
+/* --- tests --------------------------------------------------------------------------------------------------------- */
+
+/* Points that this script must come by: a name that is never reached would prove nothing. */
+static bool must_kill(tain_fault_point p)
+{
+    return p <= TAIN_FAULT_DELTA_COMMITTED || p == TAIN_FAULT_MERGE_WRITTEN || p == TAIN_FAULT_MERGE_COMMITTED;
+}
+
+static void kill_at(tain_fault_point p, int pass)
+{
+    char *fault = tain_format("%s:%d", tain_fault_name(p), pass);
+    lake = lake_make();
+    *happened = 1;
+    bool killed = run(fault, true);
+    if (!killed && pass == 1 && must_kill(p)) fail_msg("%s was never passed", fault);
+    run(NULL, pick(2));
+    check();
+    lake_remove(lake);
+    free(fault);
+}
+
+static void every_point(void **state)
+{
+    write_script();
+    for (int p = 0; p < TAIN_FAULT_COUNT; p++) kill_at((tain_fault_point)p, 1);
+}
+
+static void every_point_later(void **state)
+{
+    write_script();
+    for (int p = TAIN_FAULT_SNAPSHOT_CHUNK; p < TAIN_FAULT_COUNT; p++) kill_at((tain_fault_point)p, 2 + pick(20));
+}
+
+/* One lake, one death after the other. */
+static void again_and_again(void **state)
+{
+    write_script();
+    lake = lake_make();
+    int killed = 0;
+    for (int i = 0; i < LOOPS; i++) {
+        char *fault = tain_format("%s:%d", tain_fault_name((tain_fault_point)pick(TAIN_FAULT_COUNT)), pick(8) + 1);
+        killed += run(fault, true);
+        free(fault);
+    }
+    assert_true(killed > 0);
+    run(NULL, false);
+    check();
+    lake_remove(lake);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        CASE(every_point),
+        CASE(every_point_later),
+        CASE(again_and_again),
+    };
+    cmocka_set_test_filter(getenv("CASE"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

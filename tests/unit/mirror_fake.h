@@ -1,0 +1,838 @@
+/* SPDX-License-Identifier: MIT */
+/* mirror_fake.h -- a source that is a script, and what the lake must show for it.
+ *
+ * The script is a log of transactions. Position n is "after the first n transactions", so the content of every table at
+ * every position can be computed, and every version of a Delta table be compared with it. A row is one number a column;
+ * numbers in text columns are written "t<number>", FAKE_NULL is null. Slot 0 is the key.
+ * The driver behaves as the contract asks: once it has told of a shape it does not tell again when the stream is
+ * repeated, and rows from before come in the newest shape. Scripts grow on the source's thread only (on_head). */
+#ifndef TAIN_TESTS_MIRROR_FAKE_H
+#define TAIN_TESTS_MIRROR_FAKE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "mirror/lake.h"
+#include "mirror/worker.h"
+#include "source/source.h"
+
+enum { FAKE_TABLES = 40, FAKE_SLOTS = 8, FAKE_SHAPES = 8 };
+#define FAKE_NULL INT64_MIN
+
+#define assert_ok(expr)                                                                              \
+    do {                                                                                             \
+        tain_error error_ = {0};                                                                     \
+        tain_error *err = &error_;                                                                   \
+        tain_status status_ = (expr);                                                                \
+        if (status_ != TAIN_OK) fail_msg("%s: %s: %s", #expr, tain_status_name(status_), err->message); \
+    } while (0)
+
+/* The call fails with that status and its message contains text. */
+#define assert_fails(expr, status, text)                                                                      \
+    do {                                                                                                      \
+        tain_error error_ = {0};                                                                              \
+        tain_error *err = &error_;                                                                            \
+        tain_status status_ = (expr);                                                                         \
+        if (status_ != (status)) fail_msg("%s instead of %s: %s", tain_status_name(status_), tain_status_name(status), err->message); \
+        if (!strstr(err->message, text)) fail_msg("\"%s\" does not say \"%s\"", err->message, text);           \
+    } while (0)
+
+/* --- the script ---------------------------------------------------------------------------------------------------- */
+
+typedef struct fake_column { const char *name; tain_kind kind; int slot; } fake_column;
+typedef struct fake_shape { fake_column columns[FAKE_SLOTS]; size_t count; bool keyed; int key_slot; } fake_shape;
+typedef struct fake_row { int64_t v[FAKE_SLOTS]; } fake_row;
+
+typedef enum fake_kind {
+    FAKE_INSERT, FAKE_UPDATE, FAKE_DELETE, FAKE_REKEY, FAKE_TRUNCATE, FAKE_RESHAPE, FAKE_CREATE, FAKE_DROP,
+    FAKE_TROUBLE, /* the table cannot go on */
+    FAKE_LOST,    /* the connection breaks here, the first time */
+} fake_kind;
+
+typedef struct fake_event {
+    fake_kind kind;
+    int       table, shape, filled; /* filled: slot that old rows get a value in, 0 none */
+    bool      reload, passed;
+    fake_row  row, old;
+    unsigned  unchanged; /* slots that are not sent */
+} fake_event;
+
+typedef struct fake_table {
+    const char *schema, *name;
+    fake_shape  shapes[FAKE_SHAPES];
+    size_t      shape_count;
+    const char *refused; /* a finding that refuses the table */
+} fake_table;
+
+typedef struct fake_content {
+    fake_row *rows;
+    size_t    count, capacity;
+    int       shape;
+    bool      there;
+} fake_content;
+
+static struct fake {
+    fake_table   tables[FAKE_TABLES];
+    int          table_count;
+    fake_event  *events;
+    size_t       event_count, event_capacity;
+    size_t      *ends; /* of transactions, in events */
+    size_t       count, capacity;
+    fake_content now[FAKE_TABLES]; /* with the open transaction */
+
+    /* how the driver behaves */
+    size_t       visible;       /* only so many transactions have happened yet; 0: all */
+    size_t       forgotten;     /* positions before it are gone */
+    bool         prepared;
+    int          refusals;      /* so many starts fail as UNAVAILABLE */
+    const char  *unreadable;    /* table that cannot be loaded */
+    size_t       chunk_rows;    /* of a snapshot */
+    void       (*on_head)(void);    /* nothing is left to deliver */
+    void       (*on_confirm)(size_t position);
+    void       (*on_load)(void);    /* a snapshot begins */
+    /* what it saw */
+    size_t       starts, loads, confirmed, rows_taken, rows_skipped;
+} fake;
+
+static inline void fake_reset(void)
+{
+    for (int t = 0; t < FAKE_TABLES; t++) free(fake.now[t].rows);
+    free(fake.events);
+    free(fake.ends);
+    memset(&fake, 0, sizeof fake);
+    fake.chunk_rows = 100;
+}
+
+static inline size_t fake_end(void)
+{
+    return fake.visible ? fake.visible : fake.count;
+}
+
+static inline tain_position fake_position(size_t n)
+{
+    tain_position p;
+    snprintf(p.text, sizeof p.text, "%012zu", n);
+    return p;
+}
+
+static inline bool fake_same_row(const fake_shape *s, const fake_row *a, const fake_row *b)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (a->v[s->columns[i].slot] != b->v[s->columns[i].slot]) return false;
+    return true;
+}
+
+static inline fake_row *fake_find(fake_content *c, const fake_shape *s, const fake_row *like)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (s->keyed ? c->rows[i].v[s->key_slot] == like->v[s->key_slot] : fake_same_row(s, &c->rows[i], like)) return &c->rows[i];
+    return NULL;
+}
+
+static inline void fake_put(fake_content *c, fake_row row)
+{
+    if (c->count == c->capacity) {
+        c->capacity = c->capacity ? c->capacity * 2 : 64;
+        c->rows = tain_realloc(c->rows, c->capacity * sizeof *c->rows);
+    }
+    c->rows[c->count++] = row;
+}
+
+static inline void fake_fill(fake_content *c, const fake_event *e)
+{
+    c->shape = e->shape;
+    for (size_t i = 0; e->filled && i < c->count; i++) c->rows[i].v[e->filled] = e->row.v[e->filled];
+}
+
+static inline void fake_apply(fake_content *c, const fake_event *e)
+{
+    const fake_shape *s = &fake.tables[e->table].shapes[c->shape];
+    fake_row *at;
+    switch (e->kind) {
+    case FAKE_INSERT: fake_put(c, e->row); break;
+    case FAKE_UPDATE:
+    case FAKE_REKEY:
+        if ((at = fake_find(c, s, &e->old))) *at = e->row;
+        break;
+    case FAKE_DELETE:
+        if ((at = fake_find(c, s, &e->old))) *at = c->rows[--c->count];
+        break;
+    case FAKE_TRUNCATE: c->count = 0; break;
+    case FAKE_RESHAPE: fake_fill(c, e); break;
+    case FAKE_CREATE: c->there = true; break;
+    case FAKE_DROP:
+        c->there = false;
+        c->count = 0;
+        break;
+    default: break;
+    }
+}
+
+/* Caller frees ->rows. */
+static inline fake_content fake_content_at(int table, size_t position)
+{
+    fake_content c = {0};
+    for (size_t i = 0; position && i < fake.ends[position - 1]; i++)
+        if (fake.events[i].table == table) fake_apply(&c, &fake.events[i]);
+    return c;
+}
+
+static inline fake_event *fake_add(fake_event e)
+{
+    if (fake.event_count == fake.event_capacity) {
+        fake.event_capacity = fake.event_capacity ? fake.event_capacity * 2 : 256;
+        fake.events = tain_realloc(fake.events, fake.event_capacity * sizeof *fake.events);
+    }
+    fake_apply(&fake.now[e.table], &e);
+    fake.events[fake.event_count] = e;
+    return &fake.events[fake.event_count++];
+}
+
+/* Ends the open transaction; returns the position behind it. */
+static inline size_t fake_commit(void)
+{
+    if (fake.count == fake.capacity) {
+        fake.capacity = fake.capacity ? fake.capacity * 2 : 64;
+        fake.ends = tain_realloc(fake.ends, fake.capacity * sizeof *fake.ends);
+    }
+    fake.ends[fake.count++] = fake.event_count;
+    return fake.count;
+}
+
+static inline fake_row fake_nulls(void)
+{
+    fake_row r;
+    for (int i = 0; i < FAKE_SLOTS; i++) r.v[i] = FAKE_NULL;
+    return r;
+}
+
+/* --- writing the script -------------------------------------------------------------------------------------------- */
+
+/* A table (k long, v integer, s string), key k or none, made in the open transaction. */
+static inline int fake_create(const char *schema, const char *name, bool keyed)
+{
+    int t = fake.table_count++;
+    assert_in_range(t, 0, FAKE_TABLES - 1);
+    fake.tables[t] = (fake_table){
+        .schema = schema, .name = name, .shape_count = 1,
+        .shapes = {{.columns = {{"k", TAIN_INT64, 0}, {"v", TAIN_INT32, 1}, {"s", TAIN_STRING, 2}}, .count = 3, .keyed = keyed}},
+    };
+    fake_add((fake_event){.kind = FAKE_CREATE, .table = t});
+    return t;
+}
+
+static inline fake_row fake_make(int64_t k, int64_t v, int64_t s)
+{
+    fake_row r = fake_nulls();
+    r.v[0] = k;
+    r.v[1] = v;
+    r.v[2] = s;
+    return r;
+}
+
+static inline void fake_insert_row(int t, fake_row row)
+{
+    fake_add((fake_event){.kind = FAKE_INSERT, .table = t, .row = row});
+}
+
+static inline void fake_insert(int t, int64_t k, int64_t v, int64_t s)
+{
+    fake_insert_row(t, fake_make(k, v, s));
+}
+
+static inline fake_row fake_row_of(int t, int64_t k)
+{
+    fake_content *c = &fake.now[t];
+    for (size_t i = 0; i < c->count; i++)
+        if (c->rows[i].v[0] == k) return c->rows[i];
+    fail_msg("the script has no row %lld in %s", (long long)k, fake.tables[t].name);
+    return fake_nulls();
+}
+
+/* Sets one slot of the row with that k; the source does not send the slots in `unchanged`. */
+static inline void fake_set(int t, int64_t k, int slot, int64_t value, unsigned unchanged)
+{
+    fake_row old = fake_row_of(t, k), row = old;
+    row.v[slot] = value;
+    fake_add((fake_event){.kind = FAKE_UPDATE, .table = t, .row = row, .old = old, .unchanged = unchanged});
+}
+
+static inline void fake_update(int t, int64_t k, int64_t v)
+{
+    fake_set(t, k, 1, v, 0);
+}
+
+static inline void fake_rekey(int t, int64_t from, int64_t to, unsigned unchanged)
+{
+    fake_row old = fake_row_of(t, from), row = old;
+    row.v[0] = to;
+    fake_add((fake_event){.kind = FAKE_REKEY, .table = t, .row = row, .old = old, .unchanged = unchanged});
+}
+
+static inline void fake_delete(int t, int64_t k)
+{
+    fake_add((fake_event){.kind = FAKE_DELETE, .table = t, .old = fake_row_of(t, k)});
+}
+
+static inline void fake_do(fake_kind kind, int t)
+{
+    fake_add((fake_event){.kind = kind, .table = t});
+}
+
+static inline fake_shape *fake_next_shape(int t)
+{
+    fake_table *f = &fake.tables[t];
+    f->shapes[f->shape_count] = f->shapes[f->shape_count - 1];
+    return &f->shapes[f->shape_count++];
+}
+
+static inline fake_event *fake_reshape(int t, bool reload)
+{
+    return fake_add((fake_event){.kind = FAKE_RESHAPE, .table = t, .shape = (int)fake.tables[t].shape_count - 1, .reload = reload});
+}
+
+static inline void fake_add_column(int t, const char *name, tain_kind kind, int slot)
+{
+    fake_shape *s = fake_next_shape(t);
+    s->columns[s->count++] = (fake_column){name, kind, slot};
+    fake_reshape(t, false);
+}
+
+static inline void fake_drop_column(int t, size_t at, bool reload)
+{
+    fake_shape *s = fake_next_shape(t);
+    memmove(&s->columns[at], &s->columns[at + 1], (s->count - at - 1) * sizeof s->columns[0]);
+    s->count--;
+    fake_reshape(t, reload);
+}
+
+/* --- the driver ---------------------------------------------------------------------------------------------------- */
+
+typedef struct fake_source {
+    tain_source         base;
+    const char        **only, **except;
+    tain_source_options options;
+    tain_source_table  *tables[FAKE_TABLES];
+    tain_source_table  *listed[FAKE_TABLES];
+    int                 shape[FAKE_TABLES]; /* told */
+    bool                gone[FAKE_TABLES];
+    tain_schema        *old[FAKE_TABLES * FAKE_SHAPES];
+    size_t              old_count, next, snapshot;
+    tain_sink          *sink;
+    int                 wake;
+    _Atomic bool        cancelled;
+} fake_source;
+
+static inline tain_status fake_open(const tain_source_options *o, tain_source **ret, tain_error *err);
+static inline void fake_close(tain_source *s)
+{
+    fake_source *f = (fake_source *)s;
+    for (int t = 0; t < FAKE_TABLES; t++) tain_source_table_free(f->tables[t]);
+    for (size_t i = 0; i < f->old_count; i++) tain_schema_free(f->old[i]);
+    close(f->wake);
+    free(f);
+}
+
+static inline void fake_show(fake_source *f, int t, int shape)
+{
+    tain_source_table *table = f->tables[t];
+    const fake_shape *s = &fake.tables[t].shapes[shape];
+    if (table->columns) f->old[f->old_count++] = table->columns;
+    table->columns = tain_schema_new();
+    table->key_count = s->keyed ? 1 : 0;
+    table->key = table->key ? table->key : tain_alloc(sizeof *table->key);
+    for (size_t i = 0; i < s->count; i++) {
+        tain_schema_add(table->columns, s->columns[i].name, tain_type_of(s->columns[i].kind));
+        if (s->columns[i].slot == s->key_slot) table->key[0] = (uint16_t)i;
+    }
+    f->shape[t] = shape;
+}
+
+static inline void fake_know(fake_source *f, int t, int shape)
+{
+    char identity[16];
+    const fake_table *table = &fake.tables[t];
+    if (f->tables[t] || !tain_source_selects(&f->options, table->schema, table->name)) return;
+    snprintf(identity, sizeof identity, "%d", t);
+    f->tables[t] = tain_source_table_new(table->schema, table->name, identity);
+    fake_show(f, t, shape);
+    if (table->refused) tain_source_table_find(f->tables[t], TAIN_VERDICT_ERROR, "no_key", NULL, "give it a key", "%s", table->refused);
+}
+
+static inline tain_status fake_describe(tain_source *s, tain_catalog *ret, tain_finding **ret_findings, size_t *ret_count, tain_error *err)
+{
+    fake_source *f = (fake_source *)s;
+    *ret = (tain_catalog){.tables = f->listed};
+    for (int t = 0; t < fake.table_count; t++) {
+        if (fake.now[t].there) fake_know(f, t, fake.now[t].shape);
+        if (fake.now[t].there && f->tables[t]) f->listed[ret->count++] = f->tables[t];
+    }
+    *ret_findings = NULL;
+    *ret_count = 0;
+    return TAIN_OK;
+}
+
+static inline tain_status fake_prepare(tain_source *s, void (*say)(const char *), bool *ret_fresh, tain_error *err)
+{
+    *ret_fresh = !fake.prepared;
+    if (!fake.prepared) fake.forgotten = fake_end();
+    fake.prepared = true;
+    return TAIN_OK;
+}
+
+static inline tain_status fake_remove(tain_source *s, void (*say)(const char *), tain_error *err)
+{
+    fake.prepared = false;
+    return TAIN_OK;
+}
+
+/* --- its snapshots */
+
+static inline tain_status fake_snapshot_begin(tain_source *s, tain_source_table **tables, size_t n, tain_position *ret, tain_error *err)
+{
+    ((fake_source *)s)->snapshot = fake_end();
+    fake.loads += n;
+    if (fake.on_load) fake.on_load();
+    *ret = fake_position(fake_end());
+    return TAIN_OK;
+}
+
+static inline int fake_index(const tain_source_table *t)
+{
+    return atoi(t->identity);
+}
+
+static inline tain_status fake_snapshot_plan(tain_source *s, tain_source_table *table, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err)
+{
+    int64_t step = (int64_t)fake.chunk_rows;
+    fake_content c = fake_content_at(fake_index(table), ((fake_source *)s)->snapshot);
+    *ret_count = (c.count + fake.chunk_rows - 1) / fake.chunk_rows;
+    *ret = tain_alloc((*ret_count + 1) * sizeof **ret);
+    for (size_t i = 0; i < *ret_count; i++)
+        (*ret)[i] = (tain_chunk){.table = table, .from = (int64_t)i * step, .to = (int64_t)(i + 1) * step, .rows_estimate = step};
+    free(c.rows);
+    return TAIN_OK;
+}
+
+struct tain_reader { fake_source *source; };
+
+static inline tain_status fake_reader_open(tain_source *s, tain_reader **ret, tain_error *err)
+{
+    *ret = tain_alloc(sizeof **ret);
+    (*ret)->source = (fake_source *)s;
+    return TAIN_OK;
+}
+
+static inline void fake_reader_close(tain_reader *r)
+{
+    free(r);
+}
+
+static inline void fake_append(tain_column *c, int64_t v)
+{
+    char text[40];
+    if (v == FAKE_NULL) {
+        tain_column_append_null(c);
+    } else if (c->type.kind == TAIN_INT64) {
+        tain_column_append_i64(c, v);
+    } else if (c->type.kind == TAIN_INT32) {
+        tain_column_append_i32(c, (int32_t)v);
+    } else {
+        tain_column_append_bytes(c, text, (size_t)snprintf(text, sizeof text, "t%lld", (long long)v));
+    }
+}
+
+static inline tain_status fake_reader_read(tain_reader *r, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err)
+{
+    int t = fake_index(chunk->table);
+    if (fake.unreadable && strcmp(fake.unreadable, fake.tables[t].name) == 0) return tain_fail(err, TAIN_E_PERMISSION, "permission denied for table %s", fake.unreadable);
+    fake_content c = fake_content_at(t, r->source->snapshot);
+    const fake_shape *shape = &fake.tables[t].shapes[r->source->shape[t]];
+    tain_batch b;
+    tain_batch_init(&b, chunk->table->columns);
+    for (size_t i = (size_t)chunk->from; i < (size_t)chunk->to && i < c.count; i++) {
+        for (size_t k = 0; k < shape->count; k++) fake_append(&b.columns[k], c.rows[i].v[shape->columns[k].slot]);
+        tain_batch_end_row(&b);
+    }
+    tain_status st = sink->rows(sink->ctx, &b, err);
+    tain_batch_done(&b);
+    free(c.rows);
+    return st;
+}
+
+static inline tain_status fake_snapshot_end(tain_source *s, tain_error *err)
+{
+    return TAIN_OK;
+}
+
+/* --- its stream */
+
+static inline tain_status fake_start(tain_source *s, const tain_position *position, tain_error *err)
+{
+    fake_source *f = (fake_source *)s;
+    f->next = strtoul(position->text, NULL, 10);
+    fake.starts++;
+    if (fake.refusals && fake.refusals--) return tain_fail(err, TAIN_E_UNAVAILABLE, "the source is starting up");
+    if (f->next < fake.forgotten) return tain_fail(err, TAIN_E_GONE, "position %s is gone", position->text);
+    return TAIN_OK;
+}
+
+/* Appends one row, as the driver shows the table now. */
+static inline void fake_emit(fake_source *f, const fake_event *e, const fake_row *row, tain_op op, bool only_key, unsigned unchanged)
+{
+    tain_changes *c = f->sink->changes(f->sink, f->tables[e->table]);
+    if (!c) {
+        fake.rows_skipped++;
+        return;
+    }
+    const fake_shape *s = &fake.tables[e->table].shapes[f->shape[e->table]];
+    fake.rows_taken++;
+    for (size_t i = 0; i < s->count; i++) {
+        int slot = s->columns[i].slot;
+        if (unchanged >> slot & 1) {
+            tain_changes_append_unchanged(c, i);
+        } else {
+            fake_append(&c->batch.columns[i], only_key && slot != s->key_slot ? FAKE_NULL : row->v[slot]);
+        }
+    }
+    tain_changes_end_row(c, op);
+}
+
+static inline void fake_emit_update(fake_source *f, const fake_event *e, bool keyed)
+{
+    if (!keyed) {
+        fake_emit(f, e, &e->old, TAIN_DELETE, false, 0);
+        fake_emit(f, e, &e->row, TAIN_INSERT, false, 0);
+    } else if (e->kind == FAKE_REKEY) {
+        fake_emit(f, e, &e->old, TAIN_KEY_OLD, true, 0);
+        fake_emit(f, e, &e->row, TAIN_KEY_NEW, false, e->unchanged);
+    } else {
+        fake_emit(f, e, &e->row, TAIN_UPDATE, false, e->unchanged);
+    }
+}
+
+static inline tain_status fake_tell_shape(fake_source *f, const fake_event *e, tain_error *err)
+{
+    if (e->shape <= f->shape[e->table]) return TAIN_OK;
+    fake_show(f, e->table, e->shape);
+    return f->sink->reshape(f->sink, f->tables[e->table], e->reload, "its shape changed", err);
+}
+
+static inline tain_status fake_tell_created(fake_source *f, const fake_event *e, tain_error *err)
+{
+    if (f->tables[e->table]) return TAIN_OK;
+    fake_know(f, e->table, 0);
+    return f->tables[e->table] ? f->sink->appeared(f->sink, f->tables[e->table], err) : TAIN_OK;
+}
+
+static inline tain_status fake_tell_dropped(fake_source *f, const fake_event *e, tain_error *err)
+{
+    if (f->gone[e->table]) return TAIN_OK;
+    f->gone[e->table] = true;
+    return f->sink->dropped(f->sink, f->tables[e->table], err);
+}
+
+static inline tain_status fake_tell(fake_source *f, fake_event *e, tain_error *err)
+{
+    if (e->kind == FAKE_CREATE) return fake_tell_created(f, e, err);
+    tain_source_table *t = f->tables[e->table];
+    if (!t) return TAIN_OK;
+    bool keyed = t->key_count > 0, first = !e->passed;
+    e->passed = true;
+    switch (e->kind) {
+    case FAKE_INSERT: fake_emit(f, e, &e->row, TAIN_INSERT, false, 0); break;
+    case FAKE_DELETE: fake_emit(f, e, &e->old, TAIN_DELETE, keyed, 0); break;
+    case FAKE_UPDATE:
+    case FAKE_REKEY: fake_emit_update(f, e, keyed); break;
+    case FAKE_TRUNCATE: return f->sink->truncate(f->sink, t, err);
+    case FAKE_RESHAPE: return fake_tell_shape(f, e, err);
+    case FAKE_DROP: return fake_tell_dropped(f, e, err);
+    case FAKE_TROUBLE: return f->sink->failed(f->sink, t, "its rows cannot be read", "reload it", err);
+    case FAKE_LOST: return first ? tain_fail(err, TAIN_E_UNAVAILABLE, "connection lost") : TAIN_OK;
+    default: break;
+    }
+    return TAIN_OK;
+}
+
+static inline tain_status fake_deliver(fake_source *f, tain_error *err)
+{
+    tain_position at = fake_position(f->next + 1);
+    f->sink->begin(f->sink, &at);
+    for (size_t i = f->next ? fake.ends[f->next - 1] : 0; i < fake.ends[f->next]; i++) {
+        if (atomic_load(&f->cancelled)) return tain_fail(err, TAIN_E_CANCELLED, "cancelled");
+        TAIN_TRY(fake_tell(f, &fake.events[i], err));
+    }
+    f->next++;
+    return f->sink->commit(f->sink, &at, tain_now(), err);
+}
+
+static inline tain_status fake_wait(fake_source *f, tain_time deadline, tain_error *err)
+{
+    tain_time left = deadline - tain_monotonic();
+    struct pollfd p = {.fd = f->wake, .events = POLLIN};
+    if (left > 0) poll(&p, 1, (int)(left / TAIN_MILLISECOND) + 1);
+    return atomic_load(&f->cancelled) ? tain_fail(err, TAIN_E_CANCELLED, "cancelled") : TAIN_OK;
+}
+
+/* Comes back soon while something is to be confirmed, so that a script that waits for that does not take long. */
+static inline tain_status fake_poll(tain_source *s, tain_sink *sink, tain_time deadline, tain_error *err)
+{
+    fake_source *f = (fake_source *)s;
+    tain_time soon = tain_monotonic() + 2 * TAIN_MILLISECOND;
+    f->sink = sink;
+    if (fake.confirmed < f->next && soon < deadline) deadline = soon;
+    for (;;) {
+        while (f->next < fake_end()) TAIN_TRY(fake_deliver(f, err));
+        if (fake.on_head) fake.on_head();
+        if (f->next < fake_end()) continue;
+        TAIN_TRY(fake_wait(f, deadline, err));
+        if (tain_monotonic() >= deadline) return TAIN_OK;
+    }
+}
+
+static inline tain_status fake_confirm(tain_source *s, const tain_position *position, tain_error *err)
+{
+    size_t n = strtoul(position->text, NULL, 10);
+    if (fake.on_confirm) fake.on_confirm(n);
+    if (n > fake.confirmed) fake.confirmed = n;
+    return TAIN_OK;
+}
+
+static inline tain_status fake_head(tain_source *s, tain_position *ret, tain_error *err)
+{
+    *ret = fake_position(fake_end());
+    return TAIN_OK;
+}
+
+static inline int fake_wait_fd(tain_source *s)
+{
+    return -1;
+}
+
+static inline void fake_cancel(tain_source *s)
+{
+    fake_source *f = (fake_source *)s;
+    uint64_t one = 1;
+    atomic_store(&f->cancelled, true);
+    if (write(f->wake, &one, sizeof one) < 0) abort();
+}
+
+static const char *const fake_schemes[] = {"fake", NULL};
+static const tain_source_ops fake_ops = {
+    .name = "fake", .schemes = fake_schemes, .open = fake_open, .close = fake_close, .describe = fake_describe, .prepare = fake_prepare,
+    .remove = fake_remove, .snapshot_begin = fake_snapshot_begin, .snapshot_plan = fake_snapshot_plan, .reader_open = fake_reader_open,
+    .reader_read = fake_reader_read, .reader_close = fake_reader_close, .snapshot_end = fake_snapshot_end, .start = fake_start,
+    .poll = fake_poll, .confirm = fake_confirm, .head = fake_head, .wait_fd = fake_wait_fd, .cancel = fake_cancel,
+};
+
+static inline tain_status fake_open(const tain_source_options *o, tain_source **ret, tain_error *err)
+{
+    fake_source *f = tain_alloc(sizeof *f);
+    f->base.ops = &fake_ops;
+    f->options = *o;
+    f->wake = eventfd(0, EFD_CLOEXEC);
+    *ret = &f->base;
+    return TAIN_OK;
+}
+
+/* --- a lake -------------------------------------------------------------------------------------------------------- */
+
+static inline char *lake_make(void)
+{
+    char *folder = tain_format("%s/tain-mirror-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    return folder;
+}
+
+static inline void lake_remove(char *folder)
+{
+    tain_store *s;
+    assert_ok(tain_store_open(folder, false, &s, err));
+    assert_ok(tain_store_remove_all(s, "", err));
+    tain_store_close(s);
+    rmdir(folder);
+    free(folder);
+}
+
+/* --- what the lake shows ------------------------------------------------------------------------------------------- */
+
+static inline int64_t fake_value(const tain_column *c, size_t i)
+{
+    if (tain_column_is_null(c, i)) return FAKE_NULL;
+    if (c->type.kind == TAIN_INT64) return ((const int64_t *)c->values.data)[i];
+    if (c->type.kind == TAIN_INT32) return ((const int32_t *)c->values.data)[i];
+    tain_slice s = tain_column_slice(c, i);
+    char text[40] = "";
+    memcpy(text, s.data, s.size < sizeof text ? s.size : sizeof text - 1);
+    assert_int_equal(text[0], 't');
+    return atoll(text + 1);
+}
+
+static inline void fake_read_file(tain_store *folder, tain_delta *d, tain_delta_file *f, const fake_shape *s, fake_content *out)
+{
+    tain_parquet_file *file;
+    const roaring_bitmap_t *deleted;
+    const tain_schema *schema = tain_delta_meta(d)->schema;
+    tain_batch b;
+    assert_ok(tain_parquet_open(folder, f->path, f->size, &file, err));
+    assert_ok(tain_delta_deleted(d, f, &deleted, err));
+    tain_batch_init(&b, schema);
+    assert_ok(tain_parquet_read(file, 0, tain_parquet_file_rows(file), &b, err));
+    assert_int_equal(tain_parquet_file_rows(file), f->rows);
+    for (size_t i = 0; i < b.rows; i++) {
+        if (deleted && roaring_bitmap_contains(deleted, (uint32_t)i)) continue;
+        fake_row row = fake_nulls();
+        for (size_t k = 0; k < s->count; k++) row.v[s->columns[k].slot] = fake_value(&b.columns[k], i);
+        fake_put(out, row);
+    }
+    tain_batch_done(&b);
+    tain_parquet_close(file);
+}
+
+static inline int fake_by_value(const void *a, const void *b)
+{
+    for (int i = 0; i < FAKE_SLOTS; i++) {
+        int64_t x = ((const fake_row *)a)->v[i], y = ((const fake_row *)b)->v[i];
+        if (x != y) return x < y ? -1 : 1;
+    }
+    return 0;
+}
+
+static inline void fake_only_shown(fake_content *c, const fake_shape *s)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        fake_row kept = fake_nulls();
+        for (size_t k = 0; k < s->count; k++) kept.v[s->columns[k].slot] = c->rows[i].v[s->columns[k].slot];
+        c->rows[i] = kept;
+    }
+    if (c->count) qsort(c->rows, c->count, sizeof *c->rows, fake_by_value);
+}
+
+static inline void fake_check_schema(const tain_delta *d, const fake_shape *s, const char *what)
+{
+    const tain_schema *have = tain_delta_meta(d)->schema;
+    if (have->count != s->count) fail_msg("%s: %zu columns instead of %zu", what, have->count, s->count);
+    for (size_t i = 0; i < s->count; i++) {
+        assert_string_equal(have->fields[i].name, s->columns[i].name);
+        assert_int_equal(have->fields[i].type.kind, s->columns[i].kind);
+    }
+}
+
+static inline void fake_check_rows(const fake_content *want, const fake_content *have, const char *what)
+{
+    for (size_t i = 0; i < want->count && i < have->count; i++)
+        for (int k = 0; k < FAKE_SLOTS; k++)
+            if (want->rows[i].v[k] != have->rows[i].v[k])
+                fail_msg("%s: row %zu, key %lld (lake %lld), slot %d: %lld instead of %lld", what, i, (long long)want->rows[i].v[0],
+                         (long long)have->rows[i].v[0], k, (long long)have->rows[i].v[k], (long long)want->rows[i].v[k]);
+    if (want->count != have->count) fail_msg("%s: %zu rows instead of %zu", what, have->count, want->count);
+}
+
+/* A version (-1: the newest) of a table in the lake is what the source had at that position. */
+static inline void fake_check_version(tain_store *lake, int t, int64_t version, size_t position)
+{
+    const fake_table *table = &fake.tables[t];
+    char *path = tain_lake_table_folder(table->schema, table->name);
+    char *what = tain_format("%s.%s version %lld at %zu", table->schema, table->name, (long long)version, position);
+    tain_store *folder = tain_store_sub(lake, path);
+    tain_delta *d;
+    if (version < 0) assert_ok(tain_delta_open(folder, &d, err));
+    else assert_ok(tain_delta_open_at(folder, version, &d, err));
+    fake_content want = fake_content_at(t, position), have = {0};
+    const fake_shape *s = &table->shapes[want.shape];
+    fake_check_schema(d, s, what);
+    tain_delta_file *f;
+    for (size_t cursor = 0; tain_delta_next_file(d, &cursor, &f);) fake_read_file(folder, d, f, s, &have);
+    fake_only_shown(&want, s);
+    fake_only_shown(&have, s);
+    fake_check_rows(&want, &have, what);
+    tain_delta_close(d);
+    tain_store_close(folder);
+    free(want.rows);
+    free(have.rows);
+    free(what);
+    free(path);
+}
+
+static inline void fake_check(tain_store *lake, int t)
+{
+    fake_check_version(lake, t, -1, fake.count);
+}
+
+/* --- the epoch log */
+
+typedef struct fake_epochs { char *keys[4096]; size_t count; } fake_epochs;
+
+static inline bool fake_note_epoch(void *ctx, const tain_object *o)
+{
+    fake_epochs *e = ctx;
+    assert_in_range(e->count, 0, 4095);
+    e->keys[e->count++] = tain_strdup(o->key);
+    return true;
+}
+
+static inline json_t *fake_epoch(tain_store *lake, const char *key)
+{
+    tain_buffer text = {0};
+    json_t *o;
+    assert_ok(tain_store_get(lake, key, 0, -1, &text, err));
+    assert_ok(tain_json_parse(text.data, text.size, key, &o, err));
+    tain_buffer_done(&text);
+    return o;
+}
+
+/* At every epoch, the newest listed version of each listed table is what the source had at the epoch's position; epochs
+ * go forward. Tables in `apart` are not looked at. Returns how many epochs there are. */
+static inline size_t fake_check_epochs(tain_store *lake, int apart)
+{
+    fake_epochs all = {0};
+    int64_t newest[FAKE_TABLES], number = 0;
+    size_t last = 0;
+    for (int t = 0; t < FAKE_TABLES; t++) newest[t] = -1;
+    assert_ok(tain_store_list(lake, "_tain/epochs/0", NULL, fake_note_epoch, &all, err));
+    for (size_t i = 0; i < all.count; i++) {
+        json_t *o = fake_epoch(lake, all.keys[i]);
+        size_t position = strtoul(tain_json_get_str(o, "position", ""), NULL, 10);
+        assert_true(tain_json_get_int(o, "epoch", 0) > number);
+        assert_true(position >= last);
+        number = tain_json_get_int(o, "epoch", 0);
+        last = position;
+        for (int t = 0; t < fake.table_count; t++) {
+            char *name = tain_format("%s.%s", fake.tables[t].schema, fake.tables[t].name);
+            const json_t *listed = json_object_get(json_object_get(o, "tables"), name);
+            free(name);
+            if (listed) newest[t] = tain_json_get_int(listed, "version", -1);
+            if (newest[t] >= 0 && t != apart) fake_check_version(lake, t, newest[t], position);
+        }
+        json_decref(o);
+        free(all.keys[i]);
+    }
+    return all.count;
+}
+
+static inline size_t fake_last_position(tain_store *store)
+{
+    fake_epochs all = {0};
+    size_t position = 0;
+    assert_ok(tain_store_list(store, "_tain/epochs/0", NULL, fake_note_epoch, &all, err));
+    for (size_t i = 0; i < all.count; i++) {
+        json_t *o = i + 1 == all.count ? fake_epoch(store, all.keys[i]) : NULL;
+        if (o) position = strtoul(tain_json_get_str(o, "position", ""), NULL, 10);
+        json_decref(o);
+        free(all.keys[i]);
+    }
+    return position;
+}
+
+#endif

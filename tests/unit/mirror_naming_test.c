@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Column mapping: only where names need it, and then for life. */
+#include "mirror_fake.h"
+
+#include "mirror/naming.h"
+
+static tain_schema *columns(const char *first, ...)
+{
+    tain_schema *s = tain_schema_new();
+    va_list args;
+    va_start(args, first);
+    for (const char *name = first; name; name = va_arg(args, const char *)) tain_schema_add(s, name, tain_type_of(TAIN_INT64));
+    va_end(args);
+    return s;
+}
+
+static const tain_field *field(const tain_schema *s, const char *name)
+{
+    int at = tain_schema_find(s, name);
+    assert_true(at >= 0);
+    return &s->fields[at];
+}
+
+/* Every column has an id and a physical name of its own, whatever the case. */
+static void check_mapped(const tain_schema *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        assert_true(s->fields[i].id > 0);
+        assert_int_equal(strcspn(s->fields[i].physical, " ,;{}()=\n\t"), strlen(s->fields[i].physical));
+        for (size_t k = 0; k < i; k++) {
+            assert_int_not_equal(s->fields[i].id, s->fields[k].id);
+            if (strcasecmp(s->fields[i].physical, s->fields[k].physical) == 0) fail_msg("%s twice", s->fields[i].physical);
+        }
+    }
+}
+
+static void plain_names_need_no_mapping(void **state)
+{
+    tain_schema *s = columns("id", "Größe", "a.b", "x-y", "col_1", "_x", "100%", NULL);
+    tain_naming_adopt(s, NULL);
+    for (size_t i = 0; i < s->count; i++) {
+        assert_int_equal(s->fields[i].id, 0);
+        assert_string_equal(s->fields[i].physical, s->fields[i].name);
+    }
+    tain_schema_free(s);
+}
+
+static void odd_names_are_mapped(void **state)
+{
+    static const char *const odd[] = {"a b", "a,b", "a;b", "a{b", "a}b", "a(b", "a)b", "a=b", "a\nb", "a\tb", " ", ""};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        tain_schema *s = columns("id", odd[i], "z", NULL);
+        tain_naming_adopt(s, NULL);
+        check_mapped(s);
+        assert_string_equal(field(s, "id")->physical, "id");
+        assert_string_equal(field(s, "z")->physical, "z");
+        tain_schema_free(s);
+    }
+}
+
+static void names_equal_but_for_case_are_mapped(void **state)
+{
+    tain_schema *s = columns("Id", "id", "ID", NULL);
+    tain_naming_adopt(s, NULL);
+    check_mapped(s);
+    assert_string_equal(field(s, "Id")->physical, "Id");
+    tain_schema_free(s);
+}
+
+/* A plain column may be called what a mapped one would be called in the files. */
+static void given_names_do_not_meet_made_ones(void **state)
+{
+    tain_schema *s = columns("col_2", "a b", "COL_3", "c d", NULL);
+    tain_naming_adopt(s, NULL);
+    check_mapped(s);
+    tain_schema_free(s);
+    s = columns("a b", "col_1", NULL);
+    tain_naming_adopt(s, NULL);
+    check_mapped(s);
+    tain_schema_free(s);
+}
+
+static void columns_keep_what_they_have(void **state)
+{
+    tain_schema *old = columns("id", "a b", "c", NULL), *now = columns("new one", "c", "a b", "id", "plain", NULL);
+    tain_naming_adopt(old, NULL);
+    tain_naming_adopt(now, old);
+    check_mapped(now);
+    for (size_t i = 0; i < old->count; i++) {
+        assert_int_equal(field(now, old->fields[i].name)->id, old->fields[i].id);
+        assert_string_equal(field(now, old->fields[i].name)->physical, old->fields[i].physical);
+    }
+    assert_true(field(now, "new one")->id > 3);
+    tain_schema_free(old);
+    tain_schema_free(now);
+}
+
+static void mapping_stays_when_the_odd_name_goes(void **state)
+{
+    tain_schema *old = columns("id", "a b", NULL), *now = columns("id", NULL);
+    tain_naming_adopt(old, NULL);
+    tain_naming_adopt(now, old);
+    assert_int_equal(field(now, "id")->id, 1);
+    tain_schema_free(old);
+    tain_schema_free(now);
+}
+
+/* The files still hold the dropped column's values under its id and physical name. */
+static void what_a_dropped_column_had_is_not_given_again(void **state)
+{
+    tain_schema *first = columns("id", "a b", NULL), *without = columns("id", NULL), *again = columns("id", "c d", "a b", "e", NULL);
+    tain_naming_adopt(first, NULL);
+    int32_t used = tain_naming_highest(first);
+    tain_naming_continue(without, first, used);
+    tain_naming_continue(again, without, used);
+    check_mapped(again);
+    for (size_t i = 1; i < again->count; i++) {
+        assert_true(again->fields[i].id > used);
+        assert_string_not_equal(again->fields[i].physical, field(first, "a b")->physical);
+    }
+    tain_schema_free(first);
+    tain_schema_free(without);
+    tain_schema_free(again);
+}
+
+static void dropped_plain_name_does_not_come_back(void **state)
+{
+    tain_schema *first = columns("id", "a b", "c", NULL), *without = columns("id", "a b", NULL), *again = columns("id", "a b", "c", NULL);
+    tain_naming_adopt(first, NULL);
+    int32_t used = tain_naming_highest(first);
+    tain_naming_continue(without, first, used);
+    tain_naming_continue(again, without, used);
+    assert_string_not_equal(field(again, "c")->physical, field(first, "c")->physical);
+    assert_int_not_equal(field(again, "c")->id, field(first, "c")->id);
+    tain_schema_free(first);
+    tain_schema_free(without);
+    tain_schema_free(again);
+}
+
+static void table_becomes_mapped_by_a_new_column(void **state)
+{
+    tain_schema *old = columns("id", "v", NULL), *now = columns("id", "v", "V", NULL);
+    tain_naming_adopt(old, NULL);
+    tain_naming_adopt(now, old);
+    check_mapped(now);
+    assert_string_equal(field(now, "id")->physical, "id"); /* as the files have it */
+    assert_string_equal(field(now, "v")->physical, "v");
+    tain_schema_free(old);
+    tain_schema_free(now);
+}
+
+/* The new column stands before the old one of its name but for case. */
+static void old_columns_stay_readable(void **state)
+{
+    tain_schema *old = columns("id", "v", NULL), *now = columns("id", "V", "v", NULL);
+    tain_naming_adopt(old, NULL);
+    tain_naming_adopt(now, old);
+    check_mapped(now);
+    assert_string_equal(field(now, "v")->physical, "v");
+    tain_schema_free(old);
+    tain_schema_free(now);
+}
+
+static void adopting_twice_changes_nothing(void **state)
+{
+    tain_schema *s = columns("id", "a b", NULL);
+    tain_naming_adopt(s, NULL);
+    char *physical = tain_strdup(field(s, "a b")->physical);
+    tain_naming_adopt(s, s);
+    assert_string_equal(field(s, "a b")->physical, physical);
+    assert_int_equal(field(s, "id")->id, 1);
+    free(physical);
+    tain_schema_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_names_need_no_mapping),
+        cmocka_unit_test(odd_names_are_mapped),
+        cmocka_unit_test(names_equal_but_for_case_are_mapped),
+        cmocka_unit_test(given_names_do_not_meet_made_ones),
+        cmocka_unit_test(columns_keep_what_they_have),
+        cmocka_unit_test(mapping_stays_when_the_odd_name_goes),
+        cmocka_unit_test(what_a_dropped_column_had_is_not_given_again),
+        cmocka_unit_test(dropped_plain_name_does_not_come_back),
+        cmocka_unit_test(table_becomes_mapped_by_a_new_column),
+        cmocka_unit_test(old_columns_stay_readable),
+        cmocka_unit_test(adopting_twice_changes_nothing),
+    };
+    cmocka_set_test_filter(getenv("CASE"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
