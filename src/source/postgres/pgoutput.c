@@ -24,8 +24,8 @@ void tain_pg_decoder_begin(tain_pg_decoder *d)
 tain_status tain_pg_decoder_end(tain_pg_decoder *d, uint64_t end, uint64_t time, tain_error *err)
 {
     tain_position position;
+    if (end < d->position) return tain_fail(err, TAIN_E_PROTOCOL, "a transaction ends before the one that came before it");
     d->open = d->begun = false;
-    if (end <= d->position) return TAIN_OK; /* sent again after a reconnection: the sink has it */
     d->position = end;
     tain_pg_position(end, &position);
     return d->sink->commit(d->sink, &position, tain_pg_time(time), err);

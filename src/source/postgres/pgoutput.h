@@ -95,6 +95,6 @@ void        tain_pg_streamed_done(tain_pg_decoder *d);
 tain_status tain_pg_decoder_change(tain_pg_decoder *d, const uint8_t *data, size_t n, bool prefixed, tain_error *err);
 /* The transaction's rows were all given: tells the sink where it ends. */
 tain_status tain_pg_decoder_end(tain_pg_decoder *d, uint64_t end, uint64_t time, tain_error *err);
-static inline tain_time tain_pg_time(uint64_t t) { return (tain_time)t + 946684800000000; }
+static inline tain_time tain_pg_time(uint64_t t) { return (tain_time)(t + 946684800000000); }
 
 #endif

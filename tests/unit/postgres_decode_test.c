@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes of COPY and pgoutput without a server: what is refused, and how. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../fuzz/postgres_shape.h"
+#include "source/postgres/copy.h"
+#include "source/postgres/pgoutput.h"
+
+static tain_pg_types types;
+
+static int make_types(void **state)
+{
+    tain_arena_init(&types.arena);
+    shape_types(&types);
+    return 0;
+}
+
+static int free_types(void **state)
+{
+    tain_pg_types_done(&types);
+    return 0;
+}
+
+/* --- COPY ---------------------------------------------------------------------------------------------------------- */
+
+static size_t rows_seen;
+
+static tain_status rows(void *ctx, tain_batch *batch, tain_error *err)
+{
+    rows_seen += batch->rows;
+    return TAIN_OK;
+}
+
+static tain_status copy(const char *bytes, size_t n, size_t piece, tain_error *err)
+{
+    tain_pg_shape *shape = shape_new(&types, 2, TAIN_PG_RANGE_NULL, false); /* int4, int2 */
+    const tain_pg_codec *codecs[] = {shape->columns[0].codec, shape->columns[1].codec};
+    tain_source_table table = {.schema = "s", .name = "t"};
+    tain_rows_sink sink = {.rows = rows};
+    tain_pg_copy c;
+    tain_status st = TAIN_OK;
+    rows_seen = 0;
+    tain_pg_copy_init(&c, &table, shape->schema, codecs, &sink);
+    for (size_t at = 0; at < n && st == TAIN_OK; at += piece) st = tain_pg_copy_feed(&c, bytes + at, n - at < piece ? n - at : piece, err);
+    if (st == TAIN_OK) st = tain_pg_copy_finish(&c, err);
+    tain_pg_copy_done(&c);
+    tain_pg_shape_free(shape);
+    return st;
+}
+
+#define HEADER "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\3ext"
+#define ROW    "\0\2\0\0\0\4\0\0\0\7\0\0\0\2\0\1"
+#define NULLS  "\0\2\377\377\377\377\377\377\377\377"
+#define bytes(text) text, sizeof(text) - 1
+
+static void copies_come_in_pieces(void **state)
+{
+    for (size_t piece = 1; piece < 70; piece++) {
+        assert_int_equal(copy(bytes(HEADER ROW NULLS ROW "\377\377"), piece, NULL), TAIN_OK);
+        assert_int_equal(rows_seen, 3);
+    }
+}
+
+static void copies_that_are_refused(void **state)
+{
+    static const struct { const char *bytes; size_t n; const char *message; } cases[] = {
+        {bytes("PGCOPX\n"), "does not begin"},
+        {bytes(HEADER ROW), "broke off"},
+        {bytes(HEADER "\0\2\0\0\0\4\0\0"), "broke off"},
+        {bytes(HEADER "\0\3"), "a row has 3 values, not 2"},
+        {bytes(HEADER "\0\2\0\0\0\1\7"), "column id: a value is not of the form"},
+        {bytes(HEADER ROW "\0\2\0\0\0\4\0\0\0\7\0\0\0\0"), "column i2: a value is not of the form"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tain_error e = {0};
+        assert_int_equal(copy(cases[i].bytes, cases[i].n, 1000, &e), TAIN_E_PROTOCOL);
+        assert_non_null(strstr(e.message, cases[i].message));
+    }
+}
+
+/* --- pgoutput ------------------------------------------------------------------------------------------------------ */
+
+static tain_status no_resolve(void *ctx, tain_pg_relation *r, tain_error *err) { return TAIN_OK; }
+static tain_status commit(tain_sink *sink, const tain_position *position, tain_time time, tain_error *err) { return TAIN_OK; }
+
+static void messages_out_of_place(void **state)
+{
+    static const struct { const char *bytes; size_t n; } cases[] = {
+        {bytes("")}, {bytes("C\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3")}, {bytes("I\0\0\0\7N\0\0")}, {bytes("E")},
+        {bytes("S\0\0\0\1")}, {bytes("S\0\0\0\1\0")}, {bytes("c\0\0\0\1\0")}, {bytes("A\0\0\0")}, {bytes("B\0\0")}, {bytes("\1")},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tain_sink sink = {.commit = commit};
+        tain_error e = {0};
+        tain_pg_decoder d;
+        tain_pg_decoder_init(&d);
+        d.sink = &sink;
+        d.resolve = no_resolve;
+        assert_int_equal(tain_pg_decoder_message(&d, cases[i].bytes, cases[i].n, &e), TAIN_E_PROTOCOL);
+        assert_true(e.message[0]);
+        tain_pg_decoder_done(&d);
+    }
+}
+
+/* --- numbers ------------------------------------------------------------------------------------------------------- */
+
+static __int128 decimal_of(const char *column, const char *p, size_t n, tain_pg_say expected)
+{
+    tain_pg_shape *shape = shape_new(&types, SHAPE_COLUMNS, TAIN_PG_RANGE_NULL, false);
+    const tain_pg_codec *c = shape->columns[tain_schema_find(shape->schema, column)].codec;
+    tain_column out;
+    tain_column_init(&out, c->type);
+    assert_int_equal(c->binary(c, &out, (const uint8_t *)p, n), expected);
+    __int128 v = expected == TAIN_PG_FINE ? tain_column_decimal(&out, 0) : 0;
+    tain_column_done(&out);
+    tain_pg_shape_free(shape);
+    return v;
+}
+
+static void numerics(void **state)
+{
+    assert_true(decimal_of("n9", bytes("\0\0\0\0\0\0\0\2"), TAIN_PG_FINE) == 0);
+    assert_true(decimal_of("n9", bytes("\0\1\0\0\0\0\0\2\0\14"), TAIN_PG_FINE) == 1200);
+    assert_true(decimal_of("n9", bytes("\0\1\377\377\100\0\0\2\0\144"), TAIN_PG_FINE) == -1);              /* -0.01 */
+    assert_true(decimal_of("n9", bytes("\0\2\0\0\0\0\0\2\0\14\4\322"), TAIN_PG_RANGE) == 0);               /* 12.1234 */
+    assert_true(decimal_of("n9", bytes("\0\1\0\1\0\0\0\2\3\347"), TAIN_PG_FINE) == 999000000);             /* 9990000 */
+    assert_true(decimal_of("n9", bytes("\0\1\0\1\0\0\0\2\3\350"), TAIN_PG_RANGE) == 0);                    /* 10000000 */
+    assert_true(decimal_of("n9", bytes("\0\3\0\0\0\0\0\2\0\14\11\304\0\0"), TAIN_PG_FINE) == 1225);        /* zeros behind */
+    assert_true(decimal_of("n9", bytes("\0\0\0\0\300\0\0\0"), TAIN_PG_NAN) == 0);
+    assert_true(decimal_of("n9", bytes("\0\1\0\0\0\0\0\0\47\20"), TAIN_PG_MALFORMED) == 0);                /* digit 10000 */
+    assert_true(decimal_of("n9", bytes("\0\2\0\0\0\0\0\0\0\1"), TAIN_PG_MALFORMED) == 0);
+    assert_true(decimal_of("n38", bytes("\0\1\0\6\0\0\0\0\47\17"), TAIN_PG_FINE) == (__int128)9999 * 1000000000000 * 1000000000000 * 10000000000);
+    assert_true(decimal_of("n38", bytes("\0\1\0\7\0\0\0\0\0\1"), TAIN_PG_RANGE) == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(copies_come_in_pieces), cmocka_unit_test(copies_that_are_refused), cmocka_unit_test(messages_out_of_place), cmocka_unit_test(numerics),
+    };
+    return cmocka_run_group_tests(tests, make_types, free_types);
+}
