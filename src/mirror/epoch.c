@@ -176,13 +176,20 @@ void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why
     tain_mirror_say(m, "%s failed: %s (%s)", t->name, why->message, remedy);
 }
 
+/* What a table has pending that could not go on may be part of a transaction. */
+static bool has_something(tain_table *t)
+{
+    if (t->pending.dirty && !tain_table_takes_changes(t)) tain_pending_clear(t);
+    return t->pending.dirty;
+}
+
 static tain_status commit_tables(tain_mirror *m, const tain_part *part, int64_t epoch, tain_error *err)
 {
     table_commit *commits = tain_alloc((m->table_count + 1) * sizeof *commits);
     void **items = tain_alloc((m->table_count + 1) * sizeof *items);
     size_t n = 0;
     for (size_t i = 0; i < m->table_count; i++) {
-        if (!m->tables[i]->pending.dirty) continue;
+        if (!has_something(m->tables[i])) continue;
         commits[n] = (table_commit){.mirror = m, .table = m->tables[i], .part = part, .epoch = epoch};
         items[n] = &commits[n];
         n++;

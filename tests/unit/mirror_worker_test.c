@@ -429,6 +429,26 @@ static void table_in_trouble_fails_alone(void **state)
     check_all();
 }
 
+/* The transaction is so large that its first rows are with the writer when the trouble comes. */
+static void part_of_a_transaction_is_never_shown(void **state)
+{
+    two_tables(30);
+    once();
+    size_t before = fake.count;
+    for (int i = 0; i < 3000; i++) {
+        fake_insert(b, 1000 + i, 1, i);
+        fake_insert(a, 1000 + i, 1, i);
+        if (i == 2000) fake_do(FAKE_TROUBLE, b);
+    }
+    fake_commit();
+    assert_ok(run_mirror((run){.memory = 1 << 16}, err));
+    tain_store *s = open_lake();
+    fake_check(s, a);
+    fake_check_version(s, b, -1, before);
+    tain_store_close(s);
+    check_epochs(b);
+}
+
 /* What a quarantined table missed is not forgotten by a restart. */
 static void failed_table_stays_failed(void **state)
 {
@@ -769,6 +789,7 @@ int main(void)
         CASE(table_made_again_unseen_is_loaded),
         CASE(table_that_cannot_be_loaded_fails_alone),
         CASE(table_in_trouble_fails_alone),
+        CASE(part_of_a_transaction_is_never_shown),
         CASE(failed_table_stays_failed),
         CASE(table_left_out_for_a_while_misses_nothing),
         CASE(damaged_folder_fails_alone),
