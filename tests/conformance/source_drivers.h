@@ -12,6 +12,7 @@
 
 typedef struct source_driver {
     const char *name;
+    bool  (*available)(void);            /* NULL: always. What is not, is said and left out */
     void *(*make)(void);                 /* an empty database */
     void  (*run)(void *database, const char *sql); /* several statements separated by ; on one connection; fails the test */
     void  (*options)(void *database, tain_source_options *o); /* fills in url, spool_dir, poll_capture */

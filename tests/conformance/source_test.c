@@ -487,7 +487,9 @@ int main(void)
             T(test_next_process_goes_on), T(test_lost_delivery_comes_again), T(test_head_only_grows), T(test_poll_returns_at_its_deadline), T(test_cancel),
             T(test_poll_waits_for_a_change), T(test_tables_come_and_go), T(test_column_added),
         };
-        print_message("--- %s\n", (*d)->name);
+        bool there = !(*d)->available || (*d)->available();
+        print_message("--- %s%s\n", (*d)->name, there ? "" : ": left out, its server's programs are not on this machine");
+        if (!there) continue;
         failed += cmocka_run_group_tests(tests, NULL, NULL);
     }
     return failed;

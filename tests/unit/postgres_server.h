@@ -28,7 +28,7 @@ typedef struct server {
     PGconn *sql;
 } server;
 
-static inline void server_find_programs(server *s)
+static inline bool server_find_programs(server *s)
 {
     const char *given = getenv("TAIN_POSTGRES_BIN");
     char path[260];
@@ -37,9 +37,7 @@ static inline void server_find_programs(server *s)
         snprintf(path, sizeof path, "/usr/lib/postgresql/%d/bin/initdb", version);
         if (access(path, X_OK) == 0) snprintf(s->bin, sizeof s->bin, "/usr/lib/postgresql/%d/bin", version);
     }
-    if (s->bin[0]) return;
-    printf("skipped: no PostgreSQL server programs (initdb) in /usr/lib/postgresql; set TAIN_POSTGRES_BIN\n");
-    exit(77);
+    return s->bin[0] != 0;
 }
 
 static inline pid_t server_spawn(const server *s, char *const *arguments)
@@ -96,7 +94,10 @@ static inline void server_down(server *s, int signal_number)
 static inline void server_init(server *s, const char *settings)
 {
     *s = (server){0};
-    server_find_programs(s);
+    if (!server_find_programs(s)) {
+        printf("skipped: no PostgreSQL server programs (initdb) in /usr/lib/postgresql; set TAIN_POSTGRES_BIN\n");
+        exit(77);
+    }
     struct passwd *user = getpwnam("postgres");
     if (!user) user = getpwnam("nobody");
     s->uid = user ? user->pw_uid : getuid();

@@ -103,6 +103,8 @@ tain_status tain_pg_target_init(tain_pg_target *t, const char *url, tain_error *
     TAIN_TRY(resolve_password(t, err));
     const char *host = parameter_or(t, "host", "PGHOST", NULL), *address = parameter_or(t, "hostaddr", "PGHOSTADDR", NULL);
     if (!host) host = address ? address : "/var/run/postgresql";
+    const char *at = strrchr(host, '@'); /* a password with an @ in it that was not written as %40 */
+    if (at) host = at + 1;
     t->where = tain_format("%s:%s", host, parameter_or(t, "port", "PGPORT", "5432"));
     long seconds = strtol(parameter_or(t, "connect_timeout", "PGCONNECT_TIMEOUT", "15"), NULL, 10); /* libpq has the last word */
     t->timeout = (seconds > 0 ? seconds : 15) * TAIN_SECOND;

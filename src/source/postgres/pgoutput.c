@@ -27,6 +27,7 @@ tain_status tain_pg_decoder_end(tain_pg_decoder *d, uint64_t end, uint64_t time,
     if (end < d->position) return tain_fail(err, TAIN_E_PROTOCOL, "a transaction ends before the one that came before it");
     d->open = d->begun = false;
     d->position = end;
+    if (d->reached) TAIN_TRY(d->reached(d->ctx, end, err));
     tain_pg_position(end, &position);
     return d->sink->commit(d->sink, &position, tain_pg_time(time), err);
 }
@@ -142,9 +143,17 @@ static tain_status short_message(char kind, tain_error *err)
     return tain_fail(err, TAIN_E_PROTOCOL, "pgoutput message '%c' is not of the form it should have", kind);
 }
 
-static tain_status on_insert(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err)
+/* The relation of a row; NULL: the stream did not introduce it. */
+static tain_pg_relation *relation_of(tain_pg_decoder *d, tain_pg_bytes *b)
 {
     tain_pg_relation *r = tain_pg_decoder_relation(d, tain_pg_u32(b));
+    if (r && r->table && r->shape != r->table->shape) tain_pg_relation_map(r, r->table);
+    return r;
+}
+
+static tain_status on_insert(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err)
+{
+    tain_pg_relation *r = relation_of(d, b);
     if (!r) return short_message('I', err);
     if (!r->table) return TAIN_OK;
     if (tain_pg_u8(b) != 'N' || !read_tuple(b, r, d->new)) return short_message('I', err);
@@ -203,7 +212,7 @@ static tain_status move_row(tain_pg_decoder *d, tain_pg_relation *r, tain_error 
 
 static tain_status on_update(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err)
 {
-    tain_pg_relation *r = tain_pg_decoder_relation(d, tain_pg_u32(b));
+    tain_pg_relation *r = relation_of(d, b);
     if (!r) return short_message('U', err);
     if (!r->table) return TAIN_OK;
     uint8_t kind = tain_pg_u8(b);
@@ -221,7 +230,7 @@ static tain_status on_update(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *e
 
 static tain_status on_delete(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err)
 {
-    tain_pg_relation *r = tain_pg_decoder_relation(d, tain_pg_u32(b));
+    tain_pg_relation *r = relation_of(d, b);
     if (!r) return short_message('D', err);
     if (!r->table) return TAIN_OK;
     uint8_t kind = tain_pg_u8(b);

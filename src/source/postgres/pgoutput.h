@@ -16,7 +16,7 @@
 #include "source/postgres/wire.h"
 
 typedef struct tain_pg_relation_column {
-    const char          *name; /* in the message; NULL once the message is gone */
+    const char          *name;
     uint32_t             type_oid;
     int32_t              typmod;
     int                  target; /* column of the table, -1: not wanted */
@@ -25,8 +25,10 @@ typedef struct tain_pg_relation_column {
 
 typedef struct tain_pg_relation {
     uint32_t                 oid;
-    const char              *schema, *name; /* only while it is being resolved */
+    tain_arena               arena;   /* names */
+    const char              *schema, *name;
     tain_pg_table           *table;   /* NULL: its changes are not wanted */
+    const tain_pg_shape     *shape;   /* of the table, when the rest was filled in */
     size_t                   count;
     tain_pg_relation_column *columns;
     uint16_t                *missing; /* columns of the table it has not */
@@ -52,6 +54,8 @@ typedef struct tain_pg_decoder {
     /* Sets table, columns' target and codec. Called for every Relation message. */
     tain_status (*resolve)(void *ctx, tain_pg_relation *r, tain_error *err);
     tain_status (*truncated)(void *ctx, tain_pg_table *t, tain_error *err); /* may be NULL */
+    /* A transaction (or silence) has come to `end`, which the sink is told next; may be NULL. */
+    tain_status (*reached)(void *ctx, uint64_t end, tain_error *err);
     void        (*tick)(void *ctx); /* called now and then while one message takes long; may be NULL */
     void        *ctx;
     const char  *spool_dir;
@@ -80,7 +84,7 @@ static inline bool tain_pg_decoder_between(const tain_pg_decoder *d) { return !d
 /* Tells the sink that a transaction's rows follow, once a transaction. */
 void tain_pg_decoder_begin(tain_pg_decoder *d);
 tain_pg_relation *tain_pg_decoder_relation(const tain_pg_decoder *d, uint32_t oid);
-/* Fills target, codec, missing and key from the table's shape, by name. */
+/* Fills target, codec, missing and key from the table's shape, by name. Done again by itself when that changes. */
 void tain_pg_relation_map(tain_pg_relation *r, tain_pg_table *t);
 /* relation.c: reads a Relation message and resolves it. */
 tain_status tain_pg_relation_read(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err);

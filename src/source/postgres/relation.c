@@ -51,7 +51,9 @@ static void clear(tain_pg_relation *r)
     tain_free(r->columns);
     tain_free(r->missing);
     tain_free(r->key);
+    tain_arena_done(&r->arena);
     *r = (tain_pg_relation){.oid = r->oid, .again = r->again};
+    tain_arena_init(&r->arena);
 }
 
 void tain_pg_relations_done(tain_pg_decoder *d)
@@ -59,6 +61,7 @@ void tain_pg_relations_done(tain_pg_decoder *d)
     for (size_t i = 0; i < d->relation_slots; i++) {
         if (!d->relations[i]) continue;
         clear(d->relations[i]);
+        tain_arena_done(&d->relations[i]->arena);
         tain_free(d->relations[i]);
     }
     tain_free(d->relations);
@@ -68,23 +71,18 @@ void tain_pg_relations_done(tain_pg_decoder *d)
 
 /* --- what a Relation message says ---------------------------------------------------------------------------------- */
 
+static const char *keep(tain_pg_relation *r, const char *text) { return tain_arena_strndup(&r->arena, text, strlen(text)); }
+
 static void read_columns(tain_pg_bytes *b, tain_pg_relation *r)
 {
     for (size_t i = 0; i < r->count; i++) {
         tain_pg_relation_column *c = &r->columns[i];
         tain_pg_u8(b); /* part of the key */
-        c->name = tain_pg_text(b);
+        c->name = keep(r, tain_pg_text(b));
         c->type_oid = tain_pg_u32(b);
         c->typmod = (int32_t)tain_pg_u32(b);
         c->target = -1;
     }
-}
-
-/* Names point into the message and are gone after it. */
-static void forget_names(tain_pg_relation *r)
-{
-    r->schema = r->name = NULL;
-    for (size_t i = 0; i < r->count; i++) r->columns[i].name = NULL;
 }
 
 tain_status tain_pg_relation_read(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err)
@@ -96,14 +94,13 @@ tain_status tain_pg_relation_read(tain_pg_decoder *d, tain_pg_bytes *b, tain_err
     if (b->bad || tain_pg_left(b) < (size_t)count * 10) return tain_fail(err, TAIN_E_PROTOCOL, "relation message ends early");
     tain_pg_relation *r = take(d, oid);
     clear(r);
-    r->schema = *schema ? schema : "pg_catalog";
-    r->name = name;
+    r->schema = keep(r, *schema ? schema : "pg_catalog");
+    r->name = keep(r, name);
     r->count = count;
     r->columns = tain_alloc((r->count + 1) * sizeof *r->columns);
     read_columns(b, r);
     if (b->bad) r->count = 0;
     tain_status status = b->bad ? tain_fail(err, TAIN_E_PROTOCOL, "relation message of %s ends early", name) : d->resolve(d->ctx, r, err);
-    forget_names(r);
     if (r->count <= d->cells) return status;
     d->cells = r->count;
     d->old = tain_realloc(d->old, d->cells * sizeof *d->old);
@@ -150,6 +147,7 @@ void tain_pg_relation_map(tain_pg_relation *r, tain_pg_table *t)
     tain_free(r->missing);
     tain_free(r->key);
     r->table = t;
+    r->shape = t->shape;
     for (size_t i = 0; i < r->count; i++) {
         tain_pg_relation_column *c = &r->columns[i];
         c->target = find_target(t->shape, c->name, i);

@@ -113,6 +113,7 @@ static void new_stream(tain_pg_source *s, uint64_t from)
     tain_pg_decoder_init(d);
     d->resolve = tain_pg_resolve;
     d->truncated = on_truncated;
+    d->reached = tain_pg_watch_reached;
     d->tick = tick;
     d->ctx = s;
     d->spool_dir = s->options.spool_dir;
@@ -300,7 +301,7 @@ static tain_status wait_more(tain_pg_source *s, tain_time deadline, tain_error *
     return waited == TAIN_E_BUSY ? TAIN_OK : waited;
 }
 
-static tain_status begin_again_in_text(tain_pg_source *s, tain_error *err)
+static tain_status begin_again(tain_pg_source *s, tain_error *err)
 {
     tain_position at;
     tain_pg_position(s->stream->decoder.position, &at);
@@ -311,10 +312,10 @@ static tain_status begin_again_in_text(tain_pg_source *s, tain_error *err)
 /* What is done between two transactions. */
 static tain_status between(tain_pg_source *s, tain_sink *sink, tain_time now, tain_error *err)
 {
-    if (s->stream->restart) TAIN_TRY(begin_again_in_text(s, err));
+    if (s->stream->restart) TAIN_TRY(begin_again(s, err));
     s->stream->decoder.sink = sink;
     if (now >= s->stream->next_status) TAIN_TRY(send_status(s, false, err));
-    return now >= s->stream->next_watch ? tain_pg_watch(s, err) : TAIN_OK;
+    return now >= s->stream->next_look ? tain_pg_watch(s, err) : TAIN_OK;
 }
 
 static tain_status receive(tain_pg_source *s, tain_sink *sink, tain_pg_copied *ret_what, tain_error *err)
@@ -364,7 +365,10 @@ tain_status tain_pg_head(tain_source *base, tain_position *ret, tain_error *err)
     tain_pg_source *s = (tain_pg_source *)base;
     TAIN_TRY(tain_pg_target_check(&s->target, err));
     TAIN_TRY(tain_pg_log_end(s, &s->head, err));
-    if (s->stream) s->stream->ask_pause = ASK_FIRST;
+    if (s->stream) { /* who asks wants to come there soon, with all that belongs to it */
+        s->stream->ask_pause = ASK_FIRST;
+        s->stream->next_look = 0;
+    }
     tain_pg_position(s->head, ret);
     return TAIN_OK;
 }

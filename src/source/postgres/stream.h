@@ -24,7 +24,8 @@ struct tain_pg_stream {
     tain_time       heard;      /* the last keepalive */
     uint64_t        stuck_at;   /* log position of keepalives that do not move, */
     int             stuck;      /* and how many */
-    tain_time       next_watch, next_look;
+    tain_time       next_look;  /* when the catalog is looked at again */
+    size_t          due;        /* tables with something that waits for the stream */
     char           *fingerprint; /* of the catalog when it was last looked at */
 };
 
@@ -37,5 +38,7 @@ tain_status tain_pg_renew(tain_pg_source *s, tain_pg_table *t, tain_error *err);
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err);
 /* watch.c: what no message tells: tables that come, go, change without rows, partitions that move. Between transactions. */
 tain_status tain_pg_watch(tain_pg_source *s, tain_error *err);
+/* Applies what waits for the stream to come to `end`. */
+tain_status tain_pg_watch_reached(void *ctx /* tain_pg_source */, uint64_t end, tain_error *err);
 
 #endif

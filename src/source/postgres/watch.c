@@ -11,7 +11,6 @@
 #include "postgres_queries.h"
 
 #define LOOK_EVERY (3 * TAIN_SECOND)
-#define DUE_EVERY  (100 * TAIN_MILLISECOND)
 enum { COST_FACTOR = 100 /* looking takes at most one percent of the time */ };
 
 static void set_due(tain_pg_table *t, int due, uint64_t at, uint64_t unless_truncated, const char *format, ...) __attribute__((format(printf, 5, 6)));
@@ -183,20 +182,23 @@ static tain_status apply_due(tain_pg_source *s, tain_pg_table *t, tain_error *er
     return sink->dropped(sink, t->pub, err);
 }
 
-static tain_status apply_all_due(tain_pg_source *s, bool *io_any, bool *ret_more, tain_error *err)
+static bool is_due(const tain_pg_table *t, uint64_t end) { return t->due != TAIN_PG_DUE_NOTHING && t->due_at <= end; }
+
+tain_status tain_pg_watch_reached(void *ctx, uint64_t end, tain_error *err)
 {
-    *ret_more = false;
-    for (size_t i = 0; i < s->table_count; i++) {
-        tain_pg_table *t = s->tables[i];
-        if (t->due == TAIN_PG_DUE_NOTHING) continue;
-        if (t->due_at > s->stream->decoder.position) {
-            *ret_more = true;
-            continue;
-        }
-        *io_any = true;
-        TAIN_TRY(apply_due(s, t, err));
+    tain_pg_source *s = ctx;
+    for (size_t i = 0; i < s->table_count && s->stream->due; i++) {
+        if (!is_due(s->tables[i], end)) continue;
+        s->stream->due--;
+        TAIN_TRY(apply_due(s, s->tables[i], err));
     }
     return TAIN_OK;
+}
+
+static void count_due(tain_pg_source *s)
+{
+    s->stream->due = 0;
+    for (size_t i = 0; i < s->table_count; i++) s->stream->due += s->tables[i]->due != TAIN_PG_DUE_NOTHING;
 }
 
 /* --- looking ------------------------------------------------------------------------------------------------------- */
@@ -216,25 +218,24 @@ static tain_status look(tain_pg_source *s, bool *io_any, tain_error *err)
 }
 
 /* The catalog being busy or away for a moment is no trouble of the stream. */
-static tain_status look_if_due(tain_pg_source *s, tain_time now, bool *io_any, tain_error *err)
+static tain_status look_patiently(tain_pg_source *s, bool *io_any, tain_error *err)
 {
-    tain_pg_stream *st = s->stream;
-    if (now < st->next_look) return TAIN_OK;
+    tain_time began = tain_monotonic();
     tain_status status = look(s, io_any, err);
-    tain_time cost = (tain_monotonic() - now) * COST_FACTOR;
-    st->next_look = now + (cost > LOOK_EVERY ? cost : LOOK_EVERY);
+    tain_time cost = (tain_monotonic() - began) * COST_FACTOR;
+    s->stream->next_look = began + (cost > LOOK_EVERY ? cost : LOOK_EVERY);
     return tain_status_policy(status) == TAIN_POLICY_RETRY ? TAIN_OK : status;
 }
 
 tain_status tain_pg_watch(tain_pg_source *s, tain_error *err)
 {
     tain_pg_stream *st = s->stream;
-    bool any = false, more = false;
-    tain_time now = tain_monotonic();
-    TAIN_TRY(look_if_due(s, now, &any, err));
-    TAIN_TRY(apply_all_due(s, &any, &more, err));
-    st->next_watch = more ? now + DUE_EVERY : st->next_look;
-    if (!any) return TAIN_OK;
+    bool any = false;
+    TAIN_TRY(look_patiently(s, &any, err));
+    count_due(s);
+    size_t due = st->due;
+    TAIN_TRY(tain_pg_watch_reached(s, st->decoder.position, err));
+    if (!any && due == st->due) return TAIN_OK;
     tain_position position;
     tain_pg_position(st->decoder.position, &position);
     return st->decoder.sink->commit(st->decoder.sink, &position, tain_now(), err);
