@@ -144,6 +144,6 @@ static int run(int argc, char **argv)
 }
 
 const tain_command tain_command_check = {
-    .name = "check", .arguments = "SOURCE", .summary = "what can be mirrored, and what stands in the way", .least = 1, .most = 1, .run = run,
+    .name = "check", .arguments = "SOURCE", .summary = "what can be mirrored, and what hinders", .least = 1, .most = 1, .run = run,
     .example = "  tain check postgresql://tain@db/shop\n  tain check shop.db --json\n",
 };

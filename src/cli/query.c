@@ -46,10 +46,24 @@ static void csv_rows(output *o, const tain_batch *b)
     }
 }
 
+/* DuckDB writes .5 for decimals, and inf and nan, which JSON has no numbers for: they are text. */
+static void json_number(tain_json *j, const char *text, size_t n)
+{
+    char number[80];
+    size_t sign = n && text[0] == '-';
+    if (n > sign && text[sign] == '.') {
+        tain_json_raw(j, number, (size_t)snprintf(number, sizeof number, "%s0%.*s", sign ? "-" : "", (int)(n - sign), text + sign));
+    } else if (n > sign && text[sign] >= '0' && text[sign] <= '9') {
+        tain_json_raw(j, text, n);
+    } else {
+        tain_json_strn(j, text, n);
+    }
+}
+
 static void json_cell(tain_json *j, const output *o, size_t column, tain_slice s)
 {
     if (tain_result_is_number(o->result, column)) {
-        tain_json_raw(j, (const char *)s.data, s.size);
+        json_number(j, (const char *)s.data, s.size);
     } else if (tain_result_is_bool(o->result, column)) {
         tain_json_bool(j, s.size && s.data[0] == 't');
     } else {

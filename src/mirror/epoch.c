@@ -143,6 +143,16 @@ static tain_status commit_once(const table_commit *tc, tain_error *err)
     return TAIN_OK;
 }
 
+/* A folder that was removed underneath would come back with a log that has no beginning. */
+static tain_status check_log_is_there(tain_table *t, tain_error *err)
+{
+    tain_object o;
+    TAIN_AUTO(tain_free) char *key = tain_format("_delta_log/%020lld.json", (long long)tain_delta_version(t->delta));
+    tain_status st = tain_store_head(t->store, key, &o, err);
+    if (st != TAIN_E_NOT_FOUND) return st;
+    return tain_fail(err, TAIN_E_CORRUPT, "its folder %s was removed or damaged: %s is missing", t->folder, key);
+}
+
 /* Another writer may rewrite the table at any time: what is pending is then resolved anew. */
 static tain_status commit_table(void *item, tain_error *err)
 {
@@ -150,8 +160,13 @@ static tain_status commit_table(void *item, tain_error *err)
     tain_table *t = tc->table;
     for (int tries = 1;; tries++) {
         int64_t before = tain_delta_version(t->delta);
+        TAIN_TRY_IN(err, check_log_is_there(t, err), "table %s", t->name);
         tain_status st = commit_once(tc, err);
-        if (st == TAIN_OK) return tain_delta_version(t->delta) == before + 1 ? TAIN_OK : tain_table_feed_index(t, err);
+        if (st == TAIN_OK && tain_delta_version(t->delta) == before + 1) return TAIN_OK;
+        if (st == TAIN_OK) {
+            tain_table_warn(t, "foreign_commit", NULL, tain_delta_version(t->delta) - before - 1);
+            return tain_table_feed_index(t, err);
+        }
         if (st != TAIN_E_CONFLICT || tries == CONFLICTS_MOST) return st;
         TAIN_TRY(tain_apply_resolve_again(t, err));
     }
@@ -164,16 +179,6 @@ static bool is_tables_own(tain_status st)
 {
     return st == TAIN_E_CORRUPT || st == TAIN_E_NOT_FOUND || st == TAIN_E_CONFLICT || st == TAIN_E_UNSUPPORTED ||
            st == TAIN_E_INVALID || st == TAIN_E_EXISTS;
-}
-
-void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why)
-{
-    char remedy[1024];
-    snprintf(remedy, sizeof remedy, "reload it with --resync %s", t->name);
-    if (why->remedy[0]) snprintf(remedy, sizeof remedy, "%s", why->remedy);
-    tain_table_set_status(t, TAIN_TABLE_FAILED, why->message, remedy);
-    tain_pending_clear(t);
-    tain_mirror_say(m, "%s failed: %s (%s)", t->name, why->message, remedy);
 }
 
 /* What a table has pending that could not go on may be part of a transaction. */

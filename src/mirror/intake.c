@@ -247,7 +247,12 @@ static tain_status sink_failed(tain_sink *sink, tain_source_table *source, const
 static void sink_warn(tain_sink *sink, tain_source_table *source, size_t column, const char *code)
 {
     tain_table *t = source->user;
-    if (t) tain_table_warn(t, code, source->columns->fields[column].name, 1);
+    if (!t) return;
+    tain_table_warn(t, code, source->columns->fields[column].name, 1);
+    if (!tain_source_table_is_key(source, column) || !tain_table_takes_changes(t)) return;
+    tain_error why;
+    (void)!tain_table_fail_key(source, column, &why);
+    tain_table_set_status(t, TAIN_TABLE_FAILED, why.message, why.remedy);
 }
 
 static void note_seen(tain_intake *in, tain_time time)

@@ -16,6 +16,7 @@ typedef struct table_load {
     tain_delta_file **files;
     size_t            file_count, file_capacity;
     uint64_t          rows, bytes;
+    atomic_int        bad_key;   /* a column of the key + 1 in which a value was replaced, 0: none */
     tain_error        failure;   /* code OK: none; the table's own */
 } table_load;
 
@@ -73,6 +74,7 @@ static void take_warning(void *ctx, tain_source_table *source, size_t column, co
 {
     chunk_writer *cw = ctx;
     tain_table_warn(cw->load->table, code, source->columns->fields[column].name, 1);
+    if (tain_source_table_is_key(source, column)) atomic_store(&cw->load->bad_key, (int)column + 1);
 }
 
 static void keep_file(table_load *l, tain_delta_file *f)
@@ -262,6 +264,7 @@ static tain_status commit_content(loading *g, table_load *l, int64_t epoch, tain
 static tain_status commit_table(loading *g, table_load *l, tain_error *err)
 {
     tain_table *t = l->table;
+    if (l->bad_key) return tain_table_fail_key(t->source, (size_t)l->bad_key - 1, err);
     tain_fault(TAIN_FAULT_SNAPSHOT_BEFORE_COMMIT);
     t->pending.rows = (int64_t)l->rows;
     tain_status st = commit_content(g, l, g->mirror->next_epoch++, err);

@@ -54,6 +54,7 @@ typedef struct tain_mirror {
     size_t           table_count, table_capacity;
     char            *app_id;     /* "tain:<id>" */
     tain_pool       *pool;
+    bool             is_new, named; /* no mirror before; its name was chosen by hand */
     bool             owned;      /* the lake's lock is ours */
     tain_position    whole;      /* where tables are that a crash left ahead of the last record: no epoch ends before it */
     bool             once;       /* stop when caught up; give up on trouble after 30 s */
@@ -103,8 +104,6 @@ void tain_part_free(tain_part *p);
 tain_status tain_epoch_commit(tain_mirror *m, const tain_part *part, tain_error *err);
 /* The commitInfo."tain" object of a commit; part NULL: of a load. Caller json_decref()s. */
 json_t *tain_epoch_info(const tain_table *t, const tain_position *position, int64_t epoch, const tain_part *part);
-/* Puts a table into quarantine. */
-void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why);
 
 /* --- load.c -------------------------------------------------------------------------------------------------------- */
 
@@ -113,8 +112,10 @@ void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why
  * Thread: source. */
 tain_status tain_load_tables(tain_mirror *m, tain_error *err);
 
-/* --- progress ------------------------------------------------------------------------------------------------------ */
+/* --- mirror.c ------------------------------------------------------------------------------------------------------ */
 
+/* Puts a table into quarantine. */
+void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why);
 tain_table *tain_mirror_find(tain_mirror *m, const char *name);
 tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source);
 void tain_mirror_say(tain_mirror *m, const char *format, ...) __attribute__((format(printf, 2, 3)));

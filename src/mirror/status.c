@@ -5,12 +5,6 @@
 
 #define STATUS_KEY "_tain/status.json"
 
-const char *tain_mirror_state_name(tain_mirror_state s)
-{
-    static const char *const names[] = {"Initializing", "Initialized", "Starting", "Running", "Paused", "Stopping", "Stopped"};
-    return names[s];
-}
-
 tain_time tain_status_lag(tain_mirror *m)
 {
     pthread_mutex_lock(&m->lock);
@@ -36,6 +30,7 @@ static const char *meaning(const char *code)
         {"array_dimensions", "arrays with other dimensions than declared became NULL"},
         {"row_not_found", "a changed row was not in the mirror; it was written anew"},
         {"value_not_found", "an unchanged value was not in the mirror; it became NULL"},
+        {"foreign_commit", "another program committed to the table; rows it changed are not the source's"},
         {"index_not_written", "the key index could not be written to its cache folder; it is kept in memory"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -45,6 +40,7 @@ static const char *meaning(const char *code)
 
 static const char *remedy_of(const char *code)
 {
+    if (strcmp(code, "foreign_commit") == 0) return "run tain verify, unless it was only OPTIMIZE; reload the table with --resync";
     if (strcmp(code, "row_not_found") == 0 || strcmp(code, "value_not_found") == 0) return "run tain verify; reload the table with --resync";
     if (strcmp(code, "index_not_written") == 0) return "make room in the lake's _tain/cache folder";
     return "";

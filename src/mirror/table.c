@@ -298,6 +298,7 @@ tain_status tain_table_open(tain_table *t, const tain_position *otherwise, int64
     TAIN_TRY(read_progress(t, last_epoch, otherwise, err));
     t->rows_live = tain_delta_live_rows(t->delta);
     t->announced = true;
+    if (t->load_reason || !tain_schema_equal(tain_delta_meta(t->delta)->schema, t->schema)) return TAIN_OK; /* it is loaded again */
     TAIN_TRY(tain_table_new_index(t, err));
     return tain_table_feed_index(t, err);
 }
@@ -328,6 +329,22 @@ void tain_table_warn(tain_table *t, const char *code, const char *column, int64_
     pthread_mutex_lock(&t->lock);
     find_warning(t, code, column ? column : "")->count += count;
     pthread_mutex_unlock(&t->lock);
+}
+
+bool tain_source_table_is_key(const tain_source_table *source, size_t column)
+{
+    for (size_t i = 0; i < source->key_count; i++)
+        if (source->key[i] == column) return true;
+    return false;
+}
+
+tain_status tain_table_fail_key(const tain_source_table *source, size_t column, tain_error *err)
+{
+    tain_status st = tain_fail(err, TAIN_E_UNSUPPORTED, "a value of key column %s has no place in Delta, so rows could not be told apart",
+                               source->columns->fields[column].name);
+    tain_error_remedy(err, "correct the value in the source and reload with --resync %s.%s, or leave the table out with --exclude",
+                      source->schema, source->name);
+    return st;
 }
 
 bool tain_table_takes_changes(const tain_table *t)

@@ -121,6 +121,9 @@ void tain_table_set_status(tain_table *t, tain_table_status status, const char *
 void tain_table_warn(tain_table *t, const char *code, const char *column, int64_t count);
 /* Also one that was dropped: what came before that is still to be written. */
 bool tain_table_takes_changes(const tain_table *t);
+/* Whether a column is part of the key: values that a policy replaces there would make different rows the same. */
+bool        tain_source_table_is_key(const tain_source_table *source, size_t column);
+tain_status tain_table_fail_key(const tain_source_table *source, size_t column, tain_error *err); /* says so; UNSUPPORTED */
 
 void tain_pending_add_file(tain_table *t, tain_delta_file *f);
 /* The bitmap of rows newly deleted in file during this epoch; made when make is true, else may be NULL. */

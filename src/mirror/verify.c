@@ -125,6 +125,7 @@ static tain_status run(verify *v, tain_error *err)
     TAIN_TRY(v->source->ops->describe(v->source, &catalog, &findings, &n, err));
     tain_findings_free(findings, n);
     list_tables(v, &catalog);
+    if (!v->count) return tain_fail(err, TAIN_E_NOT_FOUND, "no table is selected: nothing was compared");
     for (int i = 0; i < TRIES && !all_equal(v); i++) {
         TAIN_TRY(one_try(v, err));
         if (!tain_lake_is_locked(v->lake)) break; /* nothing moves: a difference is a difference */

@@ -7,13 +7,12 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "mirror/intake.h"
+#include "mirror/report.h"
 #include "mirror/status.h"
 #include "mirror/upkeep.h"
 
 #define POLL_SLICE      (100 * TAIN_MILLISECOND)
 #define IDLE_RECORD     (10 * TAIN_SECOND) /* a position that moved without changes is recorded this often */
-#define REPORT_EVERY    (200 * TAIN_MILLISECOND)
-#define STATUS_EVERY    TAIN_SECOND
 #define PAUSE_LEAST     (200 * TAIN_MILLISECOND)
 #define PAUSE_MOST      (5 * TAIN_SECOND)
 #define GIVE_UP         (30 * TAIN_SECOND) /* with once */
@@ -35,38 +34,6 @@ size_t tain_worker_failed_tables(void)
 }
 
 /* --- tables -------------------------------------------------------------------------------------------------------- */
-
-void tain_mirror_say(tain_mirror *m, const char *format, ...)
-{
-    if (!m->say) return;
-    char line[2500];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    m->say(line);
-}
-
-tain_table *tain_mirror_find(tain_mirror *m, const char *name)
-{
-    for (size_t i = 0; i < m->table_count; i++)
-        if (strcmp(m->tables[i]->name, name) == 0) return m->tables[i];
-    return NULL;
-}
-
-tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
-{
-    tain_table *t = tain_table_new(tain_lake_store(m->lake), tain_lake_cache_dir(m->lake), m->app_id, source);
-    source->user = t;
-    pthread_mutex_lock(&m->lock);
-    if (m->table_count == m->table_capacity) {
-        m->table_capacity = m->table_capacity ? m->table_capacity * 2 : 32;
-        m->tables = tain_realloc(m->tables, m->table_capacity * sizeof(tain_table *));
-    }
-    m->tables[m->table_count++] = t;
-    pthread_mutex_unlock(&m->lock);
-    return t;
-}
 
 static const tain_finding *worst(const tain_source_table *s)
 {
@@ -190,6 +157,7 @@ static tain_status choose_loads(tain_mirror *m, const tain_worker_options *o, ta
         if (!t->needs_load && t->status == TAIN_TABLE_REPLICATING && schema_differs(t)) {
             t->needs_load = true;
             t->load_reason = tain_strdup("its columns changed while it was not followed");
+            tain_table_set_status(t, TAIN_TABLE_RESEEDING, t->load_reason, NULL);
             tain_mirror_say(m, "%s: %s; it is loaded again", t->name, t->load_reason);
         }
     }
@@ -255,6 +223,12 @@ static tain_status prepare(tain_mirror *m, const tain_worker_options *o, tain_er
         TAIN_TRY(m->source->ops->start(m->source, &from, err));
     }
     TAIN_TRY(m->source->ops->prepare(m->source, m->say, &fresh, err));
+    if (!fresh && m->is_new && m->named && !o->resync_all) {
+        tain_status taken = tain_fail(err, TAIN_E_EXISTS, "the source has capture by the name of %s already, and this lake has no position in it",
+                                      m->definition->name);
+        tain_error_remedy(err, "choose another --name if another mirror uses it, or take it over with --resync");
+        return taken;
+    }
     if (!fresh || !any_content(m) || o->resync_all) return TAIN_OK;
     tain_status st = tain_fail(err, TAIN_E_GONE, "the source has forgotten where this mirror was");
     tain_error_remedy(err, "reload all tables with --resync");
@@ -319,14 +293,6 @@ static void set_state(tain_mirror *m, tain_mirror_state s)
     pthread_mutex_lock(&m->lock);
     m->state = s;
     pthread_mutex_unlock(&m->lock);
-}
-
-static tain_mirror_state state_of(tain_mirror *m)
-{
-    pthread_mutex_lock(&m->lock);
-    tain_mirror_state s = m->state;
-    pthread_mutex_unlock(&m->lock);
-    return s;
 }
 
 static tain_position recorded_position(tain_mirror *m)
@@ -441,64 +407,6 @@ static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
     return settle(m, in, &confirmed, err);
 }
 
-/* --- reporting ----------------------------------------------------------------------------------------------------- */
-
-typedef struct reporter {
-    tain_mirror               *mirror;
-    const tain_worker_options *options;
-    pthread_t                  thread;
-    pthread_mutex_t            lock;
-    pthread_cond_t             stopped;
-    atomic_bool                stop;
-} reporter;
-
-static void wait_for_stop(reporter *r)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += REPORT_EVERY * 1000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&r->lock);
-    if (!atomic_load(&r->stop)) pthread_cond_timedwait(&r->stopped, &r->lock, &until);
-    pthread_mutex_unlock(&r->lock);
-}
-
-static void *report_main(void *ctx)
-{
-    reporter *r = ctx;
-    tain_time next_status = 0;
-    int last_state = -1;
-    while (!atomic_load(&r->stop)) {
-        if (r->options->progress) r->options->progress(r->mirror, r->options->progress_ctx);
-        int state = (int)state_of(r->mirror);
-        if (tain_monotonic() >= next_status || state != last_state) {
-            (void)!tain_status_write(r->mirror, NULL); /* a lake that cannot be written to is the writer's to report */
-            next_status = tain_monotonic() + STATUS_EVERY;
-            last_state = state;
-        }
-        wait_for_stop(r);
-    }
-    return NULL;
-}
-
-static void report_start(reporter *r, tain_mirror *m, const tain_worker_options *o)
-{
-    *r = (reporter){.mirror = m, .options = o, .lock = PTHREAD_MUTEX_INITIALIZER, .stopped = PTHREAD_COND_INITIALIZER};
-    if (pthread_create(&r->thread, NULL, report_main, r) != 0) abort();
-}
-
-static void report_stop(reporter *r)
-{
-    pthread_mutex_lock(&r->lock);
-    atomic_store(&r->stop, true);
-    pthread_cond_signal(&r->stopped);
-    pthread_mutex_unlock(&r->lock);
-    pthread_join(r->thread, NULL);
-    if (r->options->progress) r->options->progress(r->mirror, r->options->progress_ctx);
-    (void)!tain_status_write(r->mirror, NULL);
-}
-
 /* --- from start to stop -------------------------------------------------------------------------------------------- */
 
 static tain_status run_loaded(tain_mirror *m, const tain_worker_options *o, tain_error *err)
@@ -519,14 +427,14 @@ static tain_status run_prepared(tain_mirror *m, const tain_worker_options *o, ta
     TAIN_TRY(clear_damaged(m, err));
     TAIN_TRY(tain_upkeep_start(m, err));
     TAIN_TRY(tain_writer_start(m, err));
-    reporter r;
-    report_start(&r, m, o);
+    tain_report r;
+    tain_report_start(&r, m, o->progress, o->progress_ctx);
     tain_status st = run_loaded(m, o, err);
     set_state(m, TAIN_MIRROR_STOPPING);
     tain_writer_stop(m);
     tain_upkeep_stop(m);
     set_state(m, TAIN_MIRROR_STOPPED);
-    report_stop(&r);
+    tain_report_stop(&r);
     return st;
 }
 
@@ -563,7 +471,9 @@ static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error 
 {
     tain_definition *d = m->definition;
     bool is_new;
+    m->named = d->name != NULL; /* a name of one's own may be another mirror's, too; the lake's own cannot */
     TAIN_TRY(fill_definition(d, &is_new, err));
+    m->is_new = is_new;
     tain_catalog catalog;
     tain_source_options so = tain_definition_source_options(d, NULL);
     TAIN_AUTO(tain_free) char *cache = tain_lake_cache_path(d->lake_url);

@@ -88,7 +88,7 @@ def test_shape_changes(folder):
                                  "alter table t drop column a", "create table born (id integer primary key, v text)"]):
             c.executescript(f"insert into t (id) values ({i + 10}); {ddl}; insert into t (id) values ({i + 20}); insert into other values ({i})")
         c.execute("insert into born values (1, 'hello')")
-        wait_until(lambda: os.path.isdir(table_folder(lake, "main.born")) and read_delta(table_folder(lake, "main.born"))[2] == [(1, "hello")], what="new table")
+        wait_until(lambda: os.path.exists(os.path.join(table_folder(lake, "main.born"), "_delta_log", f"{0:020d}.json")) and read_delta(table_folder(lake, "main.born"))[2] == [(1, "hello")], what="new table")
         c.execute("insert into other values (1000)")
         wait_until(lambda: (1000,) in read_delta(table_folder(lake, "main.other"))[2], what="last change")
         assert m.stop() == 0, m.output()

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/mirror.h"
+
+const char *tain_mirror_state_name(tain_mirror_state s)
+{
+    static const char *const names[] = {"Initializing", "Initialized", "Starting", "Running", "Paused", "Stopping", "Stopped"};
+    return names[s];
+}
+
+void tain_mirror_say(tain_mirror *m, const char *format, ...)
+{
+    if (!m->say) return;
+    char line[2500];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    m->say(line);
+}
+
+tain_table *tain_mirror_find(tain_mirror *m, const char *name)
+{
+    for (size_t i = 0; i < m->table_count; i++)
+        if (strcmp(m->tables[i]->name, name) == 0) return m->tables[i];
+    return NULL;
+}
+
+tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
+{
+    tain_table *t = tain_table_new(tain_lake_store(m->lake), tain_lake_cache_dir(m->lake), m->app_id, source);
+    source->user = t;
+    pthread_mutex_lock(&m->lock);
+    if (m->table_count == m->table_capacity) {
+        m->table_capacity = m->table_capacity ? m->table_capacity * 2 : 32;
+        m->tables = tain_realloc(m->tables, m->table_capacity * sizeof(tain_table *));
+    }
+    m->tables[m->table_count++] = t;
+    pthread_mutex_unlock(&m->lock);
+    return t;
+}
+
+void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why)
+{
+    char remedy[1024];
+    snprintf(remedy, sizeof remedy, "reload it with --resync %s", t->name);
+    if (why->remedy[0]) snprintf(remedy, sizeof remedy, "%s", why->remedy);
+    tain_table_set_status(t, TAIN_TABLE_FAILED, why->message, remedy);
+    tain_pending_clear(t);
+    tain_mirror_say(m, "%s failed: %s (%s)", t->name, why->message, remedy);
+}
