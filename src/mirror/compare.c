@@ -157,6 +157,16 @@ static void say_row(work *w, const char *what, const tain_batch *b, size_t row)
     tain_buffer_append_u8(out, '\n');
 }
 
+static void say_value(const tain_column *c, size_t i, const char *where, tain_buffer *out)
+{
+    if (tain_column_is_null(c, i)) {
+        tain_buffer_append_str(out, "NULL");
+    } else {
+        tain_column_text(c, i, out);
+    }
+    tain_buffer_append_str(out, where);
+}
+
 static bool say_columns(work *w, size_t s, size_t l)
 {
     const tain_batch *source = &w->source.kept, *lake = &w->lake.kept;
@@ -170,10 +180,8 @@ static bool say_columns(work *w, size_t s, size_t l)
         }
         any = true;
         tain_buffer_printf(out, " %s: ", source->schema->fields[c].name);
-        tain_column_text(&source->columns[c], s, out);
-        tain_buffer_append_str(out, " in the source, ");
-        tain_column_text(&lake->columns[c], l, out);
-        tain_buffer_append_str(out, " in the lake;");
+        say_value(&source->columns[c], s, " in the source, ", out);
+        say_value(&lake->columns[c], l, " in the lake;", out);
     }
     if (any) tain_buffer_append_u8(out, '\n');
     return any;
@@ -194,7 +202,7 @@ static void match(work *w)
         }
     }
     for (size_t i = 0; i < w->lake.kept.rows && said < SAMPLES && !w->source.full; i++) {
-        if (used[i] || find_row(w, &w->source.kept, (bool[KEEP_ROWS + 1]){0}, &w->lake.kept, i) >= 0) continue;
+        if (used[i]) continue;
         say_row(w, "not in the source ", &w->lake.kept, i);
         said++;
     }
