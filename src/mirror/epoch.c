@@ -174,13 +174,6 @@ static tain_status commit_table(void *item, tain_error *err)
 
 /* --- all tables ---------------------------------------------------------------------------------------------------- */
 
-/* The lake's own trouble is worth waiting for; a table whose folder is damaged is quarantined and the others go on. */
-static bool is_tables_own(tain_status st)
-{
-    return st == TAIN_E_CORRUPT || st == TAIN_E_NOT_FOUND || st == TAIN_E_CONFLICT || st == TAIN_E_UNSUPPORTED ||
-           st == TAIN_E_INVALID || st == TAIN_E_EXISTS;
-}
-
 /* What a table has pending that could not go on may be part of a transaction. */
 static bool has_something(tain_table *t)
 {
@@ -205,7 +198,7 @@ static tain_status commit_tables(tain_mirror *m, const tain_part *part, int64_t 
     } else if (n > 1) {
         st = tain_pool_run(m->pool, commit_table, items, n, err);
     }
-    if (st != TAIN_OK && n == 1 && is_tables_own(st)) {
+    if (st != TAIN_OK && n == 1 && tain_mirror_is_tables_own(st)) {
         tain_mirror_fail_table(m, commits[0].table, err);
         st = TAIN_OK;
     } else if (st != TAIN_OK && n > 1) { /* which ones, and why each? one by one; those that are done are not dirty */
@@ -213,7 +206,7 @@ static tain_status commit_tables(tain_mirror *m, const tain_part *part, int64_t 
         for (size_t i = 0; i < n; i++) {
             if (!commits[i].table->pending.dirty) continue;
             tain_status one = commit_table(&commits[i], err);
-            if (is_tables_own(one)) {
+            if (tain_mirror_is_tables_own(one)) {
                 tain_mirror_fail_table(m, commits[i].table, err);
             } else if (one != TAIN_OK) {
                 st = one;

@@ -105,16 +105,6 @@ static int by_wish(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static tain_schema *key_schema(const tain_table *t)
-{
-    tain_schema *schema = tain_schema_new();
-    for (size_t i = 0; i < t->key.count; i++) {
-        const tain_field *f = &t->schema->fields[t->key_columns[i]];
-        tain_schema_add(schema, f->name, f->type)->physical = f->physical;
-    }
-    return schema;
-}
-
 /* Same values in the key columns of row `row` of the changes and row i of keys, whose columns are the key columns. */
 static bool same_key(const tain_net *net, size_t row, const tain_batch *keys, size_t i)
 {
@@ -142,7 +132,7 @@ static tain_status compare_in_file(search *s, candidate *c, size_t n, tain_batch
 static tain_status compare(search *s, tain_error *err)
 {
     qsort(s->candidates, s->candidate_count, sizeof *s->candidates, by_place);
-    tain_schema *schema = key_schema(s->net->table);
+    tain_schema *schema = tain_table_key_schema(s->net->table);
     tain_batch keys;
     tain_batch_init(&keys, schema);
     tain_status st = TAIN_OK;

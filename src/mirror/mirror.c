@@ -48,3 +48,16 @@ void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why
     tain_pending_clear(t);
     tain_mirror_say(m, "%s failed: %s (%s)", t->name, why->message, remedy);
 }
+
+bool tain_mirror_is_tables_own(tain_status st)
+{
+    return st == TAIN_E_CORRUPT || st == TAIN_E_NOT_FOUND || st == TAIN_E_CONFLICT || st == TAIN_E_UNSUPPORTED ||
+           st == TAIN_E_INVALID || st == TAIN_E_EXISTS;
+}
+
+void tain_mirror_pause(tain_mirror *m, tain_time how_long)
+{
+    tain_time until = tain_monotonic() + how_long;
+    struct timespec step = {.tv_nsec = 20 * 1000 * 1000};
+    while (tain_monotonic() < until && !atomic_load(&m->stop)) nanosleep(&step, NULL);
+}

@@ -114,6 +114,11 @@ tain_status tain_load_tables(tain_mirror *m, tain_error *err);
 
 /* --- mirror.c ------------------------------------------------------------------------------------------------------ */
 
+/* Whether a failure is that of one table, which is quarantined while the others go on; anything else is the lake's or the
+ * source's trouble, worth waiting for. */
+bool tain_mirror_is_tables_own(tain_status st);
+/* Waits so long, or until the mirror is asked to stop. */
+void tain_mirror_pause(tain_mirror *m, tain_time how_long);
 /* Puts a table into quarantine. */
 void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why);
 tain_table *tain_mirror_find(tain_mirror *m, const char *name);

@@ -94,7 +94,7 @@ void tain_table_know_files(tain_table *t)
 
 /* --- index --------------------------------------------------------------------------------------------------------- */
 
-static tain_schema *key_schema(const tain_table *t)
+tain_schema *tain_table_key_schema(const tain_table *t)
 {
     tain_schema *s = tain_schema_new();
     for (size_t i = 0; i < t->key.count; i++) {
@@ -145,7 +145,7 @@ static tain_status feed_file(tain_table *t, tain_delta_file *f, const tain_schem
 
 tain_status tain_table_feed_index(tain_table *t, tain_error *err)
 {
-    tain_schema *schema = key_schema(t);
+    tain_schema *schema = tain_table_key_schema(t);
     tain_status st = TAIN_OK;
     tain_delta_file *f;
     tain_table_know_files(t);
@@ -222,7 +222,7 @@ tain_status tain_table_reshape(tain_table *t, const tain_source_table *shape, ta
     tain_table_shape(t, shape);
     if (!t->unindexed) return TAIN_OK;
     TAIN_TRY(open_index(t, err));
-    tain_schema *schema = key_schema(t);
+    tain_schema *schema = tain_table_key_schema(t);
     tain_status st = t->pending.truncated ? TAIN_OK : tain_table_feed_index(t, err);
     if (st == TAIN_OK) st = feed_pending(t, schema, err);
     tain_schema_free(schema);

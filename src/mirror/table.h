@@ -112,6 +112,8 @@ tain_status tain_table_find_delta(tain_table *t, tain_error *err);
 tain_status tain_table_open(tain_table *t, const tain_position *otherwise, int64_t last_epoch, bool *ret_found, tain_error *err);
 /* Opens an empty index for a table about to be loaded. */
 tain_status tain_table_new_index(tain_table *t, tain_error *err);
+/* The key columns alone, in key order; caller frees. */
+tain_schema *tain_table_key_schema(const tain_table *t);
 /* Feeds the index every live file it does not cover. */
 tain_status tain_table_feed_index(tain_table *t, tain_error *err);
 /* Makes the live files findable by their ordinals, and no others. */

@@ -239,13 +239,6 @@ static tain_status prepare(tain_mirror *m, const tain_worker_options *o, tain_er
 
 typedef struct patience { tain_time pause, since; } patience;
 
-static void pause_for(tain_mirror *m, tain_time how_long)
-{
-    tain_time until = tain_monotonic() + how_long;
-    struct timespec step = {.tv_nsec = 20 * 1000 * 1000};
-    while (tain_monotonic() < until && !atomic_load(&m->stop)) nanosleep(&step, NULL);
-}
-
 static bool wait_and_retry(tain_mirror *m, patience *p, tain_status st, const tain_error *e)
 {
     if (tain_status_policy(st) != TAIN_POLICY_RETRY || atomic_load(&m->stop)) return false;
@@ -255,7 +248,7 @@ static bool wait_and_retry(tain_mirror *m, patience *p, tain_status st, const ta
         tain_mirror_say(m, "%s; trying again", e->message);
     }
     if (m->once && now - p->since > GIVE_UP) return false;
-    pause_for(m, p->pause);
+    tain_mirror_pause(m, p->pause);
     p->pause = p->pause * 2 > PAUSE_MOST ? PAUSE_MOST : p->pause * 2;
     return !atomic_load(&m->stop);
 }

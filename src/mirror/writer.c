@@ -50,17 +50,12 @@ static tain_status apply_table(void *ctx, tain_error *err)
     return TAIN_OK;
 }
 
-static bool is_tables_own(tain_status st)
-{
-    return st == TAIN_E_CORRUPT || st == TAIN_E_NOT_FOUND || st == TAIN_E_UNSUPPORTED || st == TAIN_E_INVALID;
-}
-
 static tain_status apply_one_by_one(tain_mirror *m, tain_part *part, tain_error *err)
 {
     tain_status st = TAIN_OK;
     for (size_t i = 0; i < part->count; i++) {
         tain_status one = apply_table(&part->tables[i], err);
-        if (is_tables_own(one)) {
+        if (tain_mirror_is_tables_own(one)) {
             tain_mirror_fail_table(m, part->tables[i].table, err);
         } else if (one != TAIN_OK) {
             st = one;
@@ -124,14 +119,6 @@ static void give_up(tain_mirror *m, const tain_error *e)
     tain_source_cancel(m->source);
 }
 
-/* Waits, but not longer than a stop. */
-static void pause_for(tain_mirror *m, tain_time how_long)
-{
-    tain_time until = tain_monotonic() + how_long;
-    struct timespec step = {.tv_nsec = 20 * 1000 * 1000};
-    while (tain_monotonic() < until && !atomic_load(&m->stop)) nanosleep(&step, NULL);
-}
-
 static bool worth_another_try(tain_mirror *m, tain_status st, tain_time began)
 {
     if (st == TAIN_E_CONFLICT || (tain_status_policy(st) != TAIN_POLICY_RETRY && st != TAIN_E_PERMISSION)) return false;
@@ -151,7 +138,7 @@ static tain_status process_with_patience(tain_mirror *m, tain_part *part, tain_e
         }
         if (!worth_another_try(m, st, began)) return st;
         note_trouble(m, err);
-        pause_for(m, pause);
+        tain_mirror_pause(m, pause);
         if (pause < MAX_PAUSE_MS * TAIN_MILLISECOND) pause *= 2;
     }
 }
