@@ -95,27 +95,43 @@ static const tain_option *find(const parser *p, const char *name, size_t n)
     return NULL;
 }
 
-static int plain_arguments_ahead(const parser *p)
+static bool is_option(const char *word)
+{
+    return word[0] == '-' && word[1];
+}
+
+/* Whether the word behind this option is its value. */
+static bool has_value_behind(const parser *p, const char *word)
+{
+    const tain_option *o = strncmp(word, "--", 2) == 0 ? find(p, word + 2, strlen(word + 2)) : NULL;
+    return o && o->kind != TAIN_OPTION_FLAG && o->kind != TAIN_OPTION_RELOAD;
+}
+
+static int arguments_ahead(const parser *p)
 {
     int n = 0;
-    for (int i = p->at + 1; i < p->argc; i++) n += p->argv[i][0] != '-';
+    for (int i = p->at + 1; i < p->argc; i++) {
+        if (strcmp(p->argv[i], "--") == 0) return n + p->argc - i - 1;
+        n += !is_option(p->argv[i]);
+        i += has_value_behind(p, p->argv[i]);
+    }
     return n;
 }
 
 /* --resync stands alone unless the word behind it can only be its list of tables. */
-static void take_reload(parser *p, const tain_option *o, const char *equals)
+static int take_reload(parser *p, const tain_option *o, const char *equals)
 {
     tain_reload *r = o->value;
     const char *next = p->at + 1 < p->argc ? p->argv[p->at + 1] : NULL;
-    bool spare = p->count + plain_arguments_ahead(p) > p->command->most;
-    if (equals) {
-        add_to_list(&r->tables, equals);
-    } else if (next && next[0] != '-' && spare) {
-        add_to_list(&r->tables, next);
-        p->at++;
-    } else {
+    bool spare = p->count + arguments_ahead(p) > p->command->most;
+    if (!equals && !(next && !is_option(next) && spare)) {
         r->all = true;
+        return -1;
     }
+    const char *list = equals ? equals : p->argv[++p->at];
+    if (!list[strspn(list, ",")]) return tain_cli_usage(p->command, "--%s= names no table", o->name);
+    add_to_list(&r->tables, list);
+    return -1;
 }
 
 static int take_option(parser *p)
@@ -124,10 +140,7 @@ static int take_option(parser *p)
     size_t n = equals ? (size_t)(equals - word) : strlen(word);
     const tain_option *o = find(p, word, n);
     if (!o) return tain_cli_usage(p->command, "there is no option --%.*s", (int)n, word);
-    if (o->kind == TAIN_OPTION_RELOAD) {
-        take_reload(p, o, equals ? equals + 1 : NULL);
-        return -1;
-    }
+    if (o->kind == TAIN_OPTION_RELOAD) return take_reload(p, o, equals ? equals + 1 : NULL);
     if (o->kind == TAIN_OPTION_FLAG) {
         if (equals) return tain_cli_usage(p->command, "--%s takes no value", o->name);
         *(bool *)o->value = true;
@@ -147,28 +160,36 @@ static int check_count(const parser *p)
     return -1;
 }
 
+static int take_words(parser *p)
+{
+    bool only_arguments = false;
+    for (p->at = 1; p->at < p->argc; p->at++) {
+        char *word = p->argv[p->at];
+        if (only_arguments || !is_option(word)) {
+            p->arguments[p->count++] = word;
+        } else if (strcmp(word, "--") == 0) {
+            only_arguments = true;
+        } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            print_help(p->command, p->options);
+            return TAIN_EXIT_OK;
+        } else {
+            int code = word[1] == '-' ? take_option(p) : tain_cli_usage(p->command, "there is no option %s", word);
+            if (code >= 0) return code;
+        }
+    }
+    return check_count(p);
+}
+
 int tain_cli_parse(const tain_command *c, const tain_option *options, int argc, char **argv, char ***ret, int *ret_count)
 {
     parser p = {.command = c, .options = options, .argc = argc, .argv = argv};
     p.arguments = tain_alloc((size_t)(argc + 1) * sizeof *p.arguments);
-    bool only_arguments = false;
-    for (p.at = 1; p.at < argc; p.at++) {
-        const char *word = argv[p.at];
-        if (!only_arguments && strcmp(word, "--") == 0) {
-            only_arguments = true;
-        } else if (!only_arguments && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
-            print_help(c, options);
-            return TAIN_EXIT_OK;
-        } else if (!only_arguments && strncmp(word, "--", 2) == 0) {
-            int code = take_option(&p);
-            if (code >= 0) return code;
-        } else if (!only_arguments && word[0] == '-' && word[1]) {
-            return tain_cli_usage(c, "there is no option %s", word);
-        } else {
-            p.arguments[p.count++] = argv[p.at];
-        }
+    int code = take_words(&p);
+    if (code >= 0) {
+        free(p.arguments);
+        return code;
     }
     *ret = p.arguments;
     *ret_count = p.count;
-    return check_count(&p);
+    return code;
 }
