@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* What a mirror says of itself: the JSON of `tain status` has the documented members, no others, and true values. */
+#include "mirror_fake.h"
+
+#include "mirror/status.h"
+
+static char              *folder;
+static tain_definition    definition;
+static tain_mirror        m;
+static tain_source_table *source;
+static tain_table        *table;
+static json_t            *said;
+
+static int begin(void **state)
+{
+    folder = lake_make();
+    definition = (tain_definition){.name = "shop_1"};
+    m = (tain_mirror){.definition = &definition, .app_id = "tain:test"};
+    pthread_mutex_init(&m.lock, NULL);
+    assert_ok(tain_lake_open(folder, true, &m.lake, err));
+    source = tain_source_table_new("main", "odd \"name\"\n", "1");
+    source->columns = tain_schema_new();
+    tain_schema_add(source->columns, "k", tain_type_of(TAIN_INT64));
+    table = tain_mirror_add(&m, source);
+    said = NULL;
+    return 0;
+}
+
+static int end(void **state)
+{
+    json_decref(said);
+    tain_table_free(table);
+    tain_source_table_free(source);
+    free(m.tables);
+    tain_lake_close(m.lake);
+    lake_remove(folder);
+    return 0;
+}
+
+static const json_t *say(void)
+{
+    tain_buffer out = {0};
+    json_decref(said);
+    tain_status_to_json(&m, &out);
+    assert_int_equal(out.data[out.size - 1], '\n');
+    assert_ok(tain_json_parse(out.data, out.size, "status", &said, err));
+    tain_buffer_done(&out);
+    return said;
+}
+
+static const json_t *say_table(void)
+{
+    return json_array_get(json_object_get(say(), "tables"), 0);
+}
+
+/* Exactly these members, in any order. */
+static void check_members(const json_t *o, const char *const *names)
+{
+    size_t n = 0;
+    for (; names[n]; n++)
+        if (!json_object_get(o, names[n])) fail_msg("member %s is missing", names[n]);
+    assert_int_equal(json_object_size(o), n);
+}
+
+static void members_are_the_documented_ones(void **state)
+{
+    static const char *const top[] = {"mirror", "status", "position", "lag_ms", "epoch", "reason", "remedy", "tables", NULL};
+    static const char *const each[] = {"name", "status", "rows_replicated", "rows_processed", "bytes_processed", "last_completed", "latency_ms",
+                                       "reason", "remedy", "warnings", NULL};
+    static const char *const warning[] = {"code", "column", "count", "message", "remedy", NULL};
+    tain_table_warn(table, "invalid_utf8", "k", 2);
+    check_members(say(), top);
+    check_members(say_table(), each);
+    check_members(json_array_get(json_object_get(say_table(), "warnings"), 0), warning);
+}
+
+static void nothing_known_is_null(void **state)
+{
+    const json_t *o = say();
+    assert_string_equal(tain_json_get_str(o, "mirror", ""), "shop_1");
+    assert_string_equal(tain_json_get_str(o, "status", ""), "Initializing");
+    assert_true(json_is_null(json_object_get(o, "position")));
+    assert_true(json_is_null(json_object_get(o, "lag_ms")));
+    assert_true(json_is_null(json_object_get(o, "reason")));
+    const json_t *t = say_table();
+    assert_string_equal(tain_json_get_str(t, "name", ""), "main.odd \"name\"\n");
+    assert_string_equal(tain_json_get_str(t, "status", ""), "Initialized");
+    assert_true(json_is_null(json_object_get(t, "last_completed")));
+    assert_true(json_is_null(json_object_get(t, "latency_ms")));
+    assert_true(json_is_null(json_object_get(t, "reason")));
+    assert_int_equal(json_array_size(json_object_get(t, "warnings")), 0);
+}
+
+static void values_are_the_tables(void **state)
+{
+    m.position = (tain_position){"0/16B3748"};
+    m.epoch = 12;
+    m.state = TAIN_MIRROR_RUNNING;
+    table->rows_live = 5;
+    table->rows_processed = 7;
+    table->bytes_processed = 1234567890123;
+    table->last_completed = 1767225600123456;
+    table->latency = 345678;
+    tain_table_set_status(table, TAIN_TABLE_FAILED, "it \"broke\"", "mend it");
+    const json_t *o = say();
+    assert_string_equal(tain_json_get_str(o, "position", ""), "0/16B3748");
+    assert_string_equal(tain_json_get_str(o, "status", ""), "Running");
+    assert_int_equal(tain_json_get_int(o, "epoch", 0), 12);
+    const json_t *t = say_table();
+    assert_string_equal(tain_json_get_str(t, "status", ""), "Failed");
+    assert_int_equal(tain_json_get_int(t, "rows_replicated", 0), 5);
+    assert_int_equal(tain_json_get_int(t, "rows_processed", 0), 7);
+    assert_int_equal(tain_json_get_int(t, "bytes_processed", 0), 1234567890123);
+    assert_string_equal(tain_json_get_str(t, "last_completed", ""), "2026-01-01T00:00:00.123Z");
+    assert_int_equal(tain_json_get_int(t, "latency_ms", 0), 345);
+    assert_string_equal(tain_json_get_str(t, "reason", ""), "it \"broke\"");
+    assert_string_equal(tain_json_get_str(t, "remedy", ""), "mend it");
+}
+
+static void states_have_fabrics_names(void **state)
+{
+    static const char *const states[] = {"Initializing", "Initialized", "Starting", "Running", "Paused", "Stopping", "Stopped"};
+    static const char *const tables[] = {"Initialized", "Snapshotting", "Replicating", "Reseeding", "Stopped", "Failed"};
+    for (int i = 0; i < 7; i++) assert_string_equal(tain_mirror_state_name((tain_mirror_state)i), states[i]);
+    for (int i = 0; i < 6; i++) assert_string_equal(tain_table_status_name((tain_table_status)i), tables[i]);
+}
+
+static void trouble_is_told_with_its_remedy(void **state)
+{
+    (void)!tain_fail(&m.trouble, TAIN_E_FULL, "no space left");
+    const json_t *o = say();
+    assert_string_equal(tain_json_get_str(o, "reason", ""), "no space left");
+    assert_string_equal(tain_json_get_str(o, "remedy", ""), "make room");
+    (void)!tain_fail(&m.failure, TAIN_E_CONFLICT, "another writer"); /* what ended it counts more */
+    assert_string_equal(tain_json_get_str(say(), "reason", ""), "another writer");
+}
+
+static void warnings_are_explained_and_counted(void **state)
+{
+    tain_table_warn(table, "value_out_of_range", "k", 1);
+    tain_table_warn(table, "row_not_found", NULL, 1);
+    tain_table_warn(table, "value_out_of_range", "k", 41);
+    tain_table_warn(table, "never_heard_of", "x", 1);
+    const json_t *list = json_object_get(say_table(), "warnings"), *first = json_array_get(list, 0), *second = json_array_get(list, 1);
+    assert_int_equal(json_array_size(list), 3);
+    assert_string_equal(tain_json_get_str(first, "code", ""), "value_out_of_range");
+    assert_string_equal(tain_json_get_str(first, "column", ""), "k");
+    assert_int_equal(tain_json_get_int(first, "count", 0), 42);
+    assert_string_not_equal(tain_json_get_str(first, "message", ""), "");
+    assert_true(json_is_null(json_object_get(second, "column")));
+    assert_non_null(strstr(tain_json_get_str(second, "remedy", ""), "--resync"));
+    assert_string_equal(tain_json_get_str(json_array_get(list, 2), "message", ""), "never_heard_of");
+}
+
+static void warnings_survive_a_restart(void **state)
+{
+    tain_table_warn(table, "value_out_of_range", "k", 41);
+    tain_table_warn(table, "row_not_found", NULL, 2);
+    assert_ok(tain_status_write(&m, err));
+    tain_table_free(table);
+    m.table_count = 0;
+    table = tain_mirror_add(&m, source);
+    tain_status_restore(&m);
+    assert_int_equal(table->warning_count, 2);
+    assert_int_equal(table->warnings[0].count, 41);
+    assert_string_equal(table->warnings[1].column, "");
+    assert_int_equal(table->warnings[1].count, 2);
+}
+
+static void damaged_status_is_no_obstacle(void **state)
+{
+    static const char *const texts[] = {"", "{", "[]", "{\"tables\":7}", "{\"tables\":[7,{\"name\":\"main.x\"},{\"name\":7,\"warnings\":{}}]}"};
+    tain_status_restore(&m);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_ok(tain_store_put(tain_lake_store(m.lake), "_tain/status.json", (tain_slice){(const uint8_t *)texts[i], strlen(texts[i])}, 0, err));
+        tain_status_restore(&m);
+        assert_int_equal(table->warning_count, 0);
+    }
+}
+
+static void lag_is_zero_when_all_is_there(void **state)
+{
+    assert_int_equal(tain_status_lag(&m), -1);
+    m.seen = (tain_position){"0005"};
+    m.position = (tain_position){"0005"};
+    assert_int_equal(tain_status_lag(&m), 0);
+}
+
+/* Changes wait: the oldest of them decides. */
+static void lag_is_the_age_of_what_waits(void **state)
+{
+    m.seen = (tain_position){"0007"};
+    m.position = (tain_position){"0005"};
+    m.waiting_since = tain_now() - 5 * TAIN_SECOND;
+    tain_time lag = tain_status_lag(&m);
+    assert_true(lag >= 5 * TAIN_SECOND && lag < 60 * TAIN_SECOND);
+    m.waiting_since = tain_now() + 3600 * TAIN_SECOND; /* the source's clock is ahead */
+    assert_true(tain_status_lag(&m) >= 0);
+    assert_int_equal(tain_json_get_int(say(), "lag_ms", -1), 0);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        CASE(members_are_the_documented_ones),
+        CASE(nothing_known_is_null),
+        CASE(values_are_the_tables),
+        CASE(states_have_fabrics_names),
+        CASE(trouble_is_told_with_its_remedy),
+        CASE(warnings_are_explained_and_counted),
+        CASE(warnings_survive_a_restart),
+        CASE(damaged_status_is_no_obstacle),
+        CASE(lag_is_zero_when_all_is_there),
+        CASE(lag_is_the_age_of_what_waits),
+    };
+    cmocka_set_test_filter(getenv("CASE"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
