@@ -393,7 +393,7 @@ static void ask_for_passwords(void)
 
 int main(void)
 {
-    server_init(&pg, "client_min_messages=warning\nmax_replication_slots=4");
+    server_init(&pg, "client_min_messages=warning\nmax_replication_slots=4\npassword_encryption=scram-sha-256");
     server_sql(&pg, "CREATE ROLE reader LOGIN REPLICATION; CREATE ROLE nobody LOGIN; CREATE ROLE secret LOGIN PASSWORD 'r:ght'; CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO reader");
     ask_for_passwords();
     const struct CMUnitTest tests[] = {

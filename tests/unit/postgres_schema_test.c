@@ -173,7 +173,8 @@ static void a_type_that_only_text_carries(void **state)
     begin("app.*");
     server_sql(&pg, "BEGIN; INSERT INTO app.u VALUES (1, 1.5, '2024-02-29'); ALTER TABLE app.t ADD p app.pair; INSERT INTO app.t VALUES (1, (7, 'a \"b\"')); INSERT INTO app.u VALUES (2); COMMIT");
     model_catch_up(&m, source);
-    assert_int_equal(m.reloads, 1);
+    bool was_binary = PQserverVersion(pg.sql) >= 140000;
+    assert_int_equal(m.reloads, was_binary);
     reload("t");
     server_sql(&pg, "INSERT INTO app.t VALUES (2, (8, NULL)); INSERT INTO app.u VALUES (3, -0.001, '0001-01-01')");
     model_catch_up(&m, source);

@@ -40,7 +40,7 @@ static inline bool server_find_programs(server *s)
     return s->bin[0] != 0;
 }
 
-static inline pid_t server_spawn(const server *s, char *const *arguments)
+static inline pid_t server_spawn(const server *s, char **arguments)
 {
     pid_t pid = fork();
     if (pid != 0) return pid;
@@ -50,11 +50,12 @@ static inline pid_t server_spawn(const server *s, char *const *arguments)
     if (getuid() == 0 && (setgroups(0, NULL) || setgid(s->gid) || setuid(s->uid))) _exit(126);
     prctl(PR_SET_PDEATHSIG, SIGQUIT); /* a test that crashes leaves no server behind */
     if (!freopen(log, "a", stdout) || dup2(1, 2) < 0 || chdir(s->dir)) _exit(126);
+    arguments[0] = path; /* by which it finds the other programs */
     execv(path, arguments);
     _exit(127);
 }
 
-static inline bool server_run(const server *s, char *const *arguments)
+static inline bool server_run(const server *s, char **arguments)
 {
     int status = -1;
     pid_t pid = server_spawn(s, arguments);
