@@ -122,7 +122,7 @@ static void check(void)
     assert_ok(tain_store_open(lake, false, &s, err));
     for (int t = 0; t < fake.table_count; t++) fake_check_version(s, t, -1, *happened);
     assert_int_equal(fake_last_position(s), *happened);
-    fake_check_epochs(s, -1);
+    fake_check_epochs(s);
     tain_store_close(s);
 }
 
@@ -166,7 +166,9 @@ static void again_and_again(void **state)
     lake = lake_make();
     int killed = 0;
     for (int i = 0; i < LOOPS; i++) {
-        char *fault = tain_format("%s:%d", tain_fault_name((tain_fault_point)pick(TAIN_FAULT_COUNT)), pick(8) + 1);
+        /* The first is surely passed; later ones may find nothing left to do. */
+        tain_fault_point point = i ? (tain_fault_point)pick(TAIN_FAULT_COUNT) : TAIN_FAULT_SNAPSHOT_CHUNK;
+        char *fault = tain_format("%s:%d", tain_fault_name(point), i ? pick(8) + 1 : 1);
         killed += run(fault, true);
         free(fault);
     }

@@ -793,11 +793,13 @@ static inline json_t *fake_epoch(tain_store *lake, const char *key)
 }
 
 /* At every epoch, the newest listed version of each listed table is what the source had at the epoch's position; epochs
- * go forward. Tables in `apart` are not looked at. Returns how many epochs there are. */
-static inline size_t fake_check_epochs(tain_store *lake, int apart)
+ * go forward. A table that an epoch names as apart is looked at again when it is listed again. Returns how many epochs
+ * there are. */
+static inline size_t fake_check_epochs(tain_store *lake)
 {
     fake_epochs all = {0};
     int64_t newest[FAKE_TABLES], number = 0;
+    bool apart[FAKE_TABLES] = {0};
     size_t last = 0;
     for (int t = 0; t < FAKE_TABLES; t++) newest[t] = -1;
     assert_ok(tain_store_list(lake, "_tain/epochs/0", NULL, fake_note_epoch, &all, err));
@@ -811,9 +813,10 @@ static inline size_t fake_check_epochs(tain_store *lake, int apart)
         for (int t = 0; t < fake.table_count; t++) {
             char *name = tain_format("%s.%s", fake.tables[t].schema, fake.tables[t].name);
             const json_t *listed = json_object_get(json_object_get(o, "tables"), name);
+            apart[t] = (apart[t] && !listed) || json_object_get(json_object_get(o, "apart"), name);
             free(name);
             if (listed) newest[t] = tain_json_get_int(listed, "version", -1);
-            if (newest[t] >= 0 && t != apart) fake_check_version(lake, t, newest[t], position);
+            if (newest[t] >= 0 && !apart[t]) fake_check_version(lake, t, newest[t], position);
         }
         json_decref(o);
         free(all.keys[i]);

@@ -72,10 +72,10 @@ static void check_all(void)
     tain_store_close(s);
 }
 
-static size_t check_epochs(int apart)
+static size_t check_epochs(void)
 {
     tain_store *s = open_lake();
-    size_t n = fake_check_epochs(s, apart);
+    size_t n = fake_check_epochs(s);
     tain_store_close(s);
     return n;
 }
@@ -150,17 +150,17 @@ static void loads_then_catches_up(void **state)
     check_all();
     assert_int_equal(fake.loads, 2); /* nothing is loaded twice */
     assert_int_equal(fake.confirmed, fake.count);
-    check_epochs(-1);
+    check_epochs();
 }
 
 static void nothing_to_do_changes_nothing(void **state)
 {
     two_tables(10);
     once();
-    size_t epochs = check_epochs(-1);
+    size_t epochs = check_epochs();
     once();
     once();
-    assert_int_equal(check_epochs(-1), epochs);
+    assert_int_equal(check_epochs(), epochs);
     assert_int_equal(fake.rows_taken, 0);
 }
 
@@ -176,7 +176,7 @@ static void empty_tables_exist(void **state)
     fake_commit();
     once();
     check_all();
-    check_epochs(-1);
+    check_epochs();
 }
 
 static int rounds;
@@ -197,7 +197,7 @@ static void follows_until_stopped(void **state)
     assert_ok(run_mirror((run){.follow = true}, err));
     fake.on_head = NULL;
     check_all();
-    assert_true(check_epochs(-1) >= 30);
+    assert_true(check_epochs() >= 30);
     assert_int_equal(fake.confirmed, fake.count);
 }
 
@@ -236,7 +236,7 @@ static void large_transaction_survives_a_lost_stream(void **state)
     for (int i = 0; i < 3; i++) some_changes();
     assert_ok(run_mirror((run){.memory = 1 << 16}, err)); /* 8 KiB a part */
     check_all();
-    check_epochs(-1);
+    check_epochs();
     assert_non_null(strstr(said, "connection lost"));
 }
 
@@ -307,7 +307,7 @@ static void tables_enter(void **state)
     assert_ok(run_mirror((run){.follow = true}, err));
     fake.on_head = NULL;
     check_all();
-    check_epochs(-1);
+    check_epochs();
     assert_int_equal(fake.loads, fake.table_count);
 }
 
@@ -424,7 +424,7 @@ static void table_in_trouble_fails_alone(void **state)
     tain_store *s = open_lake();
     fake_check(s, a);
     tain_store_close(s);
-    check_epochs(b);
+    check_epochs();
     assert_ok(run_mirror((run){.resync = {"main.b"}}, err));
     check_all();
 }
@@ -446,7 +446,7 @@ static void part_of_a_transaction_is_never_shown(void **state)
     fake_check(s, a);
     fake_check_version(s, b, -1, before);
     tain_store_close(s);
-    check_epochs(b);
+    check_epochs();
 }
 
 /* What a quarantined table missed is not forgotten by a restart. */
@@ -664,7 +664,7 @@ static void keyless_table_grows(void **state)
     assert_ok(run_mirror((run){.follow = true}, err));
     fake.on_head = NULL;
     check_all();
-    check_epochs(-1);
+    check_epochs();
     fake_delete(b, fake.now[b].rows[0].v[0]);
     fake_commit();
     once();
