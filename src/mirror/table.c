@@ -64,12 +64,12 @@ static uint64_t seed_of(const tain_table *t)
 /* Names go on from the newest shape there was, committed or not: its columns are in data files. */
 static void take_names(tain_table *t, tain_schema *columns)
 {
-    const tain_schema *existing = t->delta ? tain_delta_meta(t->delta)->schema : NULL;
-    if (t->schema && tain_naming_highest(t->schema)) existing = t->schema;
+    const tain_schema *existing = !t->delta ? NULL : t->named ? t->schema : tain_delta_meta(t->delta)->schema;
     int32_t given = t->delta ? (int32_t)strtol(tain_json_get_str(tain_delta_meta(t->delta)->configuration, MAX_COLUMN_ID, "0"), NULL, 10) : 0;
     if (given > t->column_ids) t->column_ids = given;
     tain_naming_continue(columns, existing, t->column_ids);
     if (tain_naming_highest(columns) > t->column_ids) t->column_ids = tain_naming_highest(columns);
+    t->named = t->delta != NULL;
 }
 
 void tain_table_shape(tain_table *t, const tain_source_table *source)

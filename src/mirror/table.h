@@ -66,6 +66,7 @@ typedef struct tain_table {
     bool               multiset;    /* no key: equal rows are interchangeable */
     bool               exact;       /* equal hashes prove equal keys */
     bool               unindexed;   /* the index is of another key: it must be made anew */
+    bool               named;       /* schema has the names that data files have */
     int32_t            column_ids;  /* the highest ever given */
     tain_ordinals      files;       /* live and pending ones */
     tain_pending       pending;
