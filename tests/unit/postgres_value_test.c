@@ -107,7 +107,7 @@ static void put_expression(tain_buffer *sql, const char *form, const char *name)
 static void put_shown(tain_buffer *sql, const column *list, size_t n, const char *prefix)
 {
     for (size_t i = 0; i < n; i++) {
-        char name[20];
+        char name[32];
         snprintf(name, sizeof name, "%s%zu", prefix, i);
         tain_buffer_append_str(sql, " || '|' || coalesce(");
         if (list[i].shown) put_expression(sql, list[i].shown, name);
