@@ -61,7 +61,6 @@ typedef struct tain_pg_table {
     uint64_t           truncates; /* seen in the stream */
     tain_pg_watched   *watched;   /* partitioned: leaves as last compared, ascending by OID */
     size_t             watched_count;
-    bool               changed_unseen; /* while nobody followed it */
     uint64_t           truncates_then; /* truncates when they were compared */
     enum { TAIN_PG_DUE_NOTHING, TAIN_PG_DUE_SHAPE, TAIN_PG_DUE_RELOAD, TAIN_PG_DUE_DROP } due; /* when the stream has come to due_at */
     uint64_t           due_at;
@@ -120,8 +119,6 @@ typedef struct tain_pg_source {
     uint64_t        head;       /* last answer, 0: none */
     uint64_t        nudged;     /* the head for which the log was moved by us */
     int             old_sender; /* server's process of the stream before */
-    bool            memory_read, memory_dirty; /* memory.c */
-    uint64_t        memory_after; /* a position behind this has what is to be noted */
     tain_pg_stream *stream;
 } tain_pg_source;
 

@@ -105,7 +105,6 @@ static void adopt(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, bool se
     t->shape = now->shape;
     now->shape = NULL;
     tain_pg_table_show(t);
-    tain_pg_memory_changed(s);
 }
 
 /* In a binary stream a column that only text can carry makes the table unreadable from here to the next start. */
@@ -157,7 +156,6 @@ tain_status tain_pg_renew(tain_pg_source *s, tain_pg_table *t, tain_error *err)
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err)
 {
     tain_sink *sink = s->stream->decoder.sink;
-    tain_pg_memory_changed(s);
     return sink->reshape(sink, t->pub, true, reason, err);
 }
 

@@ -160,7 +160,6 @@ tain_status tain_pg_start(tain_source *base, const tain_position *position, tain
     s->streamed = true;
     TAIN_TRY(tain_pg_catalog_read(s, err));
     TAIN_TRY(check_slot(s, from, err));
-    TAIN_TRY(tain_pg_memory_read(s, err));
     new_stream(s, from);
     tain_status status = start_replication(s, err);
     if (status == TAIN_OK) return status;
@@ -206,7 +205,6 @@ tain_status tain_pg_confirm(tain_source *base, const tain_position *position, ta
     uint64_t lsn;
     TAIN_TRY(tain_pg_lsn_of(position, &lsn, err));
     if (lsn > s->confirmed) s->confirmed = lsn;
-    tain_pg_memory_confirmed(s, lsn);
     if (!s->stream || !tain_pg_connected(&s->stream->conn) || s->stream->told == s->confirmed) return TAIN_OK;
     if (send_status(s, false, NULL) != TAIN_OK) return TAIN_OK; /* poll will say what is wrong */
     return TAIN_OK;

@@ -36,10 +36,6 @@ tain_status tain_pg_adopt_now(tain_pg_source *s, tain_pg_table *t, tain_error *e
 /* The same for a table that nobody follows yet: the sink is not told. */
 tain_status tain_pg_renew(tain_pg_source *s, tain_pg_table *t, tain_error *err);
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err);
-/* memory.c: what tables were like when the mirror's content was last confirmed. */
-tain_status tain_pg_memory_read(tain_pg_source *s, tain_error *err); /* once a process */
-void        tain_pg_memory_changed(tain_pg_source *s);
-void        tain_pg_memory_confirmed(tain_pg_source *s, uint64_t lsn);
 /* watch.c: what no message tells: tables that come, go, change without rows, partitions that move. Between transactions. */
 tain_status tain_pg_watch(tain_pg_source *s, tain_error *err);
 /* Applies what waits for the stream to come to `end`. */

@@ -75,7 +75,6 @@ static void compare_leaves(tain_pg_source *s, tain_pg_table *t, uint64_t at)
     for (size_t i = 0; i < leaf_count(t); i++) {
         const tain_pg_leaf *l = &t->leaves->list[i];
         const tain_pg_watched *w = watched(t, l->oid);
-        if (!w || w->filenode != l->filenode) tain_pg_memory_changed(s);
         if (!w && came_filled(s, l)) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "partition %s was attached with rows in it", l->name);
         else if (w && w->filenode != l->filenode)
             set_due(t, TAIN_PG_DUE_RELOAD, at, t->truncates_then + 1, "partition %s was truncated or rewritten", l->name);
@@ -147,8 +146,6 @@ static tain_status judge_one(tain_pg_source *s, tain_pg_table *t, bool was_publi
     }
     if (t->taken && !was_published) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "it was out of the publication for a while");
     if (t->taken && t->kind == 'p') compare_leaves(s, t, at);
-    if (t->taken && t->changed_unseen) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "its columns were changed while it was not followed");
-    t->changed_unseen = false;
     return TAIN_OK;
 }
 
