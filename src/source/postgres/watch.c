@@ -11,7 +11,7 @@
 #include "postgres_queries.h"
 
 #define LOOK_EVERY (3 * TAIN_SECOND)
-enum { COST_FACTOR = 100 /* looking takes at most one percent of the time */ };
+enum { COST_FACTOR = 20 /* looking takes at most a twentieth of the time */ };
 
 static void set_due(tain_pg_table *t, int due, uint64_t at, uint64_t unless_truncated, const char *format, ...) __attribute__((format(printf, 5, 6)));
 static void set_due(tain_pg_table *t, int due, uint64_t at, uint64_t unless_truncated, const char *format, ...)
