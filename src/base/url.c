@@ -117,15 +117,15 @@ void tain_url_done(tain_url *u)
     *u = (tain_url){0};
 }
 
-/* Where the authority's password stands. Looks for the last @ before the query, beyond the next slash, because a
- * password with an unescaped slash must not be shown either. */
+/* Where the authority's password stands. Looks for the last @ beyond the next slash or question mark, because a password
+ * with one that is not escaped must not be shown either; a query behind a path is no part of it. */
 static const char *authority_password(const char *text, const char **ret_end)
 {
     const char *begin = strstr(text, "://");
     if (!begin || begin[3] == '/') return NULL;
     begin += 3;
-    const char *query = strchrnul(begin, '?');
-    const char *at = begin < query ? last_of(begin, query, '@') : NULL;
+    const char *query = strchrnul(begin, '?'), *slash = strchrnul(begin, '/');
+    const char *at = last_of(begin, query > slash ? query : slash, '@');
     const char *colon = at ? memchr(begin, ':', (size_t)(at - begin)) : NULL;
     *ret_end = at;
     return colon ? colon + 1 : NULL;

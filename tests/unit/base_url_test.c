@@ -82,6 +82,10 @@ static void test_redacted(void **state)
     expect_redacted("postgresql://h:5432/d", "postgresql://h:5432/d");
     expect_redacted("postgresql://ann:@h", "postgresql://ann:***@h");
     expect_redacted("postgresql://ann:se/cr@et@h/d", "postgresql://ann:***@h/d");
+    expect_redacted("postgresql://ann:se?cr@et@h/d", "postgresql://ann:***@h/d");
+    expect_redacted("postgresql://ann:s@e?cr@et@h", "postgresql://ann:***@h");
+    expect_redacted("postgresql://ann:secret@h?x=1&y=2", "postgresql://ann:***@h?x=1&y=2");
+    expect_redacted("postgresql://h:5432/d?application_name=a@b", "postgresql://h:5432/d?application_name=a@b");
     expect_redacted("postgresql://h/d?user=a&password=secret&x=1", "postgresql://h/d?user=a&password=***&x=1");
     expect_redacted("postgresql://h/d?PassWord=secret", "postgresql://h/d?PassWord=***");
     expect_redacted("postgresql://a:b@h/d?sslpassword=secret", "postgresql://a:***@h/d?sslpassword=***");
