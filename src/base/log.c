@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@ static void write_line(const char *line, size_t n)
     if (tain_log_around) tain_log_around(1);
     while (n > 0) {
         ssize_t done = write(STDERR_FILENO, line, n);
+        if (done < 0 && errno == EINTR) continue;
         if (done <= 0) break;
         line += done;
         n -= (size_t)done;

@@ -90,10 +90,20 @@ static tain_status flush_tail(tain_spool *s, tain_error *err)
     return TAIN_OK;
 }
 
+/* Growth by half could pass the limit, so the last step goes to the limit itself. n fits it. */
+static void make_room(tain_spool *s, size_t n)
+{
+    tain_buffer *t = &s->tail;
+    if (t->capacity - t->size >= n || t->size + n <= s->memory_limit / 3 * 2) return;
+    t->data = tain_realloc(t->data, s->memory_limit);
+    t->capacity = s->memory_limit;
+}
+
 tain_status tain_spool_append(tain_spool *s, const void *data, size_t n, tain_error *err)
 {
     if (s->tail.size + n > tail_limit(s)) TAIN_TRY(flush_tail(s, err));
     if (n > tail_limit(s)) return file_away(s, data, n, err);
+    make_room(s, n);
     tain_buffer_append(&s->tail, data, n);
     return TAIN_OK;
 }
