@@ -24,6 +24,12 @@ tain_status tain_posix_fail(const posix *p, const char *what, const char *key, t
     return status;
 }
 
+tain_status tain_posix_unsure(const posix *p, const char *key, tain_error *err)
+{
+    return tain_fail(err, TAIN_E_UNKNOWN, "%s/%s is written but may not survive a power cut: %s", p->base.path, key,
+                     strerrordesc_np(errno));
+}
+
 /* There is no object at a folder's name, nor below a file. */
 static tain_status fail_reading(const posix *p, const char *what, const char *key, tain_error *err)
 {
@@ -164,8 +170,9 @@ static tain_status move_durably(posix *p, const char *from, const char *to, cons
     if (!S_ISDIR(st.st_mode)) return tain_fail(err, TAIN_E_NOT_FOUND, "%s/%s is not a folder", p->base.path, from);
     TAIN_TRY(tain_posix_make_folder(p, to_parent, err));
     TAIN_TRY(move(p, from, to, err));
-    TAIN_TRY(tain_posix_sync_folder(p, to_parent, err));
-    return strcmp(from_parent, to_parent) == 0 ? TAIN_OK : tain_posix_sync_folder(p, from_parent, err);
+    tain_status status = tain_posix_sync_folder(p, to_parent, err);
+    if (status == TAIN_OK && strcmp(from_parent, to_parent) != 0) status = tain_posix_sync_folder(p, from_parent, err);
+    return status == TAIN_OK ? TAIN_OK : tain_posix_unsure(p, to, err);
 }
 
 static tain_status rename_folder(tain_store *s, const char *from, const char *to, tain_error *err)

@@ -21,6 +21,8 @@ typedef struct posix {
 
 /* errno as error: "cannot <what> <path>/<key>: ...", with a remedy for a full disk and for want of permission. */
 tain_status tain_posix_fail(const posix *p, const char *what, const char *key, tain_error *err);
+/* UNKNOWN, with errno: what is at key is in its place, but syncing it there failed. */
+tain_status tain_posix_unsure(const posix *p, const char *key, tain_error *err);
 /* Forgets which folders are known to exist, because some are going away. */
 void tain_posix_forget_folders(posix *p);
 /* Makes folder ("a/b", "" the root) and its parents, all names on disk. */

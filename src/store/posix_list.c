@@ -161,16 +161,21 @@ static tain_status remove_entry(const posix *p, int dir, const char *name, tain_
     return tain_posix_fail(p, "remove the folder", name, err);
 }
 
+static tain_status remove_entries(const posix *p, DIR *dir, const char *name, tain_error *err)
+{
+    struct dirent *e;
+    for (errno = 0; (e = readdir(dir)); errno = 0) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        TAIN_TRY(remove_entry(p, dirfd(dir), e->d_name, err));
+    }
+    return errno ? tain_posix_fail(p, "list", name, err) : TAIN_OK;
+}
+
 static tain_status empty_folder(const posix *p, int parent, const char *name, tain_error *err)
 {
     DIR *dir = open_folder(parent, name, O_NOFOLLOW);
     if (!dir) return errno == ENOENT || errno == ENOTDIR ? TAIN_OK : tain_posix_fail(p, "open the folder", name, err);
-    tain_status    status = TAIN_OK;
-    struct dirent *e;
-    while (status == TAIN_OK && (e = readdir(dir))) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        status = remove_entry(p, dirfd(dir), e->d_name, err);
-    }
+    tain_status status = remove_entries(p, dir, name, err);
     closedir(dir);
     return status;
 }

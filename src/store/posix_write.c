@@ -162,12 +162,8 @@ static int publish(posix *p, draft *d, const char *key, unsigned flags)
 static tain_status draft_finish(posix *p, draft *d, const char *key, unsigned flags, tain_error *err)
 {
     tain_status status = TAIN_OK;
-    if (publish(p, d, key, flags) < 0) {
-        status = tain_posix_fail(p, "write", key, err);
-    } else if (fsync(d->dir) < 0) {
-        status = tain_fail(err, TAIN_E_UNKNOWN, "%s/%s is written but may not survive a power cut: %s", p->base.path, key,
-                           strerrordesc_np(errno));
-    }
+    if (publish(p, d, key, flags) < 0) status = tain_posix_fail(p, "write", key, err);
+    else if (fsync(d->dir) < 0) status = tain_posix_unsure(p, key, err);
     draft_close(d);
     return status;
 }

@@ -85,7 +85,7 @@ tain_status tain_store_remove(tain_store *s, const char *key, tain_error *err); 
 /* Everything below prefix; a folder itself too. Idempotent. */
 tain_status tain_store_remove_all(tain_store *s, const char *prefix, tain_error *err);
 /* Moves a folder (all keys below from/) to to/. Atomic where the store can. NOT_FOUND when there is nothing to move,
- * EXISTS when there is something below to/. */
+ * EXISTS when there is something below to/. UNKNOWN: it is moved, but may be back after a power cut. */
 tain_status tain_store_rename(tain_store *s, const char *from, const char *to, tain_error *err);
 
 /* A large object, written in pieces; invisible until finished, then replaces what had its name. abort accepts NULL.
