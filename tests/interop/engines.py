@@ -5,6 +5,7 @@ Those in Python also count the rows that meet a condition, which is where wrong 
 (column, Delta type, operator, canonical value); each engine has its own way of writing the value down."""
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -168,6 +169,8 @@ class Java:
     options = []
 
     def __init__(self):
+        if not shutil.which("java"):
+            raise Unavailable(f"{self.name} needs Java: apt-get install openjdk-17-jre-headless")
         self.jars, self.classes = CACHE / self.name / "jars", CACHE / self.name / "classes"
         if not (self.classes / f"{self.program}.class").exists():
             raise Unavailable(f"{self.name} is not installed: run tests/interop/install {self.name}")
