@@ -46,31 +46,6 @@ static void csv_rows(output *o, const tain_batch *b)
     }
 }
 
-/* DuckDB writes .5 for decimals, and inf and nan, which JSON has no numbers for: they are text. */
-static void json_number(tain_json *j, const char *text, size_t n)
-{
-    char number[80];
-    size_t sign = n && text[0] == '-';
-    if (n > sign && text[sign] == '.') {
-        tain_json_raw(j, number, (size_t)snprintf(number, sizeof number, "%s0%.*s", sign ? "-" : "", (int)(n - sign), text + sign));
-    } else if (n > sign && text[sign] >= '0' && text[sign] <= '9') {
-        tain_json_raw(j, text, n);
-    } else {
-        tain_json_strn(j, text, n);
-    }
-}
-
-static void json_cell(tain_json *j, const output *o, size_t column, tain_slice s)
-{
-    if (tain_result_is_number(o->result, column)) {
-        json_number(j, (const char *)s.data, s.size);
-    } else if (tain_result_is_bool(o->result, column)) {
-        tain_json_bool(j, s.size && s.data[0] == 't');
-    } else {
-        tain_json_strn(j, (const char *)s.data, s.size);
-    }
-}
-
 static void json_rows(output *o, const tain_batch *b)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer out = {0};
@@ -80,11 +55,7 @@ static void json_rows(output *o, const tain_batch *b)
         tain_json_object(&j);
         for (size_t c = 0; c < b->schema->count; c++) {
             tain_json_key(&j, tain_result_name(o->result, c));
-            if (tain_column_is_null(&b->columns[c], r)) {
-                tain_json_null(&j);
-            } else {
-                json_cell(&j, o, c, tain_column_slice(&b->columns[c], r));
-            }
+            tain_result_put_json(o->result, c, b, r, &j);
         }
         tain_json_object_end(&j);
     }
@@ -135,6 +106,7 @@ static tain_status print_result(tain_result *result, format f, tain_error *err)
     output o = {.format = f, .result = result};
     tain_batch batch;
     size_t rows = 0;
+    if (f == JSON) tain_result_keep_nesting(result);
     tain_batch_init(&batch, tain_result_text_schema(result));
     begin(&o);
     tain_status st;

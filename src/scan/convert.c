@@ -64,6 +64,11 @@ bool tain_lane_is_exact(duckdb_type t)
     }
 }
 
+bool tain_lane_is_number(const tain_lane *l)
+{
+    return l->type == DUCKDB_TYPE_FLOAT || l->type == DUCKDB_TYPE_DOUBLE || tain_lane_is_exact(l->type);
+}
+
 /* False: more than 127 bits. */
 static bool number_at(const tain_lane *l, size_t i, __int128 *ret)
 {

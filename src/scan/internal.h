@@ -65,6 +65,14 @@ static inline bool tain_lane_is_null(const tain_lane *l, size_t i)
 }
 /* Whether values are integers or decimals. */
 bool tain_lane_is_exact(duckdb_type type);
+bool tain_lane_is_number(const tain_lane *l); /* floats too */
 tain_status tain_lane_mismatch(const tain_lane *l, const tain_column *to, tain_error *err);
+
+/* --- text as JSON (json.c) --- */
+
+/* The lane's type with text for every value: lists, maps and structs of STRING. Made in s. */
+tain_type tain_lane_text_type(const tain_lane *l, tain_schema *s);
+/* Value row of a column of that type, or of plain text. */
+void tain_lane_put_json(const tain_lane *l, const tain_column *c, size_t row, tain_json *j);
 
 #endif

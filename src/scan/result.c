@@ -9,12 +9,14 @@ struct tain_result {
     duckdb_prepared_statement plan;
     duckdb_result             rows;
     bool                      has_rows;  /* rows is to be destroyed */
+    bool                      nested;    /* of lists, maps and structs only the values become text */
+    bool                      planned;   /* whether DuckDB can make the text is known */
     bool                      text;      /* DuckDB makes the text */
     bool                      ended;     /* DuckDB takes it ill to be asked beyond */
     size_t                    columns;
     char                    **names;
-    duckdb_type              *types;
-    tain_lane                *lanes;
+    tain_lane                *shapes; /* of the columns, never bound */
+    tain_lane                *lanes;  /* of what is fetched */
     tain_schema              *text_schema;
     idx_t                     next_row; /* of a result that is held whole and read as text */
 };
@@ -50,23 +52,47 @@ static void describe(tain_result *r)
 {
     r->columns = duckdb_prepared_statement_column_count(r->plan);
     r->names = tain_alloc((r->columns + 1) * sizeof *r->names);
-    r->types = tain_alloc((r->columns + 1) * sizeof *r->types);
+    r->shapes = tain_alloc((r->columns + 1) * sizeof *r->shapes);
     for (size_t i = 0; i < r->columns; i++) {
         const char *name = duckdb_prepared_statement_column_name(r->plan, i);
-        r->types[i] = duckdb_prepared_statement_column_type(r->plan, i);
+        duckdb_logical_type type = duckdb_prepared_statement_column_logical_type(r->plan, i);
+        tain_lane_init(&r->shapes[i], type);
+        duckdb_destroy_logical_type(&type);
         r->names[i] = tain_strdup(name);
         duckdb_free((void *)name);
     }
 }
 
-static tain_status begin_last(tain_result *r, const char *sql, bool alone, tain_error *err)
+static tain_status begin_last(tain_result *r, const char *sql, tain_error *err)
 {
     if (duckdb_nparams(r->plan)) return tain_fail(err, TAIN_E_INVALID, "a statement cannot have parameters here");
-    bool query = duckdb_prepared_statement_type(r->plan) == DUCKDB_STATEMENT_TYPE_SELECT;
     describe(r);
-    if (!query || !alone) return execute(r, false, err);
+    if (duckdb_prepared_statement_type(r->plan) != DUCKDB_STATEMENT_TYPE_SELECT || !sql) return execute(r, false, err);
     r->sql = tain_strdup(sql);
     return TAIN_OK;
+}
+
+static idx_t count_statements(tain_scan *s, const char *sql)
+{
+    duckdb_extracted_statements all = NULL;
+    idx_t n = duckdb_extract_statements(s->connection, sql, &all);
+    duckdb_destroy_extracted(&all);
+    return n;
+}
+
+/* Where the last of n statements begins: behind the semicolon that has n - 1 statements before it and one after it, which
+ * none inside text or a comment has. NULL: not found. */
+static const char *last_statement(tain_scan *s, const char *sql, idx_t n)
+{
+    if (n == 1) return sql;
+    const char *found = NULL;
+    for (const char *p = sql + strlen(sql); !found && p-- > sql;) {
+        if (*p != ';') continue;
+        char *before = tain_strndup(sql, (size_t)(p - sql));
+        if (count_statements(s, before) == n - 1 && count_statements(s, p + 1) == 1) found = p + 1;
+        tain_free(before);
+    }
+    return found;
 }
 
 static tain_status begin(tain_result *r, duckdb_extracted_statements all, idx_t n, const char *sql, tain_error *err)
@@ -77,7 +103,7 @@ static tain_status begin(tain_result *r, duckdb_extracted_statements all, idx_t 
     for (idx_t i = 0; i + 1 < n; i++) TAIN_TRY(run_one(r->scan, all, i, err));
     if (duckdb_prepare_extracted_statement(r->scan->connection, all, n - 1, &r->plan) != DuckDBSuccess)
         return prepare_fail(&r->plan, err);
-    return begin_last(r, sql, n == 1, err);
+    return begin_last(r, last_statement(r->scan, sql, n), err);
 }
 
 tain_status tain_scan_query(tain_scan *s, const char *sql, tain_result **ret, tain_error *err)
@@ -99,12 +125,13 @@ void tain_result_free(tain_result *r)
     if (r->has_rows) duckdb_destroy_result(&r->rows);
     if (r->plan) duckdb_destroy_prepare(&r->plan);
     for (size_t i = 0; i < r->columns; i++) {
+        tain_lane_done(&r->shapes[i]);
         if (r->lanes) tain_lane_done(&r->lanes[i]);
         tain_free(r->names[i]);
     }
     tain_free(r->lanes);
     tain_free(r->names);
-    tain_free(r->types);
+    tain_free(r->shapes);
     tain_free(r->sql);
     tain_schema_free(r->text_schema);
     tain_free(r);
@@ -122,13 +149,7 @@ const char *tain_result_name(const tain_result *r, size_t column)
 
 bool tain_result_is_number(const tain_result *r, size_t column)
 {
-    duckdb_type t = r->types[column];
-    return t == DUCKDB_TYPE_FLOAT || t == DUCKDB_TYPE_DOUBLE || tain_lane_is_exact(t);
-}
-
-bool tain_result_is_bool(const tain_result *r, size_t column)
-{
-    return r->types[column] == DUCKDB_TYPE_BOOLEAN;
+    return tain_lane_is_number(&r->shapes[column]);
 }
 
 /* --- typed rows ---------------------------------------------------------------------------------------------------- */
@@ -197,14 +218,22 @@ const tain_schema *tain_result_text_schema(tain_result *r)
 {
     if (r->text_schema) return r->text_schema;
     r->text_schema = tain_schema_new();
-    for (size_t i = 0; i < r->columns; i++) tain_schema_add(r->text_schema, r->names[i], tain_type_of(TAIN_STRING));
+    for (size_t i = 0; i < r->columns; i++) {
+        tain_type type = r->nested ? tain_lane_text_type(&r->shapes[i], r->text_schema) : tain_type_of(TAIN_STRING);
+        tain_schema_add(r->text_schema, r->names[i], type);
+    }
     return r->text_schema;
 }
 
 /* The query as a relation, whatever comments or semicolons it ends with. */
-static void text_query(const tain_result *r, tain_buffer *out)
+static void text_query(tain_result *r, tain_buffer *out)
 {
-    for (size_t i = 0; i < r->columns; i++) tain_buffer_printf(out, "%s CAST(c%zu AS VARCHAR)", i ? "," : "SELECT", i);
+    const tain_schema *schema = tain_result_text_schema(r);
+    for (size_t i = 0; i < r->columns; i++) {
+        tain_buffer_printf(out, "%s CAST(c%zu AS ", i ? "," : "SELECT", i);
+        tain_sql_type(out, &schema->fields[i].type);
+        tain_buffer_append_u8(out, ')');
+    }
     tain_buffer_append_str(out, " FROM query(");
     tain_sql_string(out, r->sql, strlen(r->sql));
     tain_buffer_append_str(out, ") AS t(");
@@ -212,51 +241,76 @@ static void text_query(const tain_result *r, tain_buffer *out)
     tain_buffer_append_u8(out, ')');
 }
 
-/* What cannot be a relation (PIVOT without IN) is left as it is, run whole, and turned into text value by value. */
-static tain_status start_text(tain_result *r, tain_error *err)
+static void plan_text(tain_result *r)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
     text_query(r, &sql);
     duckdb_prepared_statement plan = NULL;
     r->text = duckdb_prepare(r->scan->connection, tain_buffer_cstr(&sql), &plan) == DuckDBSuccess;
-    if (r->text) {
-        duckdb_destroy_prepare(&r->plan);
-        r->plan = plan;
-        return start(r, err);
-    }
-    duckdb_destroy_prepare(&plan);
+    duckdb_destroy_prepare(r->text ? &r->plan : &plan);
+    if (r->text) r->plan = plan;
+    r->planned = true;
+}
+
+/* What cannot be a relation (PIVOT without IN) is left as it is, run whole, and turned into text value by value. */
+static tain_status start_text(tain_result *r, tain_error *err)
+{
+    if (!r->planned) plan_text(r);
+    if (r->text) return start(r, err);
     tain_free(r->sql);
     r->sql = NULL;
     return execute(r, false, err);
 }
 
-static void append_value(tain_result *r, size_t column, idx_t row, tain_column *to)
+void tain_result_keep_nesting(tain_result *r)
+{
+    if (!r->sql) return;
+    r->nested = true;
+    plan_text(r);
+    if (r->text) return;
+    r->nested = false;
+    tain_schema_free(r->text_schema);
+    r->text_schema = NULL;
+}
+
+void tain_result_put_json(const tain_result *r, size_t column, const tain_batch *rows, size_t row, tain_json *j)
+{
+    tain_lane_put_json(&r->shapes[column], &rows->columns[column], row, j);
+}
+
+static tain_status append_value(tain_result *r, size_t column, idx_t row, tain_column *to, tain_error *err)
 {
     if (duckdb_value_is_null(&r->rows, column, row)) {
         tain_column_append_null(to);
-        return;
+        return TAIN_OK;
     }
     duckdb_string text = duckdb_value_string(&r->rows, column, row);
+    if (!text.data) {
+        tain_status st = tain_fail(err, TAIN_E_UNSUPPORTED, "column %s: values of its type cannot be shown from such a statement", r->names[column]);
+        tain_error_remedy(err, "cast it to varchar; PIVOT can also be given its values with IN");
+        return st;
+    }
     tain_column_append_bytes(to, text.data, text.size);
     duckdb_free(text.data);
+    return TAIN_OK;
 }
 
-static size_t next_held_rows(tain_result *r, tain_batch *io)
+static tain_status next_held_rows(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err)
 {
     idx_t n = duckdb_row_count(&r->rows) - r->next_row;
     if (n > duckdb_vector_size()) n = duckdb_vector_size();
     for (idx_t i = 0; i < n; i++) {
-        for (size_t c = 0; c < r->columns; c++) append_value(r, c, r->next_row + i, &io->columns[c]);
+        for (size_t c = 0; c < r->columns; c++) TAIN_TRY(append_value(r, c, r->next_row + i, &io->columns[c], err));
         tain_batch_end_row(io);
     }
     r->next_row += n;
-    return n;
+    *ret_rows = n;
+    return TAIN_OK;
 }
 
 tain_status tain_result_next_text(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err)
 {
     if (r->sql) TAIN_TRY(start_text(r, err));
     if (r->text) return next_chunk(r, io, ret_rows, err);
-    *ret_rows = next_held_rows(r, io);
-    return TAIN_OK;
+    return next_held_rows(r, io, ret_rows, err);
 }

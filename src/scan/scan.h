@@ -27,13 +27,18 @@ tain_status tain_scan_query(tain_scan *s, const char *sql, tain_result **ret, ta
 void        tain_result_free(tain_result *r); /* accepts NULL */
 size_t      tain_result_columns(const tain_result *r);
 const char *tain_result_name(const tain_result *r, size_t column);
-/* Whether the column's type is a number (any width, decimals), or boolean: for those who print. */
+/* Whether the column's type is a number (any width, decimals): for those who print. */
 bool tain_result_is_number(const tain_result *r, size_t column);
-bool tain_result_is_bool(const tain_result *r, size_t column);
 /* Appends the next chunk as text, one STRING column each (null stays null); batch's schema comes from
- * tain_result_text_schema. *ret_rows 0: the end. */
+ * tain_result_text_schema. *ret_rows 0: the end. UNSUPPORTED: PIVOT without IN, or what is no query, gave a type that has
+ * no text there. */
 const tain_schema *tain_result_text_schema(tain_result *r);
 tain_status        tain_result_next_text(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err);
+/* For JSON: lists, maps and structs stay such, of texts, in tain_result_text_schema and the rows. Call it before either.
+ * Without effect on what DuckDB cannot run as part of a query, such as PIVOT without IN. */
+void tain_result_keep_nesting(tain_result *r);
+/* Writes a value of such a row, or of a row of text: numbers and booleans as such, infinity and NaN as text. */
+void tain_result_put_json(const tain_result *r, size_t column, const tain_batch *rows, size_t row, tain_json *j);
 /* The same into typed columns: column i of the result goes to column i of io, converting between equal-meaning types
  * (integers, floats, decimals, strings, blobs, dates, timestamps, lists, structs by member name, maps). INVALID when a
  * value does not fit exactly; io is then as it was. A result is read either as text or typed. */

@@ -169,6 +169,10 @@ def test_query_status_and_table_commands(folder):
     rows = json.loads(tain("query", lake, "select id, v, r from main.t where id < 10 order by id", "--format", "json", check=0).out)
     assert rows == [{"id": 1, "v": "x", "r": 0.5}, {"id": 2, "v": None, "r": 2.0}], rows
     assert tain("query", lake, "select count(*) as n from main.t", "--format", "csv", check=0).out == "n\n4\n"
+    nested = "select [1.50::decimal(9,2), null] as l, {'a': ['x', null], 'b': 'nan'::double} as s, map {'k': true} as m, 'it''s' as v"
+    rows = json.loads(tain("query", lake, nested, "--json", check=0).out)
+    assert rows == [{"l": [1.5, None], "s": {"a": ["x", None], "b": "nan"}, "m": {"k": True}, "v": "it's"}], rows
+    assert tain("query", lake, nested, "--format", "csv", check=0).out == "l,s,m,v\n\"[1.50, NULL]\",\"{'a': [x, NULL], 'b': nan}\",{k=true},it's\n"
     r = tain("query", lake, "select nonsense from main.t")
     assert r.code == 3 and "nonsense" in r.err, r
     status = lake_status(lake)

@@ -11,6 +11,50 @@ static void values_as_text(void **state)
                         "0001-01-01|2026-01-31 12:34:56.789|01:02:03|01:30:00\n");
 }
 
+/* Every value of a one-row result as JSON, one a line. Valid until the next call. */
+static const char *json_of(tain_scan *s, const char *sql)
+{
+    static tain_buffer out;
+    tain_buffer_clear(&out);
+    tain_result *r = NULL;
+    tain_batch   b;
+    size_t       n;
+    require(tain_scan_query(s, sql, &r, &error));
+    tain_result_keep_nesting(r);
+    tain_batch_init(&b, tain_result_text_schema(r));
+    require(tain_result_next_text(r, &b, &n, &error));
+    assert_int_equal(n, 1);
+    for (size_t i = 0; i < tain_result_columns(r); i++) {
+        tain_result_put_json(r, i, &b, 0, &(tain_json){.out = &out});
+        tain_buffer_append_u8(&out, '\n');
+    }
+    tain_batch_done(&b);
+    tain_result_free(r);
+    return tain_buffer_cstr(&out);
+}
+
+static void values_as_json(void **state)
+{
+    fixture *f = *state;
+    assert_string_equal(
+        json_of(f->scan, "select 1, .5::decimal(2,1), -.5::decimal(2,1), 'nan'::double, 1e300, true, 'é\"', null, '\\xff'::blob"),
+        "1\n0.5\n-0.5\n\"nan\"\n1e+300\ntrue\n\"é\\\"\"\nnull\n\"\\\\xFF\"\n");
+    assert_string_equal(
+        json_of(f->scan,
+                "select [1.10::decimal(9,2), null, .5], ['a''b', 'NULL', null, ''], []::int[], null::int[], [[1], null, []]"),
+        "[1.10,null,0.50]\n[\"a'b\",\"NULL\",null,\"\"]\n[]\nnull\n[[1],null,[]]\n");
+    assert_string_equal(
+        json_of(f->scan, "select ['nan'::float, 0.1], [true, false], array_value(1, 2), [timestamptz '2026-07-01 00:00:00+02']"),
+        "[\"nan\",0.1]\n[true,false]\n[1,2]\n[\"2026-06-30 22:00:00+00\"]\n");
+    assert_string_equal(
+        json_of(f->scan,
+                "select {'a': 1, 'B \"': [{'c': date '2026-01-01'}]}, map {2: 'x', 3: null}, map {'k': {'n': 1}}, row(1, 'x')"),
+        "{\"a\":1,\"B \\\"\":[{\"c\":\"2026-01-01\"}]}\n{\"2\":\"x\",\"3\":null}\n{\"k\":{\"n\":1}}\n\"(1, x)\"\n");
+    assert_string_equal(json_of(f->scan, "select 99999999999999999999999999999999999.999::decimal(38,3) as a, [a] as b"),
+                        "99999999999999999999999999999999999.999\n[99999999999999999999999999999999999.999]\n");
+    assert_string_equal(json_of(f->scan, "select 7; /* ; */ select ['a;b'] -- ; the end"), "[\"a;b\"]\n");
+}
+
 /* The fixture is opened in a zone far from UTC: see main. */
 static void instants_are_utc(void **state)
 {
@@ -51,7 +95,6 @@ static void names_and_types(void **state)
     const char *numbers = "110011";
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(tain_result_is_number(r, i), numbers[i] == '1');
-        assert_int_equal(tain_result_is_bool(r, i), i == 2);
     }
     tain_result_free(r);
 }
@@ -61,6 +104,7 @@ static void several_statements(void **state)
     fixture *f = *state;
     assert_string_equal(text_of(f->scan, "create table t(a int); insert into t values (1), (2); select sum(a) from t"), "3\n");
     assert_string_equal(text_of(f->scan, "insert into t values (7)"), "1\n");
+    assert_string_equal(text_of(f->scan, "select ';'; select [a] from t where a = 7"), "[7]\n");
     assert_string_equal(text_of(f->scan, "select a from t order by a"), "1\n2\n7\n");
     assert_string_equal(text_of(f->scan, "pivot (select 'x' as k, 5 as v) on k using sum(v)"), "5\n");
     assert_non_null(strstr(text_of(f->scan, "explain select 1"), "physical_plan"));
@@ -92,6 +136,16 @@ static tain_status first_rows(tain_scan *s, const char *sql, size_t *ret_rows)
     tain_batch_done(&b);
     tain_result_free(r);
     return status;
+}
+
+/* What DuckDB only gives whole has no text for some types: better nothing than an empty text. */
+static void values_without_text(void **state)
+{
+    fixture *f = *state;
+    size_t   n = 0;
+    assert_string_equal(text_of(f->scan, "pivot (select 'x' as k, 'v' as v, '' as e) on k using min(v), min(e)"), "v|\n");
+    assert_int_equal(first_rows(f->scan, "pivot (select 'x' as k, 5 as v) on k using list(v)", &n), TAIN_E_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "column x"));
 }
 
 static void mistakes_while_running(void **state)
@@ -146,7 +200,8 @@ int main(void)
         cmocka_unit_test(values_as_text),        cmocka_unit_test(instants_are_utc),       cmocka_unit_test(order_survives_text),
         cmocka_unit_test(ends_of_statements),    cmocka_unit_test(names_and_types),        cmocka_unit_test(several_statements),
         cmocka_unit_test(mistakes_are_one_line), cmocka_unit_test(mistakes_while_running), cmocka_unit_test(results_are_streamed),
-        cmocka_unit_test(the_end_stays_the_end), cmocka_unit_test(limits_are_in_force),
+        cmocka_unit_test(the_end_stays_the_end), cmocka_unit_test(limits_are_in_force),    cmocka_unit_test(values_as_json),
+        cmocka_unit_test(values_without_text),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }
