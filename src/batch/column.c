@@ -4,6 +4,8 @@
 #include "batch/bits.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 void tain_column_init(tain_column *c, tain_type type)
 {
@@ -45,8 +47,15 @@ void tain_column_validity_begin(tain_column *c)
     tain_bits_fill(&c->validity, 0, true, c->length);
 }
 
+_Noreturn void tain_column_overflow_(void)
+{
+    fprintf(stderr, "tain: a column of a batch outgrew 2 GiB\n");
+    abort();
+}
+
 static void append_offset(tain_column *c, size_t end)
 {
+    tain_column_check_offset_(end);
     tain_column_begin_offsets_(c);
     int32_t v = (int32_t)end;
     tain_buffer_append(&c->values, &v, 4);

@@ -27,6 +27,7 @@ void tain_column_clear(tain_column *c); /* length 0, memory kept */
 size_t tain_column_bytes(const tain_column *c);
 
 void tain_column_validity_begin(tain_column *c); /* slow path: makes the bitmap, all ones */
+_Noreturn void tain_column_overflow_(void);
 
 static inline bool tain_bit(const uint8_t *bits, size_t i) { return bits[i >> 3] >> (i & 7) & 1; }
 static inline void tain_bit_append(tain_buffer *b, size_t i, bool v)
@@ -72,10 +73,16 @@ static inline void tain_column_begin_offsets_(tain_column *c)
     tain_buffer_append_zero(&c->values, 4);
     tain_buffer_reserve(&c->bytes, 1);
 }
+/* Aborts when an offset does not fit: text of 2 GiB, or as many elements, in one column. */
+static inline void tain_column_check_offset_(size_t end)
+{
+    if (__builtin_expect(end > INT32_MAX, 0)) tain_column_overflow_();
+}
 static inline void tain_column_append_bytes(tain_column *c, const void *data, size_t n) /* STRING, BINARY */
 {
     tain_column_begin_offsets_(c);
     tain_buffer_append(&c->bytes, data, n);
+    tain_column_check_offset_(c->bytes.size);
     int32_t end = (int32_t)c->bytes.size;
     memcpy(tain_buffer_reserve(&c->values, 4), &end, 4);
     c->values.size += 4;

@@ -52,7 +52,8 @@ static int32_t *reserve_offsets(tain_column *dst, size_t n)
 static void take_bytes_range(tain_column *dst, const tain_column *src, size_t first, size_t n)
 {
     const int32_t *in = (const int32_t *)src->values.data + first;
-    int32_t       *out = reserve_offsets(dst, n), shift = (int32_t)dst->bytes.size - in[0];
+    tain_column_check_offset_(dst->bytes.size + (size_t)(in[n] - in[0]));
+    int32_t *out = reserve_offsets(dst, n), shift = (int32_t)dst->bytes.size - in[0];
     for (size_t i = 0; i < n; i++) out[i] = in[i + 1] + shift;
     tain_buffer_append(&dst->bytes, src->bytes.data + in[0], (size_t)(in[n] - in[0]));
 }
@@ -63,6 +64,7 @@ static void take_bytes_rows(tain_column *dst, const tain_column *src, const uint
     int32_t       *out = reserve_offsets(dst, n);
     size_t         at = dst->bytes.size, total = at;
     for (size_t i = 0; i < n; i++) out[i] = (int32_t)(total += (size_t)(in[rows[i] + 1] - in[rows[i]]));
+    tain_column_check_offset_(total);
     if (total == at) return;
     uint8_t *to = tain_buffer_reserve(&dst->bytes, total - at);
     for (size_t i = 0; i < n; i++) {
@@ -85,6 +87,7 @@ static void take_lists(tain_column *dst, const tain_column *src, const uint32_t 
     int32_t       *out = reserve_offsets(dst, n), at = out[-1];
     for (size_t i = 0; i < n; i++) {
         size_t r = rows ? rows[i] : first + i;
+        tain_column_check_offset_((size_t)at + (size_t)(in[r + 1] - in[r]));
         out[i] = at += in[r + 1] - in[r];
         if (rows) take_elements(dst, src, (size_t)in[r], (size_t)(in[r + 1] - in[r]));
     }

@@ -5,6 +5,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "batch_random.h"
 
@@ -217,12 +222,67 @@ static void equality_is_of_values(void **state)
     tain_column_done(&c);
 }
 
+static void append_one(tain_column *c, const tain_column *more)
+{
+    (void)more;
+    tain_column_append_bytes(c, "x", 1);
+}
+
+static void take_range(tain_column *c, const tain_column *more)
+{
+    tain_column_take(c, more, NULL, 0, 1);
+}
+
+static void take_rows(tain_column *c, const tain_column *more)
+{
+    tain_column_take(c, more, (const uint32_t[]){0}, 0, 1);
+}
+
+/* A column of 2^31 - 1 bytes, of which none was ever touched. */
+static void fill(tain_column *c)
+{
+    size_t room = (size_t)INT32_MAX + 4096;
+    tain_column_append_bytes(c, NULL, 0);
+    tain_free(c->bytes.data);
+    c->bytes.data = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (c->bytes.data == MAP_FAILED) _exit(1);
+    c->bytes.capacity = room;
+    c->bytes.size = INT32_MAX;
+}
+
+static int append_to_a_full_one(void (*append)(tain_column *c, const tain_column *more))
+{
+    pid_t child = fork();
+    if (child == 0) {
+        tain_column c, more;
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+        close(STDERR_FILENO);
+        tain_column_init(&c, tain_type_of(TAIN_STRING));
+        tain_column_init(&more, tain_type_of(TAIN_STRING));
+        tain_column_append_bytes(&more, "x", 1);
+        fill(&c);
+        append(&c, &more);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* Offsets that do not fit would make other values of these: better to die, and to come back at the last epoch. */
+static void text_beyond_2_gib_is_refused(void **state)
+{
+    assert_int_equal(append_to_a_full_one(append_one), SIGABRT);
+    assert_int_equal(append_to_a_full_one(take_range), SIGABRT);
+    assert_int_equal(append_to_a_full_one(take_rows), SIGABRT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(take_gives_the_rows),      cmocka_unit_test(truncate_forgets_only_what_is_behind),
         cmocka_unit_test(an_abandoned_row_leaves_no_trace), cmocka_unit_test(text_is_what_people_read),
-        cmocka_unit_test(equality_is_of_values),
+        cmocka_unit_test(equality_is_of_values),    cmocka_unit_test(text_beyond_2_gib_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
