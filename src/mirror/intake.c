@@ -4,8 +4,9 @@
 #include <stdlib.h>
 
 enum {
-    LOOK_EVERY = 64,       /* rows between two looks at the size */
-    EARLY_PIECE = 4 << 20, /* bytes worth handing over inside a transaction when the writer has nothing to do */
+    LOOK_EVERY = 64,           /* rows between two looks at the size of everything */
+    LARGEST_PIECE = 512 << 20, /* with a row of 1 GiB behind it, a column is below the 2 GiB it can hold */
+    EARLY_PIECE = 4 << 20,     /* bytes worth handing over inside a transaction when the writer has nothing to do */
 };
 
 static tain_intake *of(tain_sink *sink)
@@ -150,7 +151,8 @@ static tain_changes *sink_changes(tain_sink *sink, tain_source_table *source)
     tain_item *item = t->open_item;
     size_t rows = item ? item->changes.batch.rows : 0;
     bool pair = rows && item->changes.ops.data[rows - 1] == TAIN_KEY_OLD; /* its KEY_NEW belongs to the same batch */
-    if (++in->calls % LOOK_EVERY == 0 && !pair) {
+    bool large = item && tain_changes_bytes(&item->changes) >= in->budget;
+    if ((++in->calls % LOOK_EVERY == 0 || large) && !pair) {
         look_at_size(in);
         item = t->open_item;
     }
@@ -284,7 +286,7 @@ void tain_intake_init(tain_intake *in, tain_mirror *m, size_t budget)
         .sink = {.begin = sink_begin, .changes = sink_changes, .truncate = sink_truncate, .reshape = sink_reshape,
                  .appeared = sink_appeared, .dropped = sink_dropped, .failed = sink_failed, .warn = sink_warn, .commit = sink_commit},
         .mirror = m,
-        .budget = budget,
+        .budget = budget < LARGEST_PIECE ? budget : LARGEST_PIECE,
         .last_cut = tain_monotonic(),
         .position = m->position,
     };

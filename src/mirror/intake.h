@@ -13,7 +13,7 @@ typedef struct tain_intake {
     tain_sink     sink;          /* first: handed to the source */
     tain_mirror  *mirror;
     tain_part    *part;          /* being gathered, NULL: nothing yet */
-    size_t        budget;        /* bytes of one part */
+    size_t        budget;        /* bytes of one part, 512 MiB at most */
     uint64_t      transaction;   /* counted, for tain_table.checked */
     tain_position at;            /* of the transaction being delivered */
     bool          open;          /* inside a transaction */

@@ -294,6 +294,31 @@ static void dead_writer_takes_no_more_memory(void **state)
     assert_int_not_equal(commit(1), TAIN_OK);
 }
 
+static void large_rows_do_not_wait_for_the_next_look(void **state)
+{
+    static char body[1 << 20];
+    start(1);
+    for (int i = 0; i < 20; i++) {
+        tain_changes *c = t.in.sink.changes(&t.in.sink, t.sources[0]);
+        tain_column_append_i64(&c->batch.columns[0], i);
+        tain_column_append_bytes(&c->batch.columns[1], body, sizeof body);
+        tain_changes_end_row(c, TAIN_INSERT);
+        assert_in_range(c->batch.rows, 1, 2);
+    }
+    commit(1);
+    cut();
+    check_rows(20);
+}
+
+/* Offsets of a column of text are 32 bits, whatever memory there is. */
+static void large_budget_makes_no_larger_pieces(void **state)
+{
+    tain_intake in;
+    tain_intake_init(&in, &t.mirror, (size_t)64 << 30);
+    assert_in_range(in.budget, 1 << 20, 1 << 30);
+    tain_intake_done(&in);
+}
+
 /* --- who takes what ------------------------------------------------------------------------------------------------ */
 
 static void what_a_table_has_is_skipped(void **state)
@@ -520,6 +545,8 @@ int main(void)
         CASE(position_alone_can_be_recorded),
         CASE(truncation_keeps_its_place),
         CASE(large_transaction_goes_in_pieces),
+        CASE(large_rows_do_not_wait_for_the_next_look),
+        CASE(large_budget_makes_no_larger_pieces),
         CASE(lost_stream_takes_the_pieces_back),
         CASE(lost_stream_without_pieces_is_nobodys_business),
         CASE(dead_writer_takes_no_more_memory),
