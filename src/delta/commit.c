@@ -104,17 +104,24 @@ static tain_status put_version(tain_delta *t, const tain_plan *p, outcome *ret, 
     return st;
 }
 
-/* Behind the commits of others, as long as they leave alone what this one is about. */
+/* Goes behind the commits of others, as long as they leave alone what this one is about. */
+static tain_status follow(tain_delta *t, const tain_plan *p, tain_error *err)
+{
+    TAIN_TRY(tain_replay_forward(t, err));
+    TAIN_TRY(tain_protocol_check_write(&t->protocol, &t->meta, err));
+    return tain_plan_conflict(t, p, err);
+}
+
+/* A version found free proves nothing once its commit may have been cleaned away: nobody would read what is put there. */
 static tain_status put_commit(tain_delta *t, const tain_plan *p, tain_error *err)
 {
+    if (t->version >= 0 && tain_replay_is_stale(t)) TAIN_TRY(follow(t, p, err));
     for (;;) {
         outcome o;
         TAIN_TRY(put_version(t, p, &o, err));
         if (o == WON) return TAIN_OK;
         if (t->version < 0) return tain_fail(err, TAIN_E_EXISTS, "there is a Delta table already");
-        TAIN_TRY(tain_replay_forward(t, err));
-        TAIN_TRY(tain_protocol_check_write(&t->protocol, &t->meta, err));
-        TAIN_TRY(tain_plan_conflict(t, p, err));
+        TAIN_TRY(follow(t, p, err));
     }
 }
 

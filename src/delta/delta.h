@@ -83,7 +83,8 @@ int64_t     tain_delta_log_tail(const tain_delta *t); /* commits since the last 
 /* The commitInfo objects from the newest backwards, at most n of those still in the log, as a JSON array of
  * {"version",...commitInfo}; caller json_decref()s. */
 tain_status tain_delta_history(tain_delta *t, size_t n, json_t **ret, tain_error *err);
-/* Takes in commits by others. *ret_foreign: number of commits taken in. */
+/* Takes in commits by others. *ret_foreign: number of commits taken in. GONE: the log went on and was cleaned behind the
+ * version of t, which must be opened again. */
 tain_status tain_delta_refresh(tain_delta *t, int64_t *ret_foreign, tain_error *err);
 
 /* --- write ------------------------------------------------------------------------------------------------------ */
@@ -124,7 +125,7 @@ tain_status tain_delta_create(tain_store *folder, const tain_delta_commit *c, ta
 /* Writes deletion vectors and the commit, durably, and advances t. If another writer took the version: their commits
  * are read; when they touched nothing that c removes, deletes from or redefines, the commit is tried at the next
  * version, else CONFLICT (t is then refreshed, c is untouched). A lost answer is resolved by reading back; UNKNOWN only when
- * that fails too: then refresh, and look at tain_delta_txn. Adds whose every row is deleted become the table's as well.
+ * that fails too: then refresh, and look at tain_delta_txn. GONE as with refresh. Adds whose every row is deleted become the table's as well.
  * UNSUPPORTED when the table has what we do not write; INVALID when c contradicts itself or the table. */
 tain_status tain_delta_commit_write(tain_delta *t, const tain_delta_commit *c, tain_error *err);
 
@@ -135,7 +136,8 @@ bool        tain_delta_checkpoint_due(const tain_delta *t);
 tain_status tain_delta_checkpoint(tain_delta *t, tain_error *err); /* and _last_checkpoint */
 /* Removes log files older than delta.logRetentionDuration, always behind a checkpoint. */
 tain_status tain_delta_clean_log(tain_delta *t, tain_error *err);
-/* Removes files that no live add or unexpired tombstone names, older than retention. dry_run: only counts. */
+/* Takes in commits by others, then removes files that no live add or unexpired tombstone names, older than retention.
+ * dry_run: only counts. */
 typedef struct tain_vacuum_result { int64_t files, bytes; } tain_vacuum_result;
 tain_status tain_delta_vacuum(tain_delta *t, tain_time retention, bool dry_run, tain_vacuum_result *ret, tain_error *err);
 

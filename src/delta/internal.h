@@ -145,7 +145,9 @@ tain_time tain_property_interval(const tain_delta *t, const char *key, tain_time
 tain_status tain_replay_commit(tain_delta *t, int64_t version, tain_error *err);
 /* CORRUPT once a commit could not be applied. */
 tain_status tain_delta_check_usable(const tain_delta *t, tain_error *err);
-/* Takes in commits from version + 1 on until there is none. */
+/* Whether the log was last looked at so long ago that a missing next commit may have been made, and cleaned away. */
+bool tain_replay_is_stale(const tain_delta *t);
+/* Takes in commits from version + 1 on until there is none. GONE when those were cleaned away. */
 tain_status tain_replay_forward(tain_delta *t, tain_error *err);
 
 /* --- checkpoint_read.c, hint.c -------------------------------------------------------------------------------------- */

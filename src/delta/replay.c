@@ -140,10 +140,14 @@ tain_status tain_delta_open(tain_store *folder, tain_delta **ret, tain_error *er
 
 enum { STALE_SECONDS = 3600 };
 
-/* After a long time the next commit may be missing because its log was cleaned, not because it was never made. */
+bool tain_replay_is_stale(const tain_delta *t)
+{
+    return tain_monotonic() - t->looked >= STALE_SECONDS * TAIN_SECOND;
+}
+
 static tain_status check_not_overtaken(tain_delta *t, tain_error *err)
 {
-    if (tain_monotonic() - t->looked < STALE_SECONDS * TAIN_SECOND) return TAIN_OK;
+    if (!tain_replay_is_stale(t)) return TAIN_OK;
     tain_log_listing l = {0};
     TAIN_TRY(tain_log_list(t->store, t->version + 1, &l, err));
     size_t n = l.count;

@@ -67,8 +67,8 @@ tain_status tain_delta_vacuum(tain_delta *t, tain_time retention, bool dry_run, 
     int64_t  foreign;
     tain_map used = {0};
     if (retention < 0) return tain_fail(err, TAIN_E_INVALID, "retention is negative");
-    TAIN_TRY_IN(err, tain_protocol_check_write(&t->protocol, &t->meta, err), "%s", t->store->url);
     TAIN_TRY_IN(err, tain_delta_refresh(t, &foreign, err), "%s", t->store->url);
+    TAIN_TRY_IN(err, tain_protocol_check_write(&t->protocol, &t->meta, err), "%s", t->store->url);
     sweep s = {.used = &used, .cutoff = tain_now() - retention};
     mark_all(t, &used, s.cutoff);
     tain_status st = tain_store_list(t->store, "", NULL, consider, &s, err);

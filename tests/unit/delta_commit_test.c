@@ -510,6 +510,35 @@ static void schema_properties_and_application_conflict(void **state)
 
 /* --- lost answers ------------------------------------------------------------------------------------------------------------------------ */
 
+static void remove_commit(tain_store *s, int64_t version)
+{
+    char *key = tain_log_key(version, ".json");
+    assert_ok(tain_store_remove(s, key, err));
+    tain_free(key);
+}
+
+/* A version that is free may be so because others wrote and cleaned it long ago: what is put there nobody would read. */
+static void nothing_goes_behind_a_cleaned_log(void **state)
+{
+    tain_store *s = memory_store();
+    tain_delta *old = create_table(s), *t = open_table(s), *idle = open_table(s);
+    for (int i = 0; i < 3; i++) append_file(t, (const char *[]){"a", "b", "c"}[i], 10);
+    idle->looked -= 4000 * TAIN_SECOND; /* the log is whole: it goes behind */
+    append_file(idle, "d", 10);
+    assert_int_equal(tain_delta_version(idle), 4);
+    assert_ok(tain_delta_checkpoint(idle, err));
+    for (int64_t v = 0; v <= 3; v++) remove_commit(s, v);
+    old->looked -= 4000 * TAIN_SECOND;
+    tain_delta_file  *lost = new_file("lost", 10);
+    tain_delta_commit c = {.operation = "WRITE", .adds = &lost, .add_count = 1, .data_change = true};
+    assert_fails(tain_delta_commit_write(old, &c, err), TAIN_E_GONE, "open the table again");
+    assert_int_equal(tain_store_head(s, "_delta_log/00000000000000000001.json", &(tain_object){0}, NULL), TAIN_E_NOT_FOUND);
+    tain_delta_file_free(lost);
+    tain_delta *others[] = {old, t, idle};
+    for (size_t i = 0; i < 3; i++) tain_delta_close(others[i]);
+    tain_store_close(s);
+}
+
 static void a_lost_answer_is_looked_up(void **state)
 {
     tain_store      *s = tain_store_fault(memory_store(), 0, false);
@@ -692,6 +721,7 @@ int main(void)
         cmocka_unit_test(the_same_file_is_a_conflict),
         cmocka_unit_test(schema_properties_and_application_conflict),
         cmocka_unit_test(a_lost_answer_is_looked_up),
+        cmocka_unit_test(nothing_goes_behind_a_cleaned_log),
         cmocka_unit_test(every_call_fails_once),
         cmocka_unit_test(creation_survives_a_lost_answer),
         cmocka_unit_test(random_commits),

@@ -214,6 +214,21 @@ static void vacuum_looks_at_the_newest_version(void **state)
     place_done(&p);
 }
 
+/* So is a protocol that they raised: with a feature we do not know, we do not know either what may go. */
+static void vacuum_obeys_the_newest_protocol(void **state)
+{
+    place              p = new_place();
+    tain_delta        *t = create_table(p.store);
+    tain_vacuum_result r;
+    put_old(&p, "theirs.parquet", 100);
+    put_commit(p.store, 1, "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"deletionVectors\"],"
+                           "\"writerFeatures\":[\"deletionVectors\",\"somethingNew\"]}}\n");
+    assert_fails(tain_delta_vacuum(t, 0, false, &r, err), TAIN_E_UNSUPPORTED, "somethingNew");
+    assert_true(there(&p, "theirs.parquet"));
+    tain_delta_close(t);
+    place_done(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +238,7 @@ int main(void)
         cmocka_unit_test(cleaning_can_be_switched_off),
         cmocka_unit_test(vacuum_removes_what_nothing_names),
         cmocka_unit_test(vacuum_looks_at_the_newest_version),
+        cmocka_unit_test(vacuum_obeys_the_newest_protocol),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
