@@ -44,7 +44,7 @@ tain_status tain_dv_from_json(const json_t *o, tain_dv *ret, tain_error *err)
     const char *storage = tain_json_get_str(o, "storageType", "");
     json_t     *offset = json_object_get(o, "offset");
     int64_t     size = tain_json_get_int(o, "sizeInBytes", -1), at = json_is_integer(offset) ? json_integer_value(offset) : 0;
-    if (size > INT32_MAX || at > INT32_MAX)
+    if (size != (int32_t)size || at != (int32_t)at)
         return tain_fail(err, TAIN_E_CORRUPT, "deletion vector with impossible size, offset or cardinality");
     tain_dv dv = {.storage = storage[0],
                   .has_offset = json_is_integer(offset),

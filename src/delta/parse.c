@@ -12,12 +12,19 @@ static tain_status required_text(const json_t *o, const char *key, const char **
     return TAIN_OK;
 }
 
+/* Some writers made a struct of nulls, or of empty values, where there is no vector. */
+static bool says_nothing(const json_t *dv)
+{
+    return !*tain_json_get_str(dv, "storageType", "") && !*tain_json_get_str(dv, "pathOrInlineDv", "");
+}
+
 static tain_status optional_dv(const json_t *o, tain_dv *ret, tain_error *err)
 {
     const json_t *dv = json_object_get(o, "deletionVector");
     *ret = (tain_dv){0};
     if (!dv || json_is_null(dv)) return TAIN_OK;
     if (!json_is_object(dv)) return tain_fail(err, TAIN_E_CORRUPT, "deletionVector is no object");
+    if (says_nothing(dv)) return TAIN_OK;
     return tain_dv_from_json(dv, ret, err);
 }
 
@@ -34,6 +41,12 @@ static char *own(char *text)
     return text == tain_delta_no_partition ? tain_strdup(text) : text;
 }
 
+static tain_time from_ms(int64_t ms)
+{
+    tain_time t;
+    return __builtin_mul_overflow(ms, TAIN_MILLISECOND, &t) ? (ms < 0 ? INT64_MIN : INT64_MAX) : t;
+}
+
 static tain_status parse_add(tain_delta *t, const json_t *o, tain_error *err)
 {
     const char *path = NULL;
@@ -45,7 +58,7 @@ static tain_status parse_add(tain_delta *t, const json_t *o, tain_error *err)
     tain_delta_file *f = tain_alloc(sizeof *f);
     f->path = tain_strdup(path);
     f->size = size;
-    f->modified = tain_json_get_int(o, "modificationTime", 0) * TAIN_MILLISECOND;
+    f->modified = from_ms(tain_json_get_int(o, "modificationTime", 0));
     f->stats = tain_strdup(tain_json_get_str(o, "stats", NULL));
     f->rows = tain_stats_rows(f->stats);
     f->partition_values = object_text(o, "partitionValues");
@@ -155,8 +168,9 @@ tain_status tain_parse_action(tain_delta *t, const char *name, const json_t *o, 
 static json_t *load_line(const char *line, size_t n, json_error_t *e)
 {
     json_t *o = json_loadb(line, n, 0, e);
-    /* commitInfo is free form: numbers in it may be larger than ours */
-    if (!o && n > 14 && memcmp(line, "{\"commitInfo\"", 13) == 0) o = json_loadb(line, n, JSON_DECODE_INT_AS_REAL, e);
+    /* commitInfo is free form: numbers in it may be larger than ours, and texts may hold anything */
+    if (!o && n > 14 && memcmp(line, "{\"commitInfo\"", 13) == 0)
+        o = json_loadb(line, n, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, e);
     return o;
 }
 

@@ -70,11 +70,12 @@ void tain_delta_file_free(tain_delta_file *f)
 
 /* --- files ------------------------------------------------------------------------------------------------------ */
 
+/* Sums wrap around: what is absurd in a log must not be undefined here. */
 static void count(tain_delta *t, const tain_delta_file *f, int sign)
 {
-    t->bytes += sign * f->size;
+    (void)!__builtin_add_overflow(t->bytes, sign * f->size, &t->bytes);
     if (f->rows < 0) t->unknown_rows += sign;
-    else t->rows += sign * (f->rows - f->dv.cardinality);
+    else (void)!__builtin_add_overflow(t->rows, sign * (f->rows - f->dv.cardinality), &t->rows);
 }
 
 static void push(tain_delta_file ***array, size_t *count_, size_t *capacity, tain_delta_file *f)

@@ -76,7 +76,7 @@ static char *with_member(const char *text, const char *key, const char *value)
 static bool is_object(const char *text)
 {
     json_error_t e;
-    json_t      *o = text ? json_loads(text, JSON_DECODE_INT_AS_REAL, &e) : NULL;
+    json_t      *o = text ? json_loads(text, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &e) : NULL;
     bool         yes = json_is_object(o);
     json_decref(o);
     return yes;

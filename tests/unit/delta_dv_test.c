@@ -233,6 +233,11 @@ static void descriptors(void **state)
     json_object_set_new(o, "storageType", json_string("u"));
     json_object_set_new(o, "offset", json_integer(5000000000));
     assert_fails(tain_dv_from_json(o, &dv, err), TAIN_E_CORRUPT, "offset");
+    json_object_set_new(o, "offset", json_integer(4 - 4294967296)); /* 4, were it cut to 32 bits */
+    assert_fails(tain_dv_from_json(o, &dv, err), TAIN_E_CORRUPT, "offset");
+    json_object_set_new(o, "offset", json_integer(4));
+    json_object_set_new(o, "sizeInBytes", json_integer(40 - 4294967296));
+    assert_fails(tain_dv_from_json(o, &dv, err), TAIN_E_CORRUPT, "size");
     json_decref(o);
 }
 

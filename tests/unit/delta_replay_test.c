@@ -56,6 +56,9 @@ static void reconciliation(void **state)
         {{ADD_DV("a", DV_A), ADD_DV("a", DV_A)}, "a@^1"},
         /* a restore brings back an older key */
         {{ADD("a"), REMOVE("a") ADD_DV("a", DV_A), REMOVE_DV("a", DV_A) ADD("a")}, "a"},
+        /* no vector is a struct of nulls, or of empty values, in what some writers made */
+        {{ADD_DV("a", ",\"deletionVector\":{\"storageType\":null,\"pathOrInlineDv\":null,\"offset\":null,\"sizeInBytes\":null,\"cardinality\":null}"), REMOVE("a") ADD("b")}, "b"},
+        {{ADD_DV("a", ",\"deletionVector\":{\"storageType\":\"\",\"pathOrInlineDv\":\"\",\"sizeInBytes\":0,\"cardinality\":0}")}, "a"},
         /* absent is written as null by some */
         {{ADD_DV("a", ",\"deletionVector\":null,\"tags\":null"), "{\"add\":null,\"remove\":{\"path\":\"a\",\"dataChange\":true,\"deletionVector\":null}}\n"}, ""},
         /* spaces, unknown actions and members, no newline at the end, a blank line */
@@ -286,6 +289,21 @@ static void history(void **state)
     tain_store_close(s);
 }
 
+/* Nothing that a log says makes a sum or an instant overflow. */
+static void extremes(void **state)
+{
+    tain_store *s = memory_store();
+    put_commit(s, 0, HEAD "{\"add\":{\"path\":\"a\",\"size\":9223372036854775807,\"modificationTime\":9223372036854775807,\"stats\":\"{\\\"numRecords\\\":9223372036854775807}\"}}\n"
+                          "{\"add\":{\"path\":\"b\",\"size\":9223372036854775807,\"modificationTime\":-9223372036854775807,\"stats\":\"{\\\"numRecords\\\":9223372036854775807}\"}}\n");
+    put_commit(s, 1, REMOVE("b"));
+    tain_delta *t = open_table(s);
+    assert_true(tain_delta_find(t, "a")->modified > 0);
+    assert_true(tain_delta_bytes(t) == INT64_MAX);
+    assert_true(tain_delta_live_rows(t) == INT64_MAX);
+    tain_delta_close(t);
+    tain_store_close(s);
+}
+
 static void foreign_paths(void **state)
 {
     tain_store *s = memory_store();
@@ -331,6 +349,7 @@ int main(void)
         cmocka_unit_test(damaged_logs),   cmocka_unit_test(what_tain_does_not_know), cmocka_unit_test(readable_only),
         cmocka_unit_test(append_only),    cmocka_unit_test(refresh_keeps_objects), cmocka_unit_test(a_torn_commit_stops_the_table),
         cmocka_unit_test(history),        cmocka_unit_test(foreign_paths), cmocka_unit_test(vectors_of_others),
+        cmocka_unit_test(extremes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -198,6 +198,7 @@ static void stats_text(void **state)
         {"{\"numRecords\":9,\"nullCount\":{\"tightBounds\":true}}", "{\"tightBounds\":false,\"numRecords\":9,\"nullCount\":{\"tightBounds\":true}}"},
         {"{}", "{\"tightBounds\":false,\"numRecords\":9}"},
         {"{\"numRecords\":9,\"tightBounds\":false}", "{\"numRecords\":9,\"tightBounds\":false}"},
+        {"{\"numRecords\":9,\"minValues\":{\"s\":\"a\\u0000b\"}}", "{\"tightBounds\":false,\"numRecords\":9,\"minValues\":{\"s\":\"a\\u0000b\"}}"},
         {"broken", "{\"numRecords\":9,\"tightBounds\":false}"},
         {NULL, "{\"numRecords\":9,\"tightBounds\":false}"},
     };
