@@ -2,6 +2,7 @@
 #include "base/time.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static tain_time clock_microseconds(clockid_t clock)
@@ -64,4 +65,17 @@ size_t tain_time_iso(tain_time t, int digits, char out[static 40])
     if (digits == 6) n += snprintf(out + n, 40 - (size_t)n, ".%06lld", (long long)fraction);
     n += snprintf(out + n, 40 - (size_t)n, "Z");
     return (size_t)n;
+}
+
+tain_time tain_time_from_iso(const char *text)
+{
+    int     year, used = 0;
+    unsigned month, day, hour, minute, second;
+    if (sscanf(text, "%d-%2u-%2uT%2u:%2u:%2u%n", &year, &month, &day, &hour, &minute, &second, &used) != 6) return 0;
+    tain_time fraction = 0, unit = TAIN_SECOND / 10;
+    const char *p = text + used;
+    if (*p == '.')
+        for (p++; *p >= '0' && *p <= '9'; p++, unit /= 10) fraction += (*p - '0') * unit;
+    if (strcmp(p, "Z") != 0) return 0;
+    return (tain_days_from_civil(year, month, day) * 86400 + (tain_time)hour * 3600 + minute * 60 + second) * TAIN_SECOND + fraction;
 }

@@ -19,5 +19,7 @@ int64_t tain_days_from_civil(int64_t year, unsigned month, unsigned day);
 void    tain_civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day);
 /* "2026-01-31T12:34:56.789Z"; digits of the fraction 0, 3 or 6 (floored). Returns the length; out holds >= 40. */
 size_t tain_time_iso(tain_time t, int digits, char out[static 40]);
+/* Back from what tain_time_iso writes; 0: it is not of that form. */
+tain_time tain_time_from_iso(const char *text);
 
 #endif

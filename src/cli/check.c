@@ -99,6 +99,17 @@ static void print_text(const char *source, const tain_catalog *catalog, const ta
     printf("%zu tables: %zu ok, %zu with warnings, %zu cannot be mirrored\n", catalog->count, count[0], count[1], count[2]);
 }
 
+/* --- globs ---------------------------------------------------------------------------------------------------------- */
+
+static void find_unmatched(const tain_source_options *so, tain_finding **findings, size_t *n)
+{
+    char *message = tain_source_unmatched(so);
+    if (!message) return;
+    *findings = tain_realloc(*findings, (*n + 1) * sizeof **findings);
+    (*findings)[(*n)++] = (tain_finding){.level = TAIN_VERDICT_WARNING, .code = tain_strdup("glob_matches_nothing"), .message = message,
+                                         .remedy = tain_strdup("check the name; globs are of schema.table")};
+}
+
 /* --- the command --------------------------------------------------------------------------------------------------- */
 
 /* 0: everything can be mirrored, if with warnings; 1: something cannot. */
@@ -125,8 +136,9 @@ static int run(int argc, char **argv)
     };
     int n, code = tain_cli_parse(&tain_command_check, options, argc, argv, &args, &n);
     if (code >= 0) return code;
+    tain_globs_used used = {0};
     tain_source_options so = {.url = args[0], .mirror_name = name ? name : "mirror", .tables = (const char **)tables,
-                              .exclude = (const char **)exclude, .jobs = 1, .memory = 64 << 20, .spool_dir = "/tmp"};
+                              .exclude = (const char **)exclude, .used = &used, .jobs = 1, .memory = 64 << 20, .spool_dir = "/tmp"};
     TAIN_AUTO(tain_source_close) tain_source *source = NULL;
     tain_error e = {0};
     tain_catalog catalog = {0};
@@ -134,6 +146,7 @@ static int run(int argc, char **argv)
     size_t count = 0;
     if (tain_source_open(&so, &source, &e) != TAIN_OK || source->ops->describe(source, &catalog, &findings, &count, &e) != TAIN_OK)
         return tain_cli_fail(&e);
+    find_unmatched(&so, &findings, &count);
     char *shown = tain_url_redacted(args[0]);
     (json ? print_json : print_text)(shown, &catalog, findings, count);
     free(shown);

@@ -111,7 +111,7 @@ static int run(int argc, char **argv)
     tain_definition d = {
         .source_url = tain_strdup(args[0]), .lake_url = tain_strdup(args[1]), .name = tain_strdup(s.name), .tables = s.tables,
         .exclude = s.exclude, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory,
-        .poll_capture = s.capture && strcmp(s.capture, "poll") == 0, .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
+        .capture_given = s.capture, .poll_capture = s.capture && strcmp(s.capture, "poll") == 0, .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
     };
     tain_error e = {0};
     tain_status st;

@@ -45,7 +45,8 @@ int tain_cli_fail(const tain_error *e)
 static void add_to_list(char ***list, const char *text)
 {
     size_t n = 0;
-    while (*list && (*list)[n]) n++;
+    if (!*list) *list = tain_alloc(sizeof **list); /* one without a word is given, too */
+    while ((*list)[n]) n++;
     char *copy = tain_strdup(text), *rest = copy;
     for (char *one; (one = strsep(&rest, ","));) {
         if (!*one) continue;

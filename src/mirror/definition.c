@@ -22,10 +22,12 @@ void tain_definition_done(tain_definition *d)
 {
     free(d->id);
     free(d->name);
+    free(d->old_name);
     free(d->source_url);
     free(d->lake_url);
     list_free(d->tables);
     list_free(d->exclude);
+    json_decref(d->policies);
     *d = (tain_definition){0};
 }
 
@@ -116,13 +118,42 @@ static tain_status check_same_source(const tain_definition *d, const char *store
     return st;
 }
 
+static bool same_list(char **a, char **b)
+{
+    for (; a && *a && b && *b; a++, b++)
+        if (strcmp(*a, *b) != 0) return false;
+    return !(a && *a) && !(b && *b);
+}
+
+static void take_list(tain_definition *d, char ***list, const json_t *stored)
+{
+    char **was = list_from_json(stored);
+    if (!*list) {
+        *list = was;
+        return;
+    }
+    d->changed |= !same_list(*list, was);
+    list_free(was);
+}
+
+static void take_name(tain_definition *d, const char *stored)
+{
+    if (!d->name) d->name = tain_strdup(stored);
+    else if (stored && strcmp(d->name, stored) != 0) d->old_name = tain_strdup(stored);
+    d->changed |= d->old_name != NULL;
+}
+
 static void take(const json_t *tain, tain_definition *d)
 {
+    bool poll = tain_json_get_bool(tain, "pollCapture", false);
+    free(d->id);
     d->id = tain_strdup(tain_json_get_str(tain, "id", NULL));
-    if (!d->name) d->name = tain_strdup(tain_json_get_str(tain, "name", NULL));
-    if (!d->tables) d->tables = list_from_json(json_object_get(tain, "tables"));
-    if (!d->exclude) d->exclude = list_from_json(json_object_get(tain, "exclude"));
-    d->poll_capture = d->poll_capture || tain_json_get_bool(tain, "pollCapture", false);
+    take_name(d, tain_json_get_str(tain, "name", NULL));
+    take_list(d, &d->tables, json_object_get(tain, "tables"));
+    take_list(d, &d->exclude, json_object_get(tain, "exclude"));
+    d->policies = json_incref(json_object_get(tain, "policies"));
+    if (!d->capture_given) d->poll_capture = poll;
+    d->changed |= d->poll_capture != poll;
 }
 
 tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_error *err)
@@ -168,6 +199,8 @@ static json_t *definition_to_json(const tain_definition *d)
                              "source", shown, "tables", list_to_json(d->tables), "exclude", list_to_json(d->exclude), "pollCapture",
                              d->poll_capture);
     free(shown);
+    if (root && d->policies)
+        json_object_set(json_object_get(json_object_get(root, "properties"), "tain"), "policies", d->policies);
     return root;
 }
 
@@ -194,5 +227,6 @@ tain_source_options tain_definition_source_options(const tain_definition *d, con
         .memory = d->memory / 4,
         .spool_dir = spool_dir,
         .poll_capture = d->poll_capture,
+        .policies = d->policies,
     };
 }

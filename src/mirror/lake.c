@@ -225,23 +225,14 @@ static char *epoch_key(int64_t n)
     return tain_format(EPOCHS "%020lld.json", (long long)n);
 }
 
-static tain_time time_of_iso(const char *text)
-{
-    int y, mo, d, h, mi, s;
-    double frac = 0;
-    if (sscanf(text, "%d-%d-%dT%d:%d:%d%lf", &y, &mo, &d, &h, &mi, &s, &frac) < 6) return 0;
-    int64_t days = tain_days_from_civil(y, (unsigned)mo, (unsigned)d);
-    return ((days * 24 + h) * 60 + mi) * 60 * TAIN_SECOND + s * TAIN_SECOND + (tain_time)(frac * 1e6 + 0.5);
-}
-
 static tain_status parse_epoch(const tain_buffer *text, const char *key, tain_epoch *ret, tain_error *err)
 {
     json_t *o;
     TAIN_TRY(tain_json_parse(text->data, text->size, key, &o, err));
     *ret = (tain_epoch){.number = tain_json_get_int(o, "epoch", 0)};
     snprintf(ret->position.text, sizeof ret->position.text, "%s", tain_json_get_str(o, "position", ""));
-    ret->source_time = time_of_iso(tain_json_get_str(o, "source_commit_time", ""));
-    ret->committed_time = time_of_iso(tain_json_get_str(o, "committed_at", ""));
+    ret->source_time = tain_time_from_iso(tain_json_get_str(o, "source_commit_time", ""));
+    ret->committed_time = tain_time_from_iso(tain_json_get_str(o, "committed_at", ""));
     json_decref(o);
     return TAIN_OK;
 }

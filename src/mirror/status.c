@@ -145,6 +145,10 @@ static void restore_table(tain_mirror *m, const json_t *o)
     size_t i;
     json_t *w;
     if (!t) return;
+    if (t->left_behind && strcmp(tain_json_get_str(o, "status", ""), tain_table_status_name(t->status)) != 0)
+        tain_mirror_say(m, "%s is not mirrored any more: %s; its folder stays as it is", t->name, t->reason);
+    if (!t->last_completed) t->last_completed = tain_time_from_iso(tain_json_get_str(o, "last_completed", ""));
+    if (!t->latency) t->latency = tain_json_get_int(o, "latency_ms", 0) * TAIN_MILLISECOND;
     json_array_foreach(json_object_get(o, "warnings"), i, w)
     {
         tain_table_warn(t, tain_json_get_str(w, "code", ""), tain_json_get_str(w, "column", ""), tain_json_get_int(w, "count", 0));

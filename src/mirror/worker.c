@@ -450,6 +450,24 @@ static tain_status fill_definition(tain_definition *d, bool *ret_new, tain_error
     return TAIN_OK;
 }
 
+static void say_unmatched(tain_mirror *m, const tain_source_options *so)
+{
+    char *text = tain_source_unmatched(so);
+    if (text) tain_mirror_say(m, "%s", text);
+    free(text);
+}
+
+/* What was given for this run is kept once the source has what it needs for it. */
+static tain_status keep_changes(tain_mirror *m, tain_error *err)
+{
+    const tain_definition *d = m->definition;
+    if (m->is_new || !d->changed) return TAIN_OK;
+    if (d->old_name)
+        tain_mirror_say(m, "the mirror was named %s, and is now %s; take what it had in the source away: tain mirror --remove --name %s",
+                        d->old_name, d->name, d->old_name);
+    return tain_definition_save(d, tain_lake_store(m->lake), err);
+}
+
 /* A mirror that did not come into being leaves nothing behind. */
 static void undo(tain_mirror *m)
 {
@@ -468,12 +486,15 @@ static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error 
     TAIN_TRY(fill_definition(d, &is_new, err));
     m->is_new = is_new;
     tain_catalog catalog;
+    tain_globs_used used = {0};
     tain_source_options so = tain_definition_source_options(d, NULL);
+    so.used = &used;
     TAIN_AUTO(tain_free) char *cache = tain_lake_cache_path(d->lake_url);
     so.spool_dir = cache;
     m->app_id = tain_format("tain:%s", d->id);
     tain_status st = tain_source_open(&so, &m->source, err);
     if (st == TAIN_OK) st = check_source(m, &catalog, err);
+    if (st == TAIN_OK) say_unmatched(m, &so);
     if (st == TAIN_OK) st = tain_lake_open(d->lake_url, true, &m->lake, err);
     if (st == TAIN_OK) st = tain_lake_lock(m->lake, err);
     m->owned = st == TAIN_OK;
@@ -482,6 +503,7 @@ static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error 
     if (st == TAIN_OK) st = open_tables(m, &catalog, err);
     if (st == TAIN_OK) st = choose_loads(m, o, err);
     if (st == TAIN_OK) st = prepare(m, o, err);
+    if (st == TAIN_OK) st = keep_changes(m, err);
     if (st != TAIN_OK && is_new && m->owned) undo(m);
     return st == TAIN_OK ? run_prepared(m, o, err) : st;
 }

@@ -78,20 +78,49 @@ void tain_source_cancel(tain_source *s)
 /* --- selection and positions --------------------------------------------------------------------------------------- */
 
 /* A glob without a point means the table in any schema. */
-static bool matches_any(const char **globs, const char *full, const char *table)
+static bool matches(const char *glob, const char *full, const char *table)
 {
-    for (; *globs; globs++)
-        if (tain_glob_match(*globs, strchr(*globs, '.') ? full : table) || tain_glob_match(*globs, full)) return true;
-    return false;
+    return tain_glob_match(glob, strchr(glob, '.') ? full : table) || tain_glob_match(glob, full);
+}
+
+static bool matches_any(const char **globs, const char *full, const char *table, uint64_t *used)
+{
+    bool any = false;
+    for (size_t i = 0; globs && globs[i]; i++) {
+        if (!matches(globs[i], full, table)) continue;
+        if (used && i < 64) *used |= (uint64_t)1 << i;
+        any = true;
+    }
+    return any;
 }
 
 bool tain_source_selects(const tain_source_options *options, const char *schema, const char *table)
 {
     char *full = tain_format("%s.%s", schema, table);
-    bool  selected = !options->tables || matches_any(options->tables, full, table);
-    if (selected && options->exclude) selected = !matches_any(options->exclude, full, table);
+    tain_globs_used *used = options->used;
+    bool all = !options->tables || !options->tables[0];
+    bool included = matches_any(options->tables, full, table, used ? &used->tables : NULL);
+    bool excluded = matches_any(options->exclude, full, table, used ? &used->exclude : NULL);
     free(full);
-    return selected;
+    return (all || included) && !excluded;
+}
+
+static void list_unmatched(tain_buffer *out, const char *option, const char **globs, uint64_t used)
+{
+    bool first = true;
+    for (size_t i = 0; globs && globs[i] && i < 64; i++) {
+        if (used >> i & 1) continue;
+        tain_buffer_printf(out, "%s%s%s'%s'", out->size ? ", " : "", first ? option : "", first ? " " : "", globs[i]);
+        first = false;
+    }
+}
+
+char *tain_source_unmatched(const tain_source_options *options)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer list = {0};
+    list_unmatched(&list, "--tables", options->tables, options->used->tables);
+    list_unmatched(&list, "--exclude", options->exclude, options->used->exclude);
+    return list.size ? tain_format("no table of the source matches %s", tain_buffer_cstr(&list)) : NULL;
 }
 
 int tain_position_compare(const tain_position *a, const tain_position *b)

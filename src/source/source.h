@@ -51,10 +51,14 @@ typedef struct tain_catalog { /* owned by the source; pointers to tables are sta
     size_t              count;
 } tain_catalog;
 
+/* Which globs have matched a table so far: bit i stands for glob i, the first 64 of each list are watched. */
+typedef struct tain_globs_used { uint64_t tables, exclude; } tain_globs_used;
+
 typedef struct tain_source_options {
     const char  *url;
     const char  *mirror_name;   /* basis of names made in the source (slot, publication): [a-z0-9_], unique per lake */
-    const char **tables, **exclude; /* globs over "schema.table"; NULL-terminated; NULL: all / none */
+    const char **tables, **exclude; /* globs over "schema.table"; NULL-terminated; NULL or empty: all / none */
+    tain_globs_used *used;      /* filled while tables are looked at; may be NULL; outlives the source */
     int          jobs;          /* snapshot readers that may be opened */
     int64_t      memory;        /* budget in bytes for what the driver holds itself */
     const char  *spool_dir;
@@ -160,6 +164,8 @@ void        tain_source_cancel(tain_source *s); /* accepts NULL */
 void tain_source_register(const tain_source_ops *ops);
 /* Whether "schema.table" is selected by the globs. */
 bool tain_source_selects(const tain_source_options *options, const char *schema, const char *table);
+/* After a describe with `used`: says which globs matched no table; NULL: each did. Caller frees. */
+char *tain_source_unmatched(const tain_source_options *options);
 
 /* For drivers: tables and findings. */
 tain_source_table *tain_source_table_new(const char *schema, const char *name, const char *identity);

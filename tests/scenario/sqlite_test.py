@@ -191,6 +191,62 @@ def test_query_status_and_table_commands(folder):
     assert_same(c, lake, "t")
 
 
+def test_selection_given_later(folder):
+    """What is given counts from then on; what is not given stays as it was."""
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table a (id integer primary key); create table b (id integer primary key); create table c (id integer primary key)")
+
+    def stored():
+        d = json.load(open(os.path.join(lake, "mirroring.json")))["properties"]["tain"]
+        return d["tables"], d["exclude"]
+
+    def states():
+        return {t["name"]: t["status"] for t in lake_status(lake)["tables"]}
+
+    once(db, lake, "--tables", "main.a,main.b")
+    assert states() == {"main.a": "Replicating", "main.b": "Replicating"}, states()
+    r = once(db, lake, "--exclude", "b")
+    assert "main.b is not mirrored any more: the table is not selected" in r.err, r
+    assert stored() == (["main.a", "main.b"], ["b"]) and states()["main.b"] == "Stopped", (stored(), states())
+    c.executescript("insert into a values (1); insert into b values (1); insert into c values (1)")
+    r = once(db, lake)
+    assert states() == {"main.a": "Replicating", "main.b": "Stopped"} and "any more" not in r.err, (states(), r)
+    assert_same(c, lake, "a")
+    assert read_delta(table_folder(lake, "main.b"))[2] == []
+    r = once(db, lake, "--tables", "*", "--exclude", "")
+    assert stored() == (["*"], []) and set(states().values()) == {"Replicating"} and len(states()) == 3, (stored(), states())
+    assert_same(c, lake, "a", "b", "c")
+    once(db, lake, "--tables", "")
+    assert stored() == ([], []) and len(states()) == 3, (stored(), states())
+    tain("verify", db, lake, "--tables", "main.a", check=0)
+    assert stored() == ([], [])
+
+
+def test_globs_that_match_nothing_are_named(folder):
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    connect(db).execute("create table a (id integer primary key)")
+    said = "no table of the source matches --tables 'main.ordres', --exclude 'secrets', 'x*'"
+    r = tain("check", db, "--tables", "a,main.ordres", "--exclude", "secrets,x*", check=0)
+    assert said in " ".join(r.out.split()), r
+    assert said in once(db, lake, "--tables", "a,main.ordres", "--exclude", "secrets,x*").err
+    assert "no table of the source matches" not in once(db, lake, "--tables", "a", "--exclude", "").err
+
+
+def test_capture_given_later(folder):
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table t (id integer primary key); insert into t values (1)")
+    once(db, lake, "--capture", "poll")
+    assert c.execute("select count(*) from sqlite_master").fetchone() == (1,)
+    c.execute("insert into t values (2)")
+    once(db, lake, "--capture", "log", "--resync")
+    assert c.execute("select count(*) from sqlite_master where type = 'trigger'").fetchone() != (0,), "--capture log was ignored"
+    c.execute("insert into t values (3)")
+    once(db, lake)
+    assert_same(c, lake, "t")
+
+
 def test_odd_names(folder):
     db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
     c = connect(db)

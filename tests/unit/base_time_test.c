@@ -56,6 +56,20 @@ static void test_iso(void **state)
     assert_in_range(tain_time_iso(INT64_MIN, 6, out), 27, 39);
 }
 
+static void test_iso_back(void **state)
+{
+    char out[40];
+    const tain_time times[] = {0, 1769862896789999, -1, 1769862896000000, -62135596800000000, 253402300799999999};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        tain_time_iso(times[i], 6, out);
+        assert_int_equal(tain_time_from_iso(out), times[i]);
+    }
+    assert_int_equal(tain_time_from_iso("2026-01-31T12:34:56.789Z"), 1769862896789000);
+    assert_int_equal(tain_time_from_iso("2026-01-31T12:34:56Z"), 1769862896000000);
+    const char *const others[] = {"", "-", "2026-01-31", "2026-01-31T12:34:56", "2026-01-31 12:34:56Z", "2026-01-31T12:34:56.78+02"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) assert_int_equal(tain_time_from_iso(others[i]), 0);
+}
+
 static void test_clocks(void **state)
 {
     time_t    now = time(NULL);
@@ -66,6 +80,7 @@ static void test_clocks(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_civil), cmocka_unit_test(test_iso), cmocka_unit_test(test_clocks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_civil), cmocka_unit_test(test_iso), cmocka_unit_test(test_iso_back),
+                                       cmocka_unit_test(test_clocks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

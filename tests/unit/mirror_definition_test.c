@@ -84,6 +84,45 @@ static void what_is_given_wins(void **state)
     tain_definition_done(&d);
 }
 
+static void changes_are_noticed(void **state)
+{
+    save("postgresql://tain@db/shop");
+    tain_definition d = from("postgresql://tain@db/shop");
+    assert_ok(tain_definition_load(&d, store, err));
+    assert_false(d.changed);
+    tain_definition_done(&d);
+    d = define("postgresql://tain@db/shop"); /* the same again is no change */
+    assert_ok(tain_definition_load(&d, store, err));
+    assert_false(d.changed);
+    assert_null(d.old_name);
+    tain_definition_done(&d);
+    for (int what = 0; what < 4; what++) {
+        d = from("postgresql://tain@db/shop");
+        if (what == 0) d.tables = list("public.*", NULL);
+        if (what == 1) d.exclude = list(NULL, NULL);
+        if (what == 2) d.name = tain_strdup("other");
+        d.capture_given = what == 3;
+        assert_ok(tain_definition_load(&d, store, err));
+        assert_true(d.changed);
+        assert_int_equal(d.poll_capture, what != 3);
+        assert_true(what != 1 || !d.exclude[0]);
+        if (what == 2) assert_string_equal(d.old_name, "shop_3fa2c1");
+        tain_definition_done(&d);
+    }
+}
+
+static void policies_are_kept(void **state)
+{
+    tain_definition d = define("postgresql://tain@db/shop");
+    d.policies = json_pack("{s:s}", "out_of_range", "clamp");
+    assert_ok(tain_definition_save(&d, store, err));
+    tain_definition_done(&d);
+    d = from("postgresql://tain@db/shop");
+    assert_ok(tain_definition_load(&d, store, err));
+    assert_string_equal(tain_json_get_str(tain_definition_source_options(&d, NULL).policies, "out_of_range", ""), "clamp");
+    tain_definition_done(&d);
+}
+
 static void source_comes_from_the_lake(void **state)
 {
     save("sqlite:///data/shop.db");
@@ -265,6 +304,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(what_was_saved_is_loaded),
         CASE(what_is_given_wins),
+        CASE(changes_are_noticed),
+        CASE(policies_are_kept),
         CASE(source_comes_from_the_lake),
         CASE(no_password_is_stored),
         CASE(another_source_is_refused),

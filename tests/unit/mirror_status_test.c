@@ -167,6 +167,20 @@ static void warnings_survive_a_restart(void **state)
     assert_int_equal(table->warnings[1].count, 2);
 }
 
+static void times_survive_a_restart(void **state)
+{
+    table->last_completed = 1769862896789000;
+    table->latency = 42 * TAIN_MILLISECOND;
+    assert_ok(tain_status_write(&m, err));
+    table->last_completed = table->latency = 0;
+    tain_status_restore(&m);
+    assert_int_equal(table->last_completed, 1769862896789000);
+    assert_int_equal(table->latency, 42 * TAIN_MILLISECOND);
+    table->last_completed = 1769862899000000; /* what is known since the start stands */
+    tain_status_restore(&m);
+    assert_int_equal(table->last_completed, 1769862899000000);
+}
+
 static void damaged_status_is_no_obstacle(void **state)
 {
     static const char *const texts[] = {"", "{", "[]", "{\"tables\":7}", "{\"tables\":[7,{\"name\":\"main.x\"},{\"name\":7,\"warnings\":{}}]}"};
@@ -210,6 +224,7 @@ int main(void)
         CASE(trouble_is_told_with_its_remedy),
         CASE(warnings_are_explained_and_counted),
         CASE(warnings_survive_a_restart),
+        CASE(times_survive_a_restart),
         CASE(damaged_status_is_no_obstacle),
         CASE(lag_is_zero_when_all_is_there),
         CASE(lag_is_the_age_of_what_waits),
