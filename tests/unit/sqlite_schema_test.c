@@ -155,6 +155,77 @@ static void test_other_changes_reload(void **state)
     assert_same(f, "t");
 }
 
+static void stop_and_start(fixture *f, const char *meanwhile)
+{
+    close_source(f);
+    sql(f, "%s", meanwhile);
+    open_source_with(f, NULL, NULL);
+    OK(recording_adopt(f->mirror, f->source, &err));
+    catch_up(f);
+}
+
+static void test_shape_changed_while_stopped(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT, o INT); INSERT INTO t VALUES(1, 'a', 1), (2, 'b', 2)");
+    begin(f);
+    stop_and_start(f, "ALTER TABLE t DROP COLUMN o; INSERT INTO t VALUES(3, 'c')");
+    assert_same(f, "t");
+    assert_int_equal(recording_find(f->mirror, "t")->loads, 2);
+    OK(f->source->ops->confirm(f->source, &f->mirror->position, &err));
+    stop_and_start(f, "INSERT INTO t VALUES(4, 'd')");
+    assert_same(f, "t");
+    assert_int_equal(recording_find(f->mirror, "t")->loads, 2);
+}
+
+static void test_load_that_is_confirmed_is_not_repeated(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT, o INT); INSERT INTO t VALUES(1, 'a', 1)");
+    begin(f);
+    sql(f, "INSERT INTO t VALUES(2, 'b', 2)");
+    catch_up(f);
+    OK(f->source->ops->confirm(f->source, &f->mirror->position, &err));
+    expect_reload(f, "ALTER TABLE t DROP COLUMN o", "column o was dropped");
+    OK(f->source->ops->confirm(f->source, &f->mirror->position, &err)); /* also right behind another */
+    stop_and_start(f, "INSERT INTO t VALUES(3, 'c')");
+    assert_same(f, "t");
+    assert_int_equal(recording_find(f->mirror, "t")->loads, 2);
+}
+
+/* The schema's text is then what it was. */
+static void test_column_dropped_and_added_again(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT, o INT); INSERT INTO t VALUES(1, 'a', 1), (2, 'b', 2); CREATE TABLE other(id INTEGER PRIMARY KEY, o INT);"
+           "INSERT INTO other VALUES(1, 1), (2, NULL); CREATE TABLE never(id INTEGER PRIMARY KEY, o INT); INSERT INTO never VALUES(1, NULL)");
+    begin(f);
+    int64_t text = number(f, "SELECT length(sql) FROM sqlite_schema WHERE name = 't'");
+    expect_reload(f, "BEGIN; ALTER TABLE t DROP COLUMN o; ALTER TABLE t ADD COLUMN o INT; UPDATE t SET o = 7 WHERE id = 1; COMMIT", "dropped and added again");
+    assert_int_equal(number(f, "SELECT length(sql) FROM sqlite_schema WHERE name = 't'"), text);
+    OK(f->source->ops->confirm(f->source, &f->mirror->position, &err));
+    stop_and_start(f, "ALTER TABLE t DROP COLUMN o; ALTER TABLE t ADD COLUMN o INT; VACUUM; INSERT INTO t VALUES(3, 'c', 3)");
+    assert_same(f, "t");
+    assert_int_equal(recording_find(f->mirror, "t")->loads, 3);
+    assert_int_equal(recording_find(f->mirror, "other")->loads, 1);
+    assert_int_equal(recording_find(f->mirror, "never")->loads, 1);
+}
+
+static void test_schema_touched_elsewhere_reloads_nothing(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT); INSERT INTO t VALUES(1, 'a'), (2, NULL); CREATE TABLE d(id INTEGER PRIMARY KEY, s TEXT DEFAULT 'x'); INSERT INTO d(id) VALUES(1), (2)");
+    begin(f);
+    sql(f, "UPDATE t SET s = 'b' WHERE id = 2; INSERT INTO t VALUES(3, 'c'); UPDATE d SET s = 'y' WHERE id = 1");
+    catch_up(f);
+    OK(f->source->ops->confirm(f->source, &f->mirror->position, &err));
+    stop_and_start(f, "CREATE INDEX i ON t(s); VACUUM; CREATE TABLE gone(a); DROP TABLE gone; INSERT INTO t VALUES(4, NULL)");
+    assert_same(f, "t");
+    assert_same(f, "d");
+    assert_int_equal(recording_find(f->mirror, "t")->loads, 1);
+    assert_int_equal(recording_find(f->mirror, "d")->loads, 1);
+}
+
 static void test_column_added_to_keyless_table_reloads(void **state)
 {
     fixture *f = *state;
@@ -264,6 +335,29 @@ static void test_tables_come_and_go(void **state)
     assert_string_equal(recording_events(f->mirror), "appeared main.u\ndropped main.u\nappeared main.u\n");
 }
 
+/* Capture is brought up to date when it is gone, and the mirror hears of it only when it is there again. */
+static void test_table_made_anew_before_it_was_told(void **state)
+{
+    fixture *f = *state;
+    bool fresh;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT); INSERT INTO t VALUES(1, 'a'); CREATE TABLE u(id INTEGER PRIMARY KEY)");
+    begin(f);
+    sql(f, "DROP TABLE t");
+    OK(f->source->ops->prepare(f->source, NULL, &fresh, &err));
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT); INSERT INTO t VALUES(2, 'b')");
+    catch_up(f);
+    assert_same(f, "t");
+    sql(f, "DROP TABLE t");
+    OK(f->source->ops->prepare(f->source, NULL, &fresh, &err));
+    stop_and_start(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT); INSERT INTO t VALUES(3, 'c')");
+    assert_same(f, "t");
+    assert_int_equal(recording_find(f->mirror, "t")->loads, 3);
+    sql(f, "INSERT INTO t VALUES(4, 'd')");
+    catch_up(f);
+    assert_same(f, "t");
+    assert_int_equal(recording_find(f->mirror, "t")->loads, 3);
+}
+
 static void test_table_renamed(void **state)
 {
     fixture *f = *state;
@@ -332,6 +426,32 @@ static void test_table_that_only_its_application_can_read(void **state)
     assert_string_equal(recording_events(f->mirror), "appeared main.t\n");
 }
 
+static void test_text_that_is_not_utf8_is_announced(void **state)
+{
+    fixture *f = *state;
+    tain_catalog catalog;
+    tain_finding *findings;
+    size_t n;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT, v, b BLOB); INSERT INTO t VALUES(1, 'ä', 'ä', x'ff'), (2, CAST(x'41ff' AS TEXT), 'a', NULL)");
+    open_source_with(f, NULL, NULL);
+    OK(f->source->ops->describe(f->source, &catalog, &findings, &n, &err));
+    tain_findings_free(findings, n);
+    assert_int_equal(catalog.tables[0]->finding_count, 1);
+    assert_string_equal(catalog.tables[0]->findings[0].code, "invalid_utf8");
+    assert_string_equal(catalog.tables[0]->findings[0].column, "s");
+    assert_int_equal(catalog.tables[0]->verdict, TAIN_VERDICT_WARNING);
+    begin(f);
+    sql(f, "INSERT INTO t VALUES(3, 'c', CAST(x'ff' AS TEXT), x'00')");
+    catch_up(f);
+    OK(f->source->ops->confirm(f->source, &f->mirror->position, &err));
+    close_source(f);
+    open_source_with(f, NULL, NULL);
+    OK(f->source->ops->describe(f->source, &catalog, &findings, &n, &err));
+    tain_findings_free(findings, n);
+    assert_int_equal(catalog.tables[0]->finding_count, 2);
+    assert_string_equal(catalog.tables[0]->findings[1].column, "v");
+}
+
 static void test_odd_names(void **state)
 {
     fixture *f = *state;
@@ -351,10 +471,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_remove_leaves_the_schema_as_it_was), T(test_prepare_says_what_it_makes_once), T(test_two_mirrors_of_one_file), T(test_lost_trigger_reloads),
         T(test_column_added), T(test_column_added_is_told_again_until_confirmed), T(test_other_changes_reload), T(test_column_added_to_keyless_table_reloads),
+        T(test_shape_changed_while_stopped), T(test_load_that_is_confirmed_is_not_repeated), T(test_column_dropped_and_added_again), T(test_schema_touched_elsewhere_reloads_nothing),
         T(test_rename_of_keyless_column), T(test_unique_index_added_and_dropped), T(test_rows_replaced_before_the_index_was_noticed),
         T(test_alter_beside_every_kind_of_trigger), T(test_writers_with_untrusted_schema),
-        T(test_tables_come_and_go), T(test_table_renamed), T(test_selection), T(test_views_and_virtual_tables),
-        T(test_table_that_only_its_application_can_read), T(test_odd_names),
+        T(test_tables_come_and_go), T(test_table_made_anew_before_it_was_told), T(test_table_renamed), T(test_selection), T(test_views_and_virtual_tables),
+        T(test_table_that_only_its_application_can_read), T(test_text_that_is_not_utf8_is_announced), T(test_odd_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

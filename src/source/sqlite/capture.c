@@ -322,6 +322,16 @@ static tain_status drop_leftovers(making *m, tain_error *err)
     return forget_gone(m, err);
 }
 
+/* The last statement of ours: what comes after it is another's. */
+static tain_status keep_version(making *m, tain_error *err)
+{
+    int64_t now;
+    TAIN_TRY(tain_sqlite_number(m->c, "PRAGMA main.schema_version", 0, &now, err));
+    if (now == m->s->kept_version) return TAIN_OK;
+    return tain_sqlite_runf(m->c, err, "INSERT INTO main.\"%s$meta\"(id, shape) VALUES(0, %lld) ON CONFLICT(id) DO UPDATE SET shape = excluded.shape", m->s->prefix,
+                            (long long)now);
+}
+
 static tain_status make_all(making *m, bool *fresh, tain_error *err)
 {
     TAIN_TRY(list_ours(m->c, m->s->prefix, "trigger", &m->triggers, err));
@@ -330,7 +340,8 @@ static tain_status make_all(making *m, bool *fresh, tain_error *err)
     TAIN_TRY(make_captures(m, *fresh, err));
     TAIN_TRY(drop_leftovers(m, err));
     TAIN_TRY(keep_all(m->s, m->c, err));
-    return m->changed || !m->s->marked ? mark(m, err) : TAIN_OK;
+    if (m->changed || !m->s->marked) TAIN_TRY(mark(m, err));
+    return keep_version(m, err);
 }
 
 static tain_status still_as_looked_at(making *m, bool *ret, tain_error *err)

@@ -29,7 +29,7 @@ tain_status tain_sqlite_list_tables(tain_sqlite_conn *c, tain_map *ret, tain_map
     TAIN_TRY(query(c,
         "SELECT l.name, l.type = 'virtual', m.sql FROM pragma_table_list l JOIN main.sqlite_schema m ON m.type = 'table' AND m.name = l.name"
         " WHERE l.schema = 'main' AND l.type IN ('table', 'virtual') AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-        " AND l.name NOT LIKE '\\_\\_tain%' ESCAPE '\\' ORDER BY l.name", NULL, &stmt, err));
+        " AND l.name NOT LIKE '\\_\\_tain%$%' ESCAPE '\\' ORDER BY l.name", NULL, &stmt, err));
     for (;;) {
         TAIN_TRY(tain_sqlite_step(c, stmt, &row, err));
         if (!row) return TAIN_OK;
@@ -186,6 +186,27 @@ static void choose_key(tain_sqlite_shape *s)
     }
 }
 
+static tain_sqlite_value owned_value(tain_sqlite_value v)
+{
+    if (v.type == SQLITE_BLOB) return (tain_sqlite_value){0};
+    if (v.type == SQLITE_TEXT) v.data = tain_strndup(v.data, v.size);
+    return v;
+}
+
+/* A default that is a bare word is that word. */
+static tain_status read_fallback(tain_sqlite_conn *c, tain_sqlite_shape *s, tain_error *err)
+{
+    TAIN_SQLITE_STMT *stmt = NULL, *value = NULL;
+    bool row;
+    TAIN_TRY(query(c, "SELECT ifnull(dflt_value, 'NULL'), 'SELECT ' || ifnull(dflt_value, 'NULL') FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1 ORDER BY cid DESC LIMIT 1",
+                   s->name, &stmt, err));
+    TAIN_TRY(tain_sqlite_step(c, stmt, &row, err));
+    if (!row) return TAIN_OK;
+    if (sqlite3_prepare_v3(c->db, (const char *)sqlite3_column_text(stmt, 1), -1, 0, &value, NULL) != SQLITE_OK) s->fallback = owned_value(tain_sqlite_value_at(stmt, 0));
+    else if (sqlite3_step(value) == SQLITE_ROW) s->fallback = owned_value(tain_sqlite_value_at(value, 0));
+    return TAIN_OK;
+}
+
 /* A table that needs a function or collation which only its application has cannot be read by anybody else. */
 static void try_reading(tain_sqlite_conn *c, tain_sqlite_shape *s)
 {
@@ -227,6 +248,7 @@ tain_status tain_sqlite_read_shape(tain_sqlite_conn *c, const char *name, const 
     tain_status st = read_columns(c, s, err);
     if (st == TAIN_OK) st = read_options(c, s, err);
     if (st == TAIN_OK) st = read_indexes(c, s, err);
+    if (st == TAIN_OK) st = read_fallback(c, s, err);
     if (st != TAIN_OK) {
         tain_sqlite_shape_free(s);
         return st;

@@ -76,9 +76,8 @@ tain_status tain_sqlite_learn(tain_sqlite *s, tain_sqlite_table *t, tain_sink *s
     *ret_changed = false;
     for (size_t i = 0; i < t->shape->count; i++) {
         tain_sqlite_column *c = &t->shape->columns[i];
-        unsigned bits = tain_sqlite_seen(&t->values[i], false) & ~c->seen;
         bool key = is_key(t->shape, i);
-        if (key && t->values[i].type == SQLITE_TEXT) bits |= tain_sqlite_seen(&t->values[i], true) & ~c->seen;
+        unsigned bits = tain_sqlite_shape_seen(t->shape, i, &t->values[i], key) & ~c->seen;
         if (!bits || (bits == TAIN_SEEN_NULL && !key)) continue;
         t->dirty = true;
         if (!tain_sqlite_shape_see(t->shape, i, bits)) continue;
@@ -95,6 +94,13 @@ tain_status tain_sqlite_learn(tain_sqlite *s, tain_sqlite_table *t, tain_sink *s
     return tell_news(t, sink, at, err);
 }
 
+/* For the findings of whoever looks later. */
+static void note_bad_text(tain_sqlite_table *t, size_t column)
+{
+    t->dirty |= !(t->shape->columns[column].seen & TAIN_SEEN_BAD_TEXT);
+    t->shape->columns[column].seen |= TAIN_SEEN_BAD_TEXT;
+}
+
 void tain_sqlite_emit(tain_sqlite_table *t, tain_sink *sink, const tain_sqlite_value *values, tain_op op)
 {
     tain_changes *c = sink->changes(sink, &t->table);
@@ -102,6 +108,7 @@ void tain_sqlite_emit(tain_sqlite_table *t, tain_sink *sink, const tain_sqlite_v
     for (size_t i = 0; i < t->shape->count; i++) {
         const char *code = tain_sqlite_append(&c->batch.columns[i], &values[i]);
         if (code) sink->warn(sink, &t->table, i, code);
+        if (code && strcmp(code, "invalid_utf8") == 0) note_bad_text(t, i);
     }
     tain_changes_end_row(c, op);
 }

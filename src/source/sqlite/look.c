@@ -43,11 +43,24 @@ static tain_status load_kept(tain_sqlite *s, tain_map *ret, tain_error *err)
     char *meta = tain_format("%s$meta", s->prefix), *sql = tain_format("SELECT id, name, shape, pending FROM \"%s\" WHERE name IS NOT NULL", meta);
     bool row = false;
     tain_status st = c ? tain_sqlite_has_table(c, meta, &row, err) : TAIN_OK;
+    s->keeps = row;
     if (st == TAIN_OK && row) st = tain_sqlite_prepare(c, sql, &stmt, err);
     while (st == TAIN_OK && row) {
         st = tain_sqlite_step(c, stmt, &row, err);
         if (st == TAIN_OK && row) tain_map_put(ret, (const char *)sqlite3_column_text(stmt, 1), read_kept(stmt));
     }
+    free(meta);
+    free(sql);
+    return st;
+}
+
+static tain_status load_kept_version(tain_sqlite *s, tain_error *err)
+{
+    char *meta = tain_format("%s$meta", s->prefix), *sql = tain_format("SELECT CAST(shape AS INTEGER) FROM main.\"%s\" WHERE id = 0", meta);
+    bool there;
+    tain_status st = tain_sqlite_has_table(&s->db, meta, &there, err);
+    s->kept_version = -1;
+    if (st == TAIN_OK && there) st = tain_sqlite_number(&s->db, sql, -1, &s->kept_version, err);
     free(meta);
     free(sql);
     return st;
@@ -96,6 +109,7 @@ static tain_status scan(tain_sqlite *s, tain_sqlite_table *t, tain_sqlite_shape 
 {
     if (shape->trouble) return TAIN_OK;
     if (still_scanned(t, shape, version)) {
+        carry_over(shape, t->shape);
         shape->rows = t->shape->rows;
         shape->bytes = t->shape->bytes;
         return TAIN_OK;
@@ -116,6 +130,16 @@ static tain_status check_capture(tain_sqlite *s, tain_sqlite_table *t, char **re
     return TAIN_OK;
 }
 
+/* Neither triggers nor the schema's text tell of a column that is dropped and added again. */
+static tain_status check_column(tain_sqlite *s, tain_sqlite_table *t, char **reason, tain_error *err)
+{
+    bool readded = false;
+    if (*reason || s->options.poll_capture || s->kept_version == s->schema_version) return TAIN_OK;
+    TAIN_TRY(tain_sqlite_is_readded(s, t, &readded, err));
+    if (readded) *reason = tain_format("column %s may have been dropped and added again", t->shape->columns[t->shape->count - 1].name);
+    return TAIN_OK;
+}
+
 static tain_status compare(tain_sqlite *s, tain_sqlite_table *t, const kept *k, bool *ret_scan, tain_error *err)
 {
     char *reason = NULL;
@@ -126,6 +150,7 @@ static tain_status compare(tain_sqlite *s, tain_sqlite_table *t, const kept *k, 
     if (!reload) {
         char *gap = NULL;
         st = check_capture(s, t, &gap, err);
+        if (st == TAIN_OK && d == TAIN_SQLITE_SAME) st = check_column(s, t, &gap, err);
         if (gap) tain_sqlite_queue(t, true, gap);
         reload = gap != NULL;
         free(gap);
@@ -147,6 +172,7 @@ static tain_status take_shape(tain_sqlite *s, tain_sqlite_table *t, tain_sqlite_
     t->doubtful = false;
     if (k) t->id = k->id;
     tain_status st = k && k->shape ? compare(s, t, k, &must_scan, err) : TAIN_OK;
+    if (!k && t->told && s->keeps) tain_sqlite_queue(t, true, "it was made anew");
     if (k && !k->shape) tain_sqlite_queue(t, true, "what was kept about it cannot be read");
     t->shape = old;
     if (st == TAIN_OK && must_scan) st = scan(s, t, shape, version, err);
@@ -254,6 +280,7 @@ static tain_status look_at_all(tain_sqlite *s, tain_map *names, tain_map *kept_s
     int64_t version;
     TAIN_TRY(tain_sqlite_number(&s->db, "PRAGMA main.schema_version", 0, &s->schema_version, err));
     TAIN_TRY(tain_sqlite_number(&s->db, "PRAGMA main.data_version", 0, &version, err));
+    if (!s->options.poll_capture) TAIN_TRY(load_kept_version(s, err));
     for (size_t i = 0; i < s->table_count; i++) s->tables[i]->looked = false;
     TAIN_MAP_EACH(names, i, name, sql) {
         if (!tain_source_selects(&s->options, "main", name)) continue;

@@ -16,14 +16,16 @@ static bool is_settled(const tain_sqlite *s, const tain_sqlite_table *t)
     return (told || t->news.state == TAIN_SQLITE_LOADED) && tain_position_compare(&t->news.at, &s->confirmed) <= 0;
 }
 
-static void settle_news(tain_sqlite *s)
+static bool settle_news(tain_sqlite *s)
 {
+    bool any = false;
     for (size_t i = 0; i < s->table_count; i++) {
         tain_sqlite_table *t = s->tables[i];
         if (!is_settled(s, t)) continue;
         t->news.state = TAIN_SQLITE_NO_NEWS;
-        t->dirty = true;
+        t->dirty = any = true;
     }
+    return any;
 }
 
 /* --- rows ---------------------------------------------------------------------------------------------------------- */
@@ -94,10 +96,9 @@ static tain_status prune_some(tain_sqlite *s, bool *ret_more, tain_error *err)
 
 tain_status tain_sqlite_prune(tain_sqlite *s, tain_error *err)
 {
-    bool more = false;
-    if (tain_monotonic() < s->prune_at) return TAIN_OK;
+    bool more = false, settled = settle_news(s);
+    if (!settled && tain_monotonic() < s->prune_at) return TAIN_OK;
     TAIN_TRY(tain_sqlite_open_log(s, err));
-    settle_news(s);
     tain_status st = prune_some(s, &more, err);
     s->prune_wanted = more || st == TAIN_E_BUSY;
     s->prune_at = tain_monotonic() + (more ? PRUNE_SLICE : PRUNE_EVERY);

@@ -25,6 +25,7 @@ void tain_sqlite_shape_free(tain_sqlite_shape *s)
     free(s->collations);
     free(s->indexes);
     free(s->columns);
+    free((void *)s->fallback.data);
     free(s->key);
     free(s->name);
     free(s->sql);
@@ -65,6 +66,13 @@ tain_schema *tain_sqlite_shape_schema(const tain_sqlite_shape *s)
     return schema;
 }
 
+unsigned tain_sqlite_shape_seen(const tain_sqlite_shape *s, size_t column, const tain_sqlite_value *v, bool text)
+{
+    unsigned seen = tain_sqlite_seen(v, text);
+    bool other = column == s->count - 1 && !tain_sqlite_value_same(v, &s->fallback);
+    return other ? seen | TAIN_SEEN_OTHER : seen;
+}
+
 bool tain_sqlite_shape_see(tain_sqlite_shape *s, size_t column, unsigned seen)
 {
     tain_sqlite_column *c = &s->columns[column];
@@ -88,6 +96,12 @@ static void find_classes(const tain_sqlite_column *c, tain_source_table *t)
                            "it is declared %s and holds %s: it is mirrored as string", *c->declared ? c->declared : "without type", tain_buffer_cstr(&list));
 }
 
+static void find_bad_text(const tain_sqlite_column *c, tain_source_table *t)
+{
+    tain_source_table_find(t, TAIN_VERDICT_WARNING, "invalid_utf8", c->name, "store it as UTF-8, or as a blob",
+                           "it holds text that is not UTF-8: what is not is mirrored as U+FFFD");
+}
+
 static const char *explain_key(const tain_sqlite_shape *s)
 {
     if (!s->key_trouble) return "it has no primary key";
@@ -98,8 +112,11 @@ static const char *explain_key(const tain_sqlite_shape *s)
 void tain_sqlite_shape_findings(const tain_sqlite_shape *s, tain_source_table *t)
 {
     if (s->trouble) tain_source_table_find(t, TAIN_VERDICT_ERROR, "unreadable", NULL, "exclude it with --exclude", "%s", s->trouble);
-    for (size_t i = 0; i < s->count; i++)
-        if (tain_sqlite_disagrees(s->columns[i].declared, s->strict, s->columns[i].seen)) find_classes(&s->columns[i], t);
+    for (size_t i = 0; i < s->count; i++) {
+        const tain_sqlite_column *c = &s->columns[i];
+        if (tain_sqlite_disagrees(c->declared, s->strict, c->seen)) find_classes(c, t);
+        if (c->seen & TAIN_SEEN_BAD_TEXT) find_bad_text(c, t);
+    }
     if (tain_sqlite_has_key(s)) return;
     tain_source_table_find(t, TAIN_VERDICT_WARNING, s->key_trouble ? s->key_trouble : "no_key", NULL, "give it a primary key that is NOT NULL",
                            "%s: whole rows are its key, changes are logged with all values, and ALTER TABLE ... DROP COLUMN is refused while it is mirrored",

@@ -2,6 +2,7 @@
 /* shape.h -- what the file's schema says of one table, what its values have been, and what follows from both.
  *
  *   catalog.c  reads shapes from a file          scan.c   looks at every value of a table, once
+ *   readded.c  whether the last column was dropped and added again
  *   shape.c    types, key, findings; comparison with the shape that capture was made for, which is kept as JSON
  *
  * A table's key is its primary key, or else its narrowest UNIQUE index over NOT NULL columns. A key that holds NULL, text
@@ -17,7 +18,7 @@
 
 typedef struct tain_sqlite_column {
     char    *name, *declared; /* declared type, "" for none */
-    bool     not_null, has_default, generated;
+    bool     not_null, has_default, generated; /* has_default: other than NULL */
     int      primary;         /* place in the primary key from 1, 0: not in it */
     unsigned seen;
 } tain_sqlite_column;
@@ -48,6 +49,7 @@ typedef struct tain_sqlite_shape {
     uint16_t           *key;        /* candidate: what the schema declares, whatever the values are */
     char              **collations; /* of the key's columns */
     size_t              key_count;
+    tain_sqlite_value   fallback;   /* default of the last column, data owned; type 0: not known */
     const char         *key_trouble; /* why the candidate is none: "null_key" ..., NULL: it is one */
     int64_t             rows, bytes; /* at the last scan, -1 unknown */
     char               *trouble;    /* why the table cannot be mirrored at all */
@@ -83,6 +85,8 @@ void tain_sqlite_shape_settle(tain_sqlite_shape *s);
 static inline bool tain_sqlite_has_key(const tain_sqlite_shape *s) { return s->key_count && !s->key_trouble; }
 tain_schema *tain_sqlite_shape_schema(const tain_sqlite_shape *s);
 void tain_sqlite_shape_findings(const tain_sqlite_shape *s, tain_source_table *t);
+/* What a value adds to `seen` of its column; text: whether to look for invalid UTF-8. */
+unsigned tain_sqlite_shape_seen(const tain_sqlite_shape *s, size_t column, const tain_sqlite_value *v, bool text);
 /* Adds what a value shows; true: type or key of the shape are no longer what they were. */
 bool tain_sqlite_shape_see(tain_sqlite_shape *s, size_t column, unsigned seen);
 

@@ -68,6 +68,8 @@ typedef struct tain_sqlite {
     tain_schema        **retired; /* schemas somebody may still use */
     size_t               retired_count;
     int64_t              schema_version; /* of the last look */
+    bool                 keeps;          /* something is kept of tables */
+    int64_t              kept_version;   /* when shapes were kept, -1: not known */
     tain_buffer          virtual_tables; /* their names, for a finding */
 
     bool                 marked;   /* this process mirrors: it has made capture ready, and a row of its own in the log */
@@ -100,6 +102,11 @@ void tain_sqlite_show(tain_sqlite *s, tain_sqlite_table *t);
 void tain_sqlite_queue(tain_sqlite_table *t, bool reload, const char *reason);
 /* The connection that holds what is kept of tables: the log's file, or the shadow. NULL: there is none yet. */
 tain_sqlite_conn *tain_sqlite_keeper(tain_sqlite *s);
+
+/* --- readded.c ----------------------------------------------------------------------------------------------------- */
+
+/* Whether t's last column may have been dropped and added again since it was last looked at. In a transaction on s->db. */
+tain_status tain_sqlite_is_readded(tain_sqlite *s, const tain_sqlite_table *t, bool *ret, tain_error *err);
 
 /* --- capture.c ----------------------------------------------------------------------------------------------------- */
 

@@ -4,7 +4,8 @@
  * All names begin with the prefix, "__tain_<mirror>":
  *   $log      seq, tbl, at, k1..kn   one row a change: the key touched, for a table without key nothing but the fact.
  *                                   seq grows for ever: the newest row is never deleted
- *   $meta     id, name, shape, pending   the tables captured; shape and pending reload, see shape.h, capture.c
+ *   $meta     id, name, shape, pending   the tables captured; shape and pending reload, see shape.h, capture.c; as shape of
+ *                                   number 0 the file's schema_version when all that was written
  *   $rows$ID  seq, op, c1..cn        of a table without key: rows that went (op 0) and came (op 1)
  *   $cand$ID  rid, c1..cn            of a table without key: rows that the statement running may be about to replace
  *   $ID$insert ... $ID$may_update    triggers

@@ -23,7 +23,8 @@ enum tain_sqlite_seen {
     TAIN_SEEN_NULL = 1, TAIN_SEEN_INTEGER = 2, TAIN_SEEN_REAL = 4, TAIN_SEEN_TEXT = 8, TAIN_SEEN_BLOB = 16,
     TAIN_SEEN_INEXACT = 32,     /* an integer that no double equals */
     TAIN_SEEN_NOT_BOOL = 64,    /* an integer other than 0 and 1 */
-    TAIN_SEEN_BAD_TEXT = 128,   /* text that is not UTF-8; looked for in key columns only */
+    TAIN_SEEN_BAD_TEXT = 128,   /* text that is not UTF-8 */
+    TAIN_SEEN_OTHER = 256,      /* of the last column: something else than its default */
     TAIN_SEEN_CLASSES = TAIN_SEEN_INTEGER | TAIN_SEEN_REAL | TAIN_SEEN_TEXT | TAIN_SEEN_BLOB,
 };
 
