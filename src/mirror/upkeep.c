@@ -207,6 +207,20 @@ static void begin(tain_mirror *m, tain_table *t)
     }
 }
 
+/* Vacuum takes in what others committed, and the index must not name files that are gone then. */
+static void vacuum(tain_mirror *m, tain_table *t)
+{
+    tain_error         e = {0};
+    tain_vacuum_result r;
+    int64_t            before = tain_delta_version(t->delta);
+    if (tain_delta_vacuum(t->delta, RETENTION, false, &r, &e) != TAIN_OK)
+        tain_mirror_say(m, "%s: vacuum was given up for now: %s", t->name, e.message);
+    int64_t foreign = tain_delta_version(t->delta) - before;
+    if (!foreign) return;
+    tain_table_warn(t, "foreign_commit", NULL, foreign);
+    follow_others(m, t);
+}
+
 static void log_upkeep(tain_mirror *m, tain_table *t)
 {
     tain_error e = {0};
@@ -216,11 +230,7 @@ static void log_upkeep(tain_mirror *m, tain_table *t)
             tain_mirror_say(m, "%s: checkpoint was given up for now: %s", t->name, e.message);
     }
     if (t->next_vacuum > tain_monotonic()) return;
-    if (t->next_vacuum) { /* not at start: first what readers wait for */
-        tain_vacuum_result r;
-        if (tain_delta_vacuum(t->delta, RETENTION, false, &r, &e) != TAIN_OK)
-            tain_mirror_say(m, "%s: vacuum was given up for now: %s", t->name, e.message);
-    }
+    if (t->next_vacuum) vacuum(m, t); /* not at start: first what readers wait for */
     t->next_vacuum = tain_monotonic() + VACUUM_EVERY;
 }
 

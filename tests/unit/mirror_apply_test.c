@@ -343,6 +343,47 @@ static void given_up_epoch_leaves_nothing(void **state)
     end(&b);
 }
 
+/* Another writer merges all files into one. */
+static void optimize_elsewhere(bench *b)
+{
+    tain_delta *t;
+    tain_rewrite *r;
+    tain_delta_file *merged;
+    const uint64_t *hashes;
+    size_t n, rows;
+    OK(tain_delta_open(b->table->store, &t, &err));
+    tain_delta_file **files = tain_rewrite_pick(t, true, &n);
+    assert_non_null(files);
+    OK(tain_rewrite_begin(t, b->table->store, files, n, NULL, &r, &err));
+    OK(tain_rewrite_run(r, &err));
+    OK(tain_rewrite_finish(r, &merged, &hashes, &rows, &err));
+    tain_rewrite_free(r);
+    free(files);
+    tain_delta_close(t);
+}
+
+/* Vacuum takes in what others committed: from then on the keys must be looked for in their files. */
+static void files_of_others_that_a_vacuum_met(void **state)
+{
+    bench b;
+    begin(&b, INTEGER_KEY);
+    for (int e = 1; e <= 3; e++) {
+        apply_some(&b, 100);
+        commit(&b, e);
+    }
+    optimize_elsewhere(&b);
+    int64_t before = tain_delta_version(b.table->delta);
+    for (int i = 0; i < 2; i++) { /* the second one forgets the files that the first found gone */
+        b.table->next_vacuum = 1;
+        tain_upkeep_step(&b.mirror);
+    }
+    assert_int_equal(tain_delta_version(b.table->delta), before + 1);
+    apply_some(&b, 100);
+    commit(&b, 4);
+    compare(&b);
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +391,7 @@ int main(void)
         cmocka_unit_test(text_keys),
         cmocka_unit_test(rows_without_key),
         cmocka_unit_test(given_up_epoch_leaves_nothing),
+        cmocka_unit_test(files_of_others_that_a_vacuum_met),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
