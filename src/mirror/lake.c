@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -58,11 +57,8 @@ static char *remote_cache_path(const char *url)
 
 char *tain_lake_cache_path(const char *url)
 {
-    char here[PATH_MAX] = "";
-    if (strncmp(url, "file://", 7) == 0) url += 7;
-    if (strstr(url, "://") || strncmp(url, "memory:", 7) == 0) return remote_cache_path(url);
-    if (url[0] == '/' || !getcwd(here, sizeof here)) return tain_format("%s/_tain/cache", url);
-    return tain_format("%s/%s/_tain/cache", here, url);
+    TAIN_AUTO(tain_free) char *folder = tain_store_path_of(url);
+    return folder ? tain_format("%s/_tain/cache", folder) : remote_cache_path(url);
 }
 
 tain_status tain_lake_open(const char *url, bool create, tain_lake **ret, tain_error *err)

@@ -11,6 +11,8 @@
 tain_store *tain_store_memory(void);
 /* path: any, relative ones are taken from the working directory. */
 tain_status tain_store_posix(const char *url, const char *path, bool create, tain_store **ret, tain_error *err);
+/* Caller frees. */
+char *tain_store_absolute(const char *path);
 /* Makes a posix store go the way it goes on file systems without nameless files, for tests. */
 void tain_store_posix_named(tain_store *s);
 

@@ -237,7 +237,7 @@ static int make_path(const char *path)
 }
 
 /* "." and ".." are resolved once the folder exists; until then the path is only made absolute. */
-static char *absolute_path(const char *path)
+char *tain_store_absolute(const char *path)
 {
     char *whole, *cwd = NULL;
     if (path[0] == '/') whole = tain_strdup(path);
@@ -274,7 +274,7 @@ tain_status tain_store_posix(const char *url, const char *path, bool create, tai
     posix *p = tain_alloc(sizeof *p);
     p->base.ops = &posix_ops;
     p->base.url = tain_strdup(url);
-    p->base.path = absolute_path(path);
+    p->base.path = tain_store_absolute(path);
     p->named = access("/proc/self/fd", F_OK) != 0; /* through which a nameless file gets its name */
     pthread_mutex_init(&p->lock, NULL);
     tain_status status = open_root(p, create, err);

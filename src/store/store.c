@@ -13,19 +13,33 @@ static bool has_scheme(const char *url, const char *scheme)
     return strncmp(url, scheme, strlen(scheme)) == 0;
 }
 
-static tain_status open_file_url(const char *url, bool create, tain_store **ret, tain_error *err)
+static tain_status path_of_file_url(const char *url, char **ret, tain_error *err)
 {
     tain_url parts = {0};
     TAIN_TRY(tain_url_parse(url, &parts, err));
-    tain_status status;
+    tain_status status = TAIN_OK;
     if (!parts.path || (parts.host && strcmp(parts.host, "localhost") != 0)) {
         status = tain_fail(err, TAIN_E_INVALID, "%s: names no folder of this machine", url);
         tain_error_remedy(err, "write file:///path, or the path alone");
     } else {
-        status = tain_store_posix(url, parts.path, create, ret, err);
+        *ret = tain_strdup(parts.path);
     }
     tain_url_done(&parts);
     return status;
+}
+
+static tain_status open_file_url(const char *url, bool create, tain_store **ret, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *path = NULL;
+    TAIN_TRY(path_of_file_url(url, &path, err));
+    return tain_store_posix(url, path, create, ret, err);
+}
+
+char *tain_store_path_of(const char *url)
+{
+    TAIN_AUTO(tain_free) char *path = NULL;
+    if (has_scheme(url, "file:")) return path_of_file_url(url, &path, NULL) == TAIN_OK ? tain_store_absolute(path) : NULL;
+    return strcmp(url, "memory:") == 0 || strstr(url, "://") ? NULL : tain_store_absolute(url);
 }
 
 static tain_status refuse_url(const char *url, tain_error *err)
@@ -40,7 +54,7 @@ static tain_status refuse_url(const char *url, tain_error *err)
 tain_status tain_store_open(const char *url, bool create, tain_store **ret, tain_error *err)
 {
     if (!*url) return tain_fail(err, TAIN_E_INVALID, "the store's folder or URL is empty");
-    if (has_scheme(url, "file://")) return open_file_url(url, create, ret, err);
+    if (has_scheme(url, "file:")) return open_file_url(url, create, ret, err);
     if (strcmp(url, "memory:") == 0) {
         *ret = tain_store_memory();
         return TAIN_OK;

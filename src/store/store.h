@@ -53,7 +53,7 @@ struct tain_upload { /* embedded first by drivers */
     int64_t     size; /* bytes written so far */
 };
 
-/* Opens the root that url names: a path, file:///path, memory:, later s3:// and others. create: make the folder.
+/* Opens the root that url names: a path, file:///path or file:path, memory:, later s3:// and others. create: make the folder.
  * NOT_FOUND when it does not exist and create is false. */
 tain_status tain_store_open(const char *url, bool create, tain_store **ret, tain_error *err);
 void        tain_store_close(tain_store *s); /* accepts NULL */
@@ -67,6 +67,8 @@ void        tain_store_fault_arm(tain_store *s, uint64_t n, bool torn);
 tain_store *tain_store_sub(tain_store *s, const char *prefix);
 /* Absolute path of the folder behind a posix store (or a view of one, or one with faults), NULL for others. */
 const char *tain_store_path(const tain_store *s);
+/* Absolute path of the folder that url names, there or not; NULL when it names none of this machine. Caller frees. */
+char *tain_store_path_of(const char *url);
 
 /* INVALID from any of these: a key that is empty, begins or ends with '/', or has an empty part or one that is ".", ".."
  * or begins with ".tmp-". */

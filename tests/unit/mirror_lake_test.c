@@ -272,6 +272,21 @@ static void missing_lake_is_named(void **state)
     assert_fails(tain_lake_open("/tmp/there/is/no/such/lake", false, &l, err), TAIN_E_NOT_FOUND, "/tmp/there/is/no/such/lake");
 }
 
+static void cache_is_inside_the_lake(void **state)
+{
+    static const char *const urls[][2] = {
+        {"/tmp/a lake", "/tmp/a lake/_tain/cache"},
+        {"file:///tmp/a%20lake", "/tmp/a lake/_tain/cache"},
+        {"file://localhost/tmp/lake/", "/tmp/lake/_tain/cache"},
+        {"file:/tmp/lake", "/tmp/lake/_tain/cache"},
+    };
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        char *path = tain_lake_cache_path(urls[i][0]);
+        assert_string_equal(path, urls[i][1]);
+        free(path);
+    }
+}
+
 /* --- tables -------------------------------------------------------------------------------------------------------- */
 
 static void make_table(const char *schema, const char *name)
@@ -361,6 +376,7 @@ int main(void)
         CASE(second_writer_is_told_of_the_first),
         CASE(dead_writer_holds_nothing),
         CASE(missing_lake_is_named),
+        CASE(cache_is_inside_the_lake),
         CASE(every_name_comes_back),
         CASE(tables_deeper_down_are_not_ours),
         CASE(what_each_says_is_passed_on),

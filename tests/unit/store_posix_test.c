@@ -67,6 +67,10 @@ static void test_open(void **state)
     assert_string_equal(tain_store_path(view), url);
     tain_store_close(view);
     tain_store_close(s);
+    snprintf(url, sizeof url, "file:%s/a%%20b/c", folder);
+    s = open_store(url, false);
+    assert_string_equal(tain_store_path(s), path);
+    tain_store_close(s);
     snprintf(url, sizeof url, "%s/k", path);
     assert_int_equal(tain_store_open(url, true, &s, &err), TAIN_E_INVALID);
     snprintf(url, sizeof url, "%s/k/l", path);
