@@ -106,6 +106,131 @@ static void messages_out_of_place(void **state)
     }
 }
 
+/* A table of two columns, id and i2, that every relation is mapped to. */
+typedef struct decoded {
+    tain_sink       sink; /* first */
+    tain_pg_table   table;
+    tain_source_table pub;
+    tain_pg_decoder decoder;
+    tain_changes    changes;
+    int             begun;
+} decoded;
+
+static tain_status to_table(void *ctx, tain_pg_relation *r, tain_error *err)
+{
+    tain_pg_relation_map(r, &((decoded *)ctx)->table);
+    return TAIN_OK;
+}
+
+static void count_begin(tain_sink *sink, const tain_position *at) { ((decoded *)sink)->begun++; }
+static tain_changes *give_changes(tain_sink *sink, tain_source_table *table) { return &((decoded *)sink)->changes; }
+
+static void decoded_init(decoded *d)
+{
+    static uint16_t key[] = {0};
+    *d = (decoded){.sink = {.begin = count_begin, .changes = give_changes, .commit = commit}};
+    d->table.shape = shape_new(&types, 2, TAIN_PG_RANGE_NULL, false);
+    d->table.pub = &d->pub;
+    d->pub = (tain_source_table){.schema = "s", .name = "t", .columns = d->table.shape->schema, .key = key, .key_count = 1};
+    tain_changes_init(&d->changes, d->pub.columns);
+    tain_pg_decoder_init(&d->decoder);
+    d->decoder.sink = &d->sink;
+    d->decoder.resolve = to_table;
+    d->decoder.ctx = d;
+}
+
+static void decoded_done(decoded *d)
+{
+    tain_pg_decoder_done(&d->decoder);
+    tain_changes_done(&d->changes);
+    tain_pg_shape_free(d->table.shape);
+}
+
+#define BEGIN    "B\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\7"
+#define RELATION "R\0\0\0\7s\0t\0d\0\2\1id\0\0\0\0\27\377\377\377\377\0i2\0\0\0\0\25\377\377\377\377"
+#define TWICE    "R\0\0\0\7s\0t\0d\0\2\1id\0\0\0\0\27\377\377\377\377\1id\0\0\0\0\27\377\377\377\377"
+
+static tain_status feed(decoded *d, const char *p, size_t n) { return tain_pg_decoder_message(&d->decoder, p, n, NULL); }
+
+static void a_truncate_of_who_knows_what(void **state)
+{
+    decoded d;
+    decoded_init(&d);
+    assert_int_equal(feed(&d, bytes(BEGIN)), TAIN_OK);
+    assert_int_equal(feed(&d, bytes("T\0\0\0\1\0\0\0\0\10")), TAIN_E_PROTOCOL);
+    decoded_done(&d);
+}
+
+static void a_relation_that_names_a_column_twice(void **state)
+{
+    decoded d;
+    decoded_init(&d);
+    assert_int_equal(feed(&d, bytes(BEGIN)), TAIN_OK);
+    assert_int_equal(feed(&d, bytes(RELATION)), TAIN_OK);
+    assert_int_equal(feed(&d, bytes("I\0\0\0\7N\0\2b\0\0\0\4\0\0\0\5b\0\0\0\2\0\6")), TAIN_OK);
+    assert_int_equal(feed(&d, bytes(TWICE)), TAIN_OK);
+    assert_int_equal(feed(&d, bytes("I\0\0\0\7N\0\2b\0\0\0\4\0\0\0\5b\0\0\0\4\0\0\0\6")), TAIN_OK);
+    assert_int_equal(d.changes.batch.rows, 2);
+    for (int i = 0; i < 2; i++) assert_int_equal(d.changes.batch.columns[i].length, 2);
+    assert_true(tain_column_is_null(&d.changes.batch.columns[1], 1));
+    decoded_done(&d);
+}
+
+/* A loop that catches exceptions makes a subtransaction a row. */
+static void many_subtransactions(void **state)
+{
+    enum { MANY = 300000 };
+    decoded d;
+    uint8_t insert[] = "I\0\0\0\0\0\0\0\7N\0\2b\0\0\0\4\0\0\0\5n", abort[] = "A\0\0\0\7\0\0\0\0";
+    tain_time began = tain_monotonic();
+    decoded_init(&d);
+    assert_int_equal(feed(&d, bytes("S\0\0\0\7\1")), TAIN_OK);
+    assert_int_equal(feed(&d, bytes("R\0\0\0\7" "\0\0\0\7s\0t\0d\0\2\1id\0\0\0\0\27\377\377\377\377\0i2\0\0\0\0\25\377\377\377\377")), TAIN_OK);
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint32_t xid = __builtin_bswap32(100 + i);
+        memcpy(insert + 1, &xid, 4);
+        assert_int_equal(feed(&d, (char *)insert, sizeof insert - 1), TAIN_OK);
+        if (i % 3) continue; /* its parent, which wrote nothing before, goes on writing */
+        xid = __builtin_bswap32(99);
+        memcpy(insert + 1, &xid, 4);
+        assert_int_equal(feed(&d, (char *)insert, sizeof insert - 1), TAIN_OK);
+    }
+    assert_int_equal(feed(&d, bytes("E")), TAIN_OK);
+    for (uint32_t i = MANY / 2; i < MANY; i++) { /* as the server does it: the first one first */
+        uint32_t xid = __builtin_bswap32(100 + i);
+        memcpy(abort + 5, &xid, 4);
+        assert_int_equal(feed(&d, (char *)abort, sizeof abort - 1), TAIN_OK);
+    }
+    assert_true(tain_monotonic() - began < 5 * TAIN_SECOND);
+    assert_int_equal(feed(&d, bytes("c\0\0\0\7\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\0")), TAIN_OK);
+    assert_int_equal(d.changes.batch.rows, MANY / 2 + MANY / 6);
+    assert_int_equal(d.begun, 1);
+    decoded_done(&d);
+}
+
+/* --- moments ------------------------------------------------------------------------------------------------------- */
+
+static void moments_far_away(void **state)
+{
+    tain_pg_shape *shape = shape_new(&types, SHAPE_COLUMNS, TAIN_PG_RANGE_CLAMP, false);
+    const tain_pg_codec *c = shape->columns[tain_schema_find(shape->schema, "tz")].codec;
+    tain_column out;
+    tain_column_init(&out, c->type);
+    assert_int_equal(c->text(c, &out, (const uint8_t *)"294276-12-31 23:59:59+00", 24), TAIN_PG_RANGE);
+    assert_int_equal(c->text(c, &out, (const uint8_t *)"4713-01-01 00:00:00+00 BC", 25), TAIN_PG_RANGE);
+    assert_int_equal(c->text(c, &out, (const uint8_t *)"9999-12-31 23:59:59.999999+00", 29), TAIN_PG_FINE);
+    tain_buffer text = {0};
+    for (size_t i = 0; i < 3; i++) {
+        tain_column_text(&out, i, &text);
+        tain_buffer_append_u8(&text, '\n');
+    }
+    const char *expected = "9999-12-31T23:59:59.999999Z\n0001-01-01T00:00:00Z\n9999-12-31T23:59:59.999999Z\n";
+    assert_string_equal(tain_buffer_cstr(&text), expected);
+    tain_buffer_done(&text);
+    tain_column_done(&out);
+    tain_pg_shape_free(shape);
+}
+
 /* --- numbers ------------------------------------------------------------------------------------------------------- */
 
 static __int128 decimal_of(const char *column, const char *p, size_t n, tain_pg_say expected)
@@ -141,6 +266,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies_come_in_pieces), cmocka_unit_test(copies_that_are_refused), cmocka_unit_test(messages_out_of_place), cmocka_unit_test(numerics),
+        cmocka_unit_test(a_truncate_of_who_knows_what), cmocka_unit_test(a_relation_that_names_a_column_twice), cmocka_unit_test(many_subtransactions),
+        cmocka_unit_test(moments_far_away),
     };
     return cmocka_run_group_tests(tests, make_types, free_types);
 }

@@ -232,5 +232,7 @@ TAIN_PG_DECODER(tain_pg_timestamp_text)
     date_text date = scan_date(&s);
     scan_must(&s, ' ');
     int64_t clock = scan_clock(&s), zone = scan_zone(&s), day = finish_date(&s, date);
-    return s.bad ? TAIN_PG_MALFORMED : append_moment(c, out, day * DAY + clock - zone);
+    if (s.bad) return TAIN_PG_MALFORMED;
+    if (day > LAST_DAY + 1) day = LAST_DAY + 2; /* out of range as well, and its microseconds can be counted */
+    return append_moment(c, out, day * DAY + clock - zone);
 }

@@ -178,11 +178,12 @@ static bool same_key(const tain_pg_relation *r, const tain_pg_cell *a, const tai
     return true;
 }
 
-/* A cell that was not sent because it did not change is in the old row, if that was sent whole; in a key it always is. */
-static void fill_unchanged(const tain_pg_relation *r, const tain_pg_cell *old, bool whole, tain_pg_cell *new)
+/* A cell that was not sent because it did not change may be in the old row. It is not NULL: where the old row is, a
+ * partition logs less of it than its root says. */
+static void fill_unchanged(const tain_pg_relation *r, const tain_pg_cell *old, tain_pg_cell *new)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (new[i].kind == 'u' && (whole || is_key(r, i)) && old[i].kind != 'u') new[i] = old[i];
+        if (new[i].kind == 'u' && (old[i].kind == 'b' || old[i].kind == 't')) new[i] = old[i];
 }
 
 static bool any_unchanged(const tain_pg_relation *r, const tain_pg_cell *cells)
@@ -220,7 +221,7 @@ static tain_status on_update(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *e
     if (old && (!read_tuple(b, r, d->old) || (kind = tain_pg_u8(b), false))) return short_message('U', err);
     if (kind != 'N' || !read_tuple(b, r, d->new)) return short_message('U', err);
     bool whole = old && r->table->identity == 'f';
-    if (old) fill_unchanged(r, d->old, whole, d->new);
+    if (old) fill_unchanged(r, d->old, d->new);
     if (r->keyless) return replace_row(d, r, whole, err);
     if (!has_key(r, d->new) || (old && !has_key(r, d->old))) return fail_identity(d, r, "an update came without its key", err);
     if (old && !same_key(r, d->old, d->new)) return move_row(d, r, err);
@@ -250,7 +251,8 @@ static tain_status on_truncate(tain_pg_decoder *d, tain_pg_bytes *b, tain_error 
     if (b->bad || tain_pg_left(b) / 4 < count) return short_message('T', err);
     for (uint32_t i = 0; i < count; i++) {
         tain_pg_relation *r = tain_pg_decoder_relation(d, tain_pg_u32(b));
-        if (!r || !r->table) continue;
+        if (!r) return short_message('T', err);
+        if (!r->table) continue;
         tain_pg_decoder_begin(d);
         if (d->truncated) TAIN_TRY(d->truncated(d->ctx, r->table, err));
         TAIN_TRY(d->sink->truncate(d->sink, r->table->pub, err));

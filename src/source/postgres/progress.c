@@ -56,11 +56,11 @@ tain_status tain_pg_streamed_begin(tain_pg_decoder *d, tain_pg_bytes *b, tain_er
     return TAIN_OK;
 }
 
+/* One that is older than the last is there, or is its parent and ends with it: xids of subtransactions rise as they nest. */
 static void note_sub(tain_pg_streamed *t, uint32_t xid)
 {
     if (xid == t->xid) return;
-    for (size_t i = t->sub_count; i > 0; i--)
-        if (t->subs[i - 1].xid == xid) return;
+    if (t->sub_count && (int32_t)(xid - t->subs[t->sub_count - 1].xid) <= 0) return;
     if (t->sub_count == t->sub_capacity) t->subs = tain_realloc(t->subs, (t->sub_capacity = t->sub_capacity * 2 + 16) * sizeof *t->subs);
     t->subs[t->sub_count++] = (tain_pg_sub){xid, tain_spool_size(t->spool)};
 }
@@ -88,6 +88,13 @@ static tain_status replay_part(tain_pg_decoder *d, const uint8_t *p, size_t n, s
     return TAIN_OK;
 }
 
+static size_t record_bytes(const uint8_t *p)
+{
+    uint32_t size;
+    memcpy(&size, p, sizeof size);
+    return sizeof size + (size_t)size;
+}
+
 static tain_status replay(tain_pg_decoder *d, tain_spool *spool, tain_error *err)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer part = {0};
@@ -99,7 +106,7 @@ static tain_status replay(tain_pg_decoder *d, tain_spool *spool, tain_error *err
         TAIN_TRY(replay_part(d, part.data, n, &used, err));
         if (d->tick) d->tick(d->ctx);
         if (used == 0 && n == size - at) return tain_fail(err, TAIN_E_INTERNAL, "the spool of a transaction is damaged");
-        want = used ? REPLAY_BYTES : want * 4; /* one record is larger than that */
+        want = used ? REPLAY_BYTES : record_bytes(part.data); /* one record is larger than that */
         at += used;
     }
     return TAIN_OK;
@@ -136,7 +143,7 @@ tain_status tain_pg_streamed_abort(tain_pg_decoder *d, tain_pg_bytes *b, tain_er
         drop(d, t);
         return TAIN_OK;
     }
-    for (size_t i = t->sub_count; i > 0; i--) {
+    for (size_t i = t->sub_count; i > 0 && (int32_t)(t->subs[i - 1].xid - sub) >= 0; i--) {
         if (t->subs[i - 1].xid != sub) continue;
         t->sub_count = i - 1;
         return tain_spool_truncate(t->spool, t->subs[i - 1].offset, err);

@@ -118,13 +118,19 @@ static int find_target(const tain_pg_shape *shape, const char *name, size_t like
     return -1;
 }
 
-static void map_missing(tain_pg_relation *r, const tain_pg_shape *shape)
+/* A name that comes twice has a target once. */
+static void map_columns(tain_pg_relation *r, const tain_pg_shape *shape)
 {
     bool *there = tain_alloc(shape->count + 1);
     r->missing = tain_alloc((shape->count + 1) * sizeof *r->missing);
     r->missing_count = 0;
-    for (size_t i = 0; i < r->count; i++)
-        if (r->columns[i].target >= 0) there[r->columns[i].target] = true;
+    for (size_t i = 0; i < r->count; i++) {
+        tain_pg_relation_column *c = &r->columns[i];
+        c->target = find_target(shape, c->name, i);
+        if (c->target >= 0 && there[c->target]) c->target = -1;
+        c->codec = c->target < 0 ? NULL : shape->columns[c->target].codec;
+        if (c->target >= 0) there[c->target] = true;
+    }
     for (size_t i = 0; i < shape->count; i++)
         if (!there[i]) r->missing[r->missing_count++] = (uint16_t)i;
     tain_free(there);
@@ -148,11 +154,6 @@ void tain_pg_relation_map(tain_pg_relation *r, tain_pg_table *t)
     tain_free(r->key);
     r->table = t;
     r->shape = t->shape;
-    for (size_t i = 0; i < r->count; i++) {
-        tain_pg_relation_column *c = &r->columns[i];
-        c->target = find_target(t->shape, c->name, i);
-        c->codec = c->target < 0 ? NULL : t->shape->columns[c->target].codec;
-    }
-    map_missing(r, t->shape);
+    map_columns(r, t->shape);
     map_key(r, t->pub);
 }
