@@ -73,7 +73,7 @@ static tain_status create_publication(tain_pg_source *s, void (*say)(const char 
 
 static bool may_add(const tain_pg_source *s, const tain_pg_table *t)
 {
-    return may_be_published(t) && !t->published && (s->server.super || (s->server.owns_publication && t->owned));
+    return may_be_published(t) && !t->published && !s->server.in_recovery && (s->server.super || (s->server.owns_publication && t->owned));
 }
 
 tain_status tain_pg_publish_more(tain_pg_source *s, void (*say)(const char *), tain_error *err)
@@ -113,8 +113,8 @@ static tain_status drop_publication(tain_pg_source *s, void (*say)(const char *)
     TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
     tain_buffer_append_str(&sql, "DROP PUBLICATION IF EXISTS ");
     tain_pg_put_identifier(&sql, s->publication);
-    if (!s->server.owns_publication && !s->server.super) {
-        tell(say, "left publication %s, which belongs to another role: %s;", s->publication, tain_buffer_cstr(&sql));
+    if (s->server.in_recovery || (!s->server.owns_publication && !s->server.super)) {
+        tell(say, "left publication %s, which %s: %s;", s->publication, s->server.in_recovery ? "is the primary's" : "belongs to another role", tain_buffer_cstr(&sql));
         return TAIN_OK;
     }
     TAIN_TRY(run_patiently(s, &sql, err));
@@ -194,8 +194,10 @@ static tain_status create_slot(tain_pg_source *s, const char *slot, bool tempora
     snprintf(sql, sizeof sql, "CREATE_REPLICATION_SLOT %s%s LOGICAL pgoutput %s", slot, temporary ? " TEMPORARY" : "",
              failover ? "(SNAPSHOT 'export', FAILOVER true)" : "EXPORT_SNAPSHOT");
     if (!PQsendQuery(s->exporter.pg, sql)) return tain_pg_fail(&s->exporter, NULL, err);
-    TAIN_TRY(wait_for_slot(s, err));
-    return take_snapshot(s, err);
+    tain_status status = wait_for_slot(s, err);
+    if (status == TAIN_OK) return take_snapshot(s, err);
+    tain_pg_give_up(&s->exporter);
+    return status;
 }
 
 tain_status tain_pg_export(tain_pg_source *s, const char *slot, bool temporary, tain_error *err)
@@ -258,8 +260,9 @@ static tain_status make_all(tain_pg_source *s, void (*say)(const char *), tain_e
     if (made) TAIN_TRY(create_publication(s, say, err));
     else TAIN_TRY(tain_pg_publish_more(s, say, err));
     tain_status status = tain_pg_slot_create(s, say, err);
-    if (status == TAIN_OK) return TAIN_OK;
-    if (made && tain_pg_catalog_conn(s, NULL) == TAIN_OK) (void)drop_publication(s, NULL, NULL);
+    if (status == TAIN_OK || !made) return status;
+    if (status == TAIN_E_CANCELLED) (void)tain_pg_target_check(&s->target, NULL); /* what follows is part of stopping */
+    if (tain_pg_catalog_conn(s, NULL) == TAIN_OK) (void)drop_publication(s, NULL, NULL);
     return status;
 }
 

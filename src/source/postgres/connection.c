@@ -12,18 +12,19 @@
 
 #include "base/text.h"
 
-/* Every text this program reads is in these forms; a zero timeout because a COPY may take hours. */
+/* Every text this program reads is in these forms; a zero timeout because a COPY may take hours; no schema in the path
+ * where somebody else could have put a function that fits our questions better. */
 static const char session[] = " -c DateStyle=ISO -c IntervalStyle=postgres -c TimeZone=UTC -c lc_monetary=C -c extra_float_digits=1"
-                              " -c bytea_output=hex -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off";
+                              " -c bytea_output=hex -c search_path=pg_catalog -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off";
 static const char *const role_session[] = {
     [TAIN_PG_CATALOG] = " -c lock_timeout=5s",
     [TAIN_PG_READER] = " -c lock_timeout=0",
-    /* while the lake is slow or a table is loaded nobody reads the stream: the server's minute of patience would cut it.
-     * A peer that is really gone is found by TCP. */
-    [TAIN_PG_WALSENDER] = " -c lock_timeout=0 -c wal_sender_timeout=0 -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6",
+    /* While the lake is slow or a table is loaded nobody reads the stream: the server's minute of patience would cut it.
+     * Without any patience it could not be stopped then. A peer that is really gone is found by TCP. */
+    [TAIN_PG_WALSENDER] = " -c lock_timeout=0 -c wal_sender_timeout=5min -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6",
 };
 
-/* --- target -------------------------------------------------------------------------------------------------------- */
+/* --- target ---------------------------------------------------------------------------------------------------------- */
 
 static void set_parameter(tain_pg_target *t, const char *keyword, char *value /* taken */)
 {
@@ -54,26 +55,12 @@ static const char *parameter_or(const tain_pg_target *t, const char *keyword, co
     return v && *v ? v : otherwise;
 }
 
-/* One line, without libpq's final newline. */
-static void flatten(const char *text, char *out, size_t size)
-{
-    size_t n = 0;
-    for (; text && *text && n + 1 < size; text++) {
-        bool space = isspace((unsigned char)*text);
-        if (space && (n == 0 || out[n - 1] == ' ')) continue;
-        out[n++] = space ? ' ' : *text;
-    }
-    while (n && out[n - 1] == ' ') n--;
-    out[n] = 0;
-}
-
 static tain_status parse_url(tain_pg_target *t, const char *url, tain_error *err)
 {
     char *why = NULL;
     PQconninfoOption *options = PQconninfoParse(url, &why);
     if (!options) {
-        char line[256], *shown = tain_url_redacted(url);
-        flatten(why, line, sizeof line);
+        char *shown = tain_url_redacted(url);
         PQfreemem(why);
         (void)tain_fail(err, TAIN_E_INVALID, "source %s: not a PostgreSQL connection URL", shown);
         tain_error_remedy(err, "write it as postgresql://user@host:5432/database; special characters in the password as %%XX");
@@ -141,92 +128,7 @@ tain_status tain_pg_target_check(tain_pg_target *t, tain_error *err)
     return tain_fail(err, TAIN_E_CANCELLED, "stopped");
 }
 
-/* --- errors -------------------------------------------------------------------------------------------------------- */
-
-tain_status tain_pg_status_of(const char *s)
-{
-    static const struct { const char *prefix; tain_status status; } table[] = {
-        {"28", TAIN_E_AUTH},        {"3D000", TAIN_E_NOT_FOUND}, {"42501", TAIN_E_PERMISSION}, {"42704", TAIN_E_NOT_FOUND},
-        {"42P01", TAIN_E_NOT_FOUND}, {"42703", TAIN_E_NOT_FOUND}, {"42710", TAIN_E_EXISTS},     {"42P07", TAIN_E_EXISTS},
-        {"3F000", TAIN_E_NOT_FOUND}, {"58P01", TAIN_E_GONE},     {"55006", TAIN_E_BUSY},       {"55P03", TAIN_E_BUSY},
-        {"55000", TAIN_E_CONFIG},   {"53400", TAIN_E_BUSY},      {"53300", TAIN_E_BUSY},       {"53", TAIN_E_UNAVAILABLE},
-        {"57014", TAIN_E_UNAVAILABLE}, {"57", TAIN_E_UNAVAILABLE}, {"08", TAIN_E_UNAVAILABLE}, {"40", TAIN_E_BUSY},
-        {"58", TAIN_E_UNAVAILABLE}, {"0A000", TAIN_E_UNSUPPORTED}, {"22", TAIN_E_INVALID},     {"25", TAIN_E_UNAVAILABLE},
-        {"XX", TAIN_E_CORRUPT},
-    };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (strncmp(s, table[i].prefix, strlen(table[i].prefix)) == 0) return table[i].status;
-    return TAIN_E_PROTOCOL;
-}
-
-static void add_remedy(tain_pg_conn *c, const char *sqlstate, tain_error *err)
-{
-    const char *user = c->pg && PQuser(c->pg) ? PQuser(c->pg) : "?";
-    if (strcmp(sqlstate, "42501") == 0) tain_error_remedy(err, "grant the privilege to role \"%s\"; `tain check` prints the SQL", user);
-    if (strncmp(sqlstate, "28", 2) == 0)
-        tain_error_remedy(err, "check user \"%s\", its password (URL, PGPASSWORD, ~/.pgpass) and pg_hba.conf of the server", user);
-    if (strcmp(sqlstate, "53400") == 0) tain_error_remedy(err, "ALTER SYSTEM SET max_replication_slots to a higher number and restart the server, or drop a slot that is not used");
-    if (strcmp(sqlstate, "53300") == 0) tain_error_remedy(err, "ALTER SYSTEM SET max_wal_senders / max_connections to a higher number and restart the server");
-    if (strcmp(sqlstate, "57P01") == 0 || strcmp(sqlstate, "57P03") == 0) tain_error_remedy(err, "the server is stopping or starting; it is tried again");
-}
-
-tain_status tain_pg_fail(tain_pg_conn *c, const PGresult *result, tain_error *err)
-{
-    const char *sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-    char line[700], detail[200];
-    if (!sqlstate || !c->pg || PQstatus(c->pg) == CONNECTION_BAD) {
-        flatten(c->pg ? PQerrorMessage(c->pg) : "not connected", line, sizeof line);
-        return tain_fail(err, TAIN_E_UNAVAILABLE, "PostgreSQL at %s: %s", c->target->where, *line ? line : "connection lost");
-    }
-    flatten(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), line, sizeof line);
-    flatten(PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL), detail, sizeof detail);
-    tain_status status = tain_fail(err, tain_pg_status_of(sqlstate), "PostgreSQL at %s: %s%s%s%s", c->target->where, line,
-                                   *detail ? " (" : "", detail, *detail ? ")" : "");
-    add_remedy(c, sqlstate, err);
-    return status;
-}
-
-/* libpq gives no SQLSTATE for a refused connection; with verbose errors it stands in the text as "FATAL:  28P01: ...". */
-static bool connect_sqlstate(const char *text, char out[static 6], const char **ret_message)
-{
-    for (const char *p = strchr(text, ':'); p; p = strchr(p + 1, ':')) {
-        const char *s = p + 1 + strspn(p + 1, " ");
-        size_t n = strspn(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-        if (n != 5 || s[5] != ':' || strcspn(s, "0123456789") >= n) continue; /* FATAL: has five letters, too */
-        memcpy(out, s, 5);
-        out[5] = 0;
-        *ret_message = s + 6;
-        return true;
-    }
-    return false;
-}
-
-static tain_status fail_connect(tain_pg_conn *c, tain_error *err)
-{
-    char sqlstate[6], line[700];
-    const char *text = PQerrorMessage(c->pg), *message;
-    if (connect_sqlstate(text, sqlstate, &message)) {
-        const char *location = strstr(message, "\nLOCATION:");
-        char *only = tain_strndup(message, location ? (size_t)(location - message) : strlen(message));
-        flatten(only, line, sizeof line);
-        tain_free(only);
-        (void)tain_fail(err, tain_pg_status_of(sqlstate), "PostgreSQL at %s: %s", c->target->where, line);
-        add_remedy(c, sqlstate, err);
-        return tain_pg_status_of(sqlstate);
-    }
-    flatten(text, line, sizeof line);
-    if (PQconnectionNeedsPassword(c->pg)) {
-        (void)tain_fail(err, TAIN_E_AUTH, "PostgreSQL at %s asks for a password and none was given", c->target->where);
-        add_remedy(c, "28P01", err);
-        return TAIN_E_AUTH;
-    }
-    if (strncmp(line, "invalid ", 8) == 0) return tain_fail(err, TAIN_E_INVALID, "PostgreSQL at %s: %s", c->target->where, line);
-    (void)tain_fail(err, TAIN_E_UNAVAILABLE, "PostgreSQL at %s does not answer: %s", c->target->where, line);
-    tain_error_remedy(err, "check host and port, and that the server is up and listens there");
-    return TAIN_E_UNAVAILABLE;
-}
-
-/* --- connecting ---------------------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------------------------------ */
 
 static PGconn *start_connect(tain_pg_target *t, tain_pg_role role)
 {
@@ -269,22 +171,45 @@ static tain_status finish_connect(tain_pg_conn *c, tain_error *err)
         if (state == PGRES_POLLING_OK) return TAIN_OK;
         if (state == PGRES_POLLING_FAILED) break;
     }
-    return fail_connect(c, err);
+    return tain_pg_fail_connect(c, err);
+}
+
+/* Behind a pooler that drops what it does not know a session has other forms than those asked for. */
+static tain_status check_session(tain_pg_conn *c, tain_error *err)
+{
+    static const struct { const char *name, *value; } forms[] = {{"TimeZone", "UTC"}, {"DateStyle", "ISO"}, {"IntervalStyle", "postgres"}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        const char *is = PQparameterStatus(c->pg, forms[i].name);
+        if (is && strncmp(is, forms[i].value, strlen(forms[i].value)) == 0) continue;
+        (void)tain_fail(err, TAIN_E_CONFIG, "PostgreSQL at %s does not take the session's settings: %s is %s, not %s", c->target->where, forms[i].name,
+                        is ? is : "not known", forms[i].value);
+        tain_error_remedy(err, "%s", tain_pg_pooler_remedy);
+        return TAIN_E_CONFIG;
+    }
+    return TAIN_OK;
+}
+
+/* Settings that older servers do not know cannot be given when connecting. */
+static tain_status settle(tain_pg_conn *c, tain_error *err)
+{
+    c->version = PQserverVersion(c->pg);
+    TAIN_TRY(check_session(c, err));
+    if (c->version < 140000) return TAIN_OK;
+    return tain_pg_run(c, err, "SET idle_session_timeout = 0%s", c->version >= 170000 ? "; SET transaction_timeout = 0" : "");
 }
 
 tain_status tain_pg_connect(tain_pg_conn *c, tain_pg_target *target, tain_pg_role role, tain_error *err)
 {
     *c = (tain_pg_conn){.target = target, .pg = start_connect(target, role)};
     if (!c->pg) return tain_fail(err, TAIN_E_INTERNAL, "libpq: out of memory");
-    tain_status status = finish_connect(c, err);
-    if (status != TAIN_OK) {
-        tain_pg_disconnect(c);
-        return status;
-    }
-    PQsetErrorVerbosity(c->pg, PQERRORS_DEFAULT);
     PQsetNoticeReceiver(c->pg, no_notices, NULL);
-    c->version = PQserverVersion(c->pg);
-    return TAIN_OK;
+    tain_status status = finish_connect(c, err);
+    if (status == TAIN_OK) {
+        PQsetErrorVerbosity(c->pg, PQERRORS_DEFAULT);
+        status = settle(c, err);
+    }
+    if (status != TAIN_OK) tain_pg_disconnect(c);
+    return status;
 }
 
 void tain_pg_disconnect(tain_pg_conn *c)
@@ -293,9 +218,18 @@ void tain_pg_disconnect(tain_pg_conn *c)
     c->pg = NULL;
 }
 
+void tain_pg_give_up(tain_pg_conn *c)
+{
+    char ignored[256];
+    PGcancel *cancel = tain_pg_connected(c) ? PQgetCancel(c->pg) : NULL;
+    if (cancel) (void)!PQcancel(cancel, ignored, sizeof ignored);
+    PQfreeCancel(cancel);
+    tain_pg_disconnect(c);
+}
+
 bool tain_pg_connected(const tain_pg_conn *c) { return c->pg && PQstatus(c->pg) == CONNECTION_OK; }
 
-/* --- asking -------------------------------------------------------------------------------------------------------- */
+/* --- waiting --------------------------------------------------------------------------------------------------------- */
 
 static int wait_ms(tain_time deadline)
 {
@@ -312,183 +246,4 @@ tain_status tain_pg_wait(tain_pg_conn *c, bool write, tain_time deadline, tain_e
     if (atomic_load(&c->target->cancelled)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
     if (n <= 0 && wait_ms(deadline) == 0) return tain_fail(err, TAIN_E_BUSY, "PostgreSQL at %s: nothing within the time given", c->target->where);
     return TAIN_OK;
-}
-
-static tain_status next_result(tain_pg_conn *c, PGresult **ret, tain_error *err)
-{
-    while (PQisBusy(c->pg)) {
-        TAIN_TRY(tain_pg_wait(c, false, INT64_MAX, err));
-        if (!PQconsumeInput(c->pg)) return tain_pg_fail(c, NULL, err);
-    }
-    *ret = PQgetResult(c->pg);
-    return TAIN_OK;
-}
-
-static bool succeeded(const PGresult *r)
-{
-    ExecStatusType s = PQresultStatus(r);
-    return s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK || s == PGRES_EMPTY_QUERY;
-}
-
-/* A statement given up midway would answer later, in place of another: the connection is not used again. */
-static tain_status collect(tain_pg_conn *c, PGresult **ret, tain_error *err)
-{
-    PGresult *last = NULL;
-    tain_status status = TAIN_OK;
-    for (PGresult *r;;) {
-        tain_status got = next_result(c, &r, err);
-        if (got != TAIN_OK) {
-            PQclear(last);
-            tain_pg_disconnect(c);
-            return got;
-        }
-        if (!r) break;
-        if (status == TAIN_OK && !succeeded(r)) status = tain_pg_fail(c, r, err);
-        PQclear(last);
-        last = r;
-        if (PQresultStatus(r) == PGRES_COPY_BOTH || PQresultStatus(r) == PGRES_COPY_OUT) break;
-    }
-    if (status == TAIN_OK && last && ret) *ret = last;
-    else PQclear(last);
-    if (status == TAIN_OK && !last) return tain_pg_fail(c, NULL, err);
-    return status;
-}
-
-tain_status tain_pg_query(tain_pg_conn *c, const char *sql, PGresult **ret, tain_error *err)
-{
-    if (!c->pg || !PQsendQuery(c->pg, sql)) return tain_pg_fail(c, NULL, err);
-    return collect(c, ret, err);
-}
-
-tain_status tain_pg_query_params(tain_pg_conn *c, const char *sql, int n, const char *const *values, PGresult **ret, tain_error *err)
-{
-    if (!c->pg || !PQsendQueryParams(c->pg, sql, n, NULL, values, NULL, NULL, 0)) return tain_pg_fail(c, NULL, err);
-    return collect(c, ret, err);
-}
-
-tain_status tain_pg_run(tain_pg_conn *c, tain_error *err, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    char *sql = NULL;
-    int n = vasprintf(&sql, format, args);
-    va_end(args);
-    if (n < 0) abort();
-    tain_status status = tain_pg_query(c, sql, NULL, err);
-    free(sql);
-    return status;
-}
-
-tain_status tain_pg_begin_copy(tain_pg_conn *c, const char *sql, ExecStatusType expected, tain_error *err)
-{
-    if (!c->pg || !PQsendQuery(c->pg, sql)) return tain_pg_fail(c, NULL, err);
-    for (;;) {
-        PGresult *r;
-        tain_status got = next_result(c, &r, err);
-        if (got != TAIN_OK) {
-            tain_pg_disconnect(c);
-            return got;
-        }
-        if (!r) return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s: no data came for %.60s", c->target->where, sql);
-        bool begun = PQresultStatus(r) == expected, fine = succeeded(r);
-        tain_status status = begun || fine ? TAIN_OK : tain_pg_fail(c, r, err);
-        PQclear(r);
-        if (begun) return TAIN_OK;
-        if (status == TAIN_OK) continue;
-        while ((r = PQgetResult(c->pg))) PQclear(r);
-        return status;
-    }
-}
-
-static tain_status end_copy(tain_pg_conn *c, tain_error *err)
-{
-    tain_status status = TAIN_OK;
-    for (PGresult *r;;) {
-        TAIN_TRY(next_result(c, &r, err));
-        if (!r) return status;
-        if (status == TAIN_OK && !succeeded(r)) status = tain_pg_fail(c, r, err);
-        bool both = PQresultStatus(r) == PGRES_COPY_BOTH;
-        PQclear(r);
-        if (both) return status;
-    }
-}
-
-tain_status tain_pg_copy_next(tain_pg_conn *c, bool wait, char **ret, size_t *ret_size, tain_pg_copied *ret_what, tain_error *err)
-{
-    for (bool tried = false;; tried = true) {
-        int n = PQgetCopyData(c->pg, ret, 1);
-        if (n > 0) {
-            *ret_size = (size_t)n;
-            *ret_what = TAIN_PG_COPY_ROW;
-            return TAIN_OK;
-        }
-        if (n == -2) return tain_pg_fail(c, NULL, err);
-        *ret_what = n == -1 ? TAIN_PG_COPY_END : TAIN_PG_COPY_NONE;
-        if (n == -1) return end_copy(c, err);
-        if (tried && !wait) return TAIN_OK;
-        if (wait) TAIN_TRY(tain_pg_wait(c, false, INT64_MAX, err));
-        if (!PQconsumeInput(c->pg)) return tain_pg_fail(c, NULL, err);
-    }
-}
-
-/* --- SQL text ------------------------------------------------------------------------------------------------------ */
-
-static void put_quoted(tain_buffer *out, const char *text, char quote)
-{
-    tain_buffer_append_u8(out, (uint8_t)quote);
-    for (; *text; text++) {
-        if (*text == quote) tain_buffer_append_u8(out, (uint8_t)quote);
-        tain_buffer_append_u8(out, (uint8_t)*text);
-    }
-    tain_buffer_append_u8(out, (uint8_t)quote);
-}
-
-/* Quotes are left away where they change nothing, because people read these. Reserved words are few and quoted by
- * suspicion: a name that is one is short and has neither digit nor underscore. */
-static bool is_plain(const char *name)
-{
-    static const char *const reserved =
-        " all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create current_date"
-        " current_role current_time current_timestamp current_user default deferrable desc distinct do else end except false fetch"
-        " for foreign from grant group having in initially intersect into lateral leading limit localtime localtimestamp not null"
-        " offset on only or order placing primary references returning select session_user some symmetric system_user table then to"
-        " trailing true union unique user using variadic when where window with authorization binary collation concurrently cross"
-        " current_schema freeze full ilike inner is isnull join left like natural notnull outer overlaps right similar tablesample"
-        " verbose between bigint bit boolean char character coalesce dec decimal exists extract float greatest grouping inout int"
-        " integer interval json least merge_action national nchar none normalize nullif numeric out overlay position precision real"
-        " row setof smallint substring time timestamp treat trim values varchar xmlattributes xmlconcat xmlelement ";
-    if (!islower((unsigned char)*name) && *name != '_') return false;
-    for (const char *p = name; *p; p++)
-        if (!islower((unsigned char)*p) && !isdigit((unsigned char)*p) && *p != '_') return false;
-    char word[80];
-    if (snprintf(word, sizeof word, " %s ", name) >= (int)sizeof word) return true;
-    return !strstr(reserved, word);
-}
-
-void tain_pg_put_identifier(tain_buffer *out, const char *name)
-{
-    if (is_plain(name)) tain_buffer_append_str(out, name);
-    else put_quoted(out, name, '"');
-}
-
-/* Names and texts we write hold no backslash that standard_conforming_strings=off would eat: E'' makes sure. */
-void tain_pg_put_literal(tain_buffer *out, const char *text)
-{
-    if (!strchr(text, '\\')) {
-        put_quoted(out, text, '\'');
-        return;
-    }
-    tain_buffer_append_str(out, "E'");
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '\\') tain_buffer_append_u8(out, (uint8_t)*text);
-        tain_buffer_append_u8(out, (uint8_t)*text);
-    }
-    tain_buffer_append_u8(out, '\'');
-}
-
-void tain_pg_put_name(tain_buffer *out, const char *schema, const char *name)
-{
-    tain_pg_put_identifier(out, schema);
-    tain_buffer_append_u8(out, '.');
-    tain_pg_put_identifier(out, name);
 }

@@ -40,11 +40,13 @@ typedef struct tain_pg_conn {
 
 tain_status tain_pg_connect(tain_pg_conn *c, tain_pg_target *target, tain_pg_role role, tain_error *err);
 void        tain_pg_disconnect(tain_pg_conn *c); /* also when not connected */
+/* The same, ending what the server is still doing: it would go on waiting for a lock, and do in the end what nobody wants. */
+void        tain_pg_give_up(tain_pg_conn *c);
 bool        tain_pg_connected(const tain_pg_conn *c);
 
 /* Waits until the socket is readable (write: or writable). BUSY: the deadline (monotonic) passed first. */
 tain_status tain_pg_wait(tain_pg_conn *c, bool write, tain_time deadline, tain_error *err);
-/* Runs statements to their end and gives the last result (caller PQclear()s). */
+/* query.c: runs statements to their end and gives the last result (caller PQclear()s). */
 tain_status tain_pg_query(tain_pg_conn *c, const char *sql, PGresult **ret, tain_error *err);
 tain_status tain_pg_query_params(tain_pg_conn *c, const char *sql, int n, const char *const *values, PGresult **ret, tain_error *err);
 tain_status tain_pg_run(tain_pg_conn *c, tain_error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -54,11 +56,15 @@ tain_status tain_pg_begin_copy(tain_pg_conn *c, const char *sql, ExecStatusType 
 typedef enum tain_pg_copied { TAIN_PG_COPY_ROW, TAIN_PG_COPY_NONE, TAIN_PG_COPY_END } tain_pg_copied;
 tain_status tain_pg_copy_next(tain_pg_conn *c, bool wait, char **ret, size_t *ret_size, tain_pg_copied *ret_what, tain_error *err);
 
-/* Fills err from what the server or libpq said. */
+/* failure.c: fills err from what the server or libpq said. */
 tain_status tain_pg_fail(tain_pg_conn *c, const PGresult *result, tain_error *err);
+tain_status tain_pg_fail_connect(tain_pg_conn *c, tain_error *err);
 tain_status tain_pg_status_of(const char *sqlstate);
+extern const char tain_pg_pooler_remedy[];
+/* text as one line, without libpq's final newline. */
+void        tain_pg_flatten(const char *text, char *out, size_t size);
 
-/* "a""b" and 'a''b', appended. */
+/* quote.c: "a""b" and 'a''b', appended. */
 void tain_pg_put_identifier(tain_buffer *out, const char *name);
 void tain_pg_put_literal(tain_buffer *out, const char *text);
 void tain_pg_put_name(tain_buffer *out, const char *schema, const char *name); /* schema.table */

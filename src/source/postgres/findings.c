@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { OLDEST = 130000 };
+enum { OLDEST = 130000, STANDBY_SINCE = 160000 };
 
 /* SQL for a remedy: %T the table's name, %R the role, %P the publication, %S the schema. Caller frees. */
 static char *sql(const tain_pg_source *s, const tain_pg_table *t, const char *pattern)
@@ -143,15 +143,20 @@ static void judge_columns(tain_pg_source *s, tain_pg_table *t)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer limited = {0};
     TAIN_AUTO(tain_buffer_done) tain_buffer texts = {0};
+    TAIN_AUTO(tain_buffer_done) tain_buffer lists = {0};
     for (size_t i = 0; i < t->shape->count; i++) {
         const tain_pg_column *c = &t->shape->columns[i];
         if (c->codec->limited) add_name(&limited, c->name, NULL);
+        if (c->codec->pg->is_array && c->codec->type.kind == TAIN_LIST) add_name(&lists, c->name, NULL);
         if (c->codec->as_text && c->codec->pg->oid == TAIN_PG_NUMERIC) judge_numeric(t, c);
         else if (c->codec->as_text) add_name(&texts, c->name, c->type_name);
     }
     if (limited.size)
         tain_source_table_find(t->pub, TAIN_VERDICT_WARNING, "value_out_of_range", NULL, "nothing to do if such values do not occur; else the policy \"out_of_range\" may be clamp or error",
                                "columns %s: infinity, NaN and years outside 0001-9999 have no place in Delta, become NULL and are counted", tain_buffer_cstr(&limited));
+    if (lists.size)
+        tain_source_table_find(t->pub, TAIN_VERDICT_WARNING, "array_dimensions", NULL, "nothing to do if such values do not occur; else declare the column with its dimensions, such as int[][]: it is JSON then",
+                               "columns %s are lists: a value of more dimensions than the one declared becomes NULL and is counted", tain_buffer_cstr(&lists));
     if (texts.size)
         tain_source_table_find(t->pub, TAIN_VERDICT_OK, "type_as_text", NULL, NULL, "columns %s are stored in the server's own text form", tain_buffer_cstr(&texts));
     if (t->shape->left_out)
@@ -172,7 +177,7 @@ static void judge_publication(tain_pg_source *s, tain_pg_table *t)
         find(s, t, TAIN_VERDICT_ERROR, "publication_filter", "ALTER PUBLICATION %P DROP TABLE %T; ALTER PUBLICATION %P ADD TABLE %T;", message);
     }
     if (!s->server.has_publication || t->published) return;
-    if ((!s->server.owns_publication && !s->server.super) || (!t->owned && !s->server.super))
+    if (s->server.in_recovery || (!s->server.owns_publication && !s->server.super) || (!t->owned && !s->server.super))
         find(s, t, TAIN_VERDICT_ERROR, "not_published", "ALTER PUBLICATION %P ADD TABLE %T;",
              "the publication does not have it, and the role may not add it");
 }
@@ -209,6 +214,8 @@ static void judge_server(const tain_pg_source *s, findings *f)
     const tain_pg_server *v = &s->server;
     if (s->conn.version < OLDEST)
         add(f, TAIN_VERDICT_ERROR, "server_too_old", "upgrade the server to PostgreSQL 13 or later", "the server is PostgreSQL %s", v->version);
+    if (v->in_recovery && s->conn.version < STANDBY_SINCE)
+        add(f, TAIN_VERDICT_ERROR, "standby", "give the address of the primary", "the server is a standby, which can be followed from PostgreSQL 16 on only");
     if (!v->logical)
         add(f, TAIN_VERDICT_ERROR, "wal_level", "ALTER SYSTEM SET wal_level = logical;  -- then restart the server",
             "wal_level is %s: the log does not hold what is needed to follow changes", v->wal_level);
@@ -229,6 +236,7 @@ static void judge_server(const tain_pg_source *s, findings *f)
 
 static bool may_create_publication(const tain_pg_source *s)
 {
+    if (s->server.in_recovery) return false;
     if (s->server.super) return true;
     if (!s->server.may_create) return false;
     for (size_t i = 0; i < s->table_count; i++)
@@ -262,8 +270,11 @@ void tain_pg_source_judge(tain_pg_source *s, tain_finding **ret, size_t *ret_cou
     } else if (!may_create_publication(s)) {
         TAIN_AUTO(tain_buffer_done) tain_buffer remedy = {0};
         tain_pg_put_publication(s, &remedy);
-        add(&f, TAIN_VERDICT_ERROR, "no_publication", tain_buffer_cstr(&remedy), "role %s may not create the publication %s: it needs CREATE on database %s and to own the tables",
-            s->server.role, s->publication, s->server.database);
+        if (s->server.in_recovery)
+            add(&f, TAIN_VERDICT_ERROR, "no_publication", tain_buffer_cstr(&remedy), "publication %s can be created on the primary only", s->publication);
+        else
+            add(&f, TAIN_VERDICT_ERROR, "no_publication", tain_buffer_cstr(&remedy), "role %s may not create the publication %s: it needs CREATE on database %s and to own the tables",
+                s->server.role, s->publication, s->server.database);
     }
     *ret = f.list;
     *ret_count = f.count;

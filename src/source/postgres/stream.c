@@ -11,6 +11,9 @@
 #define IDLE_EVERY   TAIN_SECOND
 #define ASK_FIRST    (10 * TAIN_MILLISECOND)
 #define RELEASE_WAIT (10 * TAIN_SECOND)
+#define PING_GAP     (10 * TAIN_SECOND)
+#define PING_PAUSE   (100 * TAIN_MILLISECOND)
+#define LET_GO_AFTER (5 * TAIN_SECOND)
 enum { STUCK_AFTER = 6, GATHER_NS = 300000 };
 
 /* --- starting ------------------------------------------------------------------------------------------------------ */
@@ -121,6 +124,7 @@ static void new_stream(tain_pg_source *s, uint64_t from)
     d->position = st->received = from;
     st->binary = s->conn.version >= 140000 && !any_textual(s);
     st->untouched = true;
+    st->pinged = -PING_GAP;
     st->ask_pause = ASK_FIRST;
 }
 
@@ -212,6 +216,24 @@ tain_status tain_pg_confirm(tain_source *base, const tain_position *position, ta
 
 /* --- receiving ----------------------------------------------------------------------------------------------------- */
 
+/* A server that stops wants an answer, and the next one as soon as it has it, until what it sent is confirmed. It cannot
+ * be kept from stopping by a lake that is slow. */
+static tain_status on_ping(tain_pg_source *s, tain_error *err)
+{
+    tain_pg_stream *st = s->stream;
+    tain_time now = tain_monotonic();
+    bool again = now - st->pinged < PING_GAP;
+    st->pinged = now;
+    if (!again) {
+        st->stopping = now;
+        return send_status(s, false, err);
+    }
+    if (now - st->stopping > LET_GO_AFTER)
+        return tain_fail(err, TAIN_E_UNAVAILABLE, "PostgreSQL at %s is stopping before what it sent is in the lake: it is sent again later", s->target.where);
+    if (st->next_status > now + PING_PAUSE) st->next_status = now + PING_PAUSE;
+    return TAIN_OK;
+}
+
 /* 'k' end of log, time, reply wanted */
 static tain_status on_keepalive(tain_pg_source *s, tain_sink *sink, tain_pg_bytes *b, tain_error *err)
 {
@@ -219,11 +241,10 @@ static tain_status on_keepalive(tain_pg_source *s, tain_sink *sink, tain_pg_byte
     uint64_t end = tain_pg_u64(b), time = tain_pg_u64(b);
     bool reply = tain_pg_u8(b) != 0;
     if (b->bad) return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s: a keepalive is too short", s->target.where);
-    st->heard = tain_monotonic();
     st->stuck = end == st->stuck_at ? st->stuck + 1 : 0;
     st->stuck_at = end;
     if (end > st->received) st->received = end;
-    if (reply) TAIN_TRY(send_status(s, false, err));
+    if (reply) TAIN_TRY(on_ping(s, err));
     if (!tain_pg_decoder_between(&st->decoder) || end <= st->decoder.position) return TAIN_OK;
     st->ask_pause = ASK_FIRST;
     return tain_pg_decoder_end(&st->decoder, end, time, err);

@@ -4,6 +4,7 @@
  *   idle, behind head    a keepalive is asked for, faster at first, so that the position reaches the head soon
  *   idle                 a keepalive a second: its log position is passed on, so that an idle mirror holds no log back
  *   always               a status at least every 10 s; as flushed it names only what confirm() said
+ *   the server stops     it waits until all it sent is confirmed: after 5 s of that the stream is ended from here
  *
  * After an error there is no stream; start makes a new one. Thread: source. */
 #ifndef TAIN_SOURCE_POSTGRES_STREAM_H
@@ -21,7 +22,7 @@ struct tain_pg_stream {
     uint64_t        told;       /* flushed position of the last status */
     tain_time       next_status;
     tain_time       asked, ask_pause; /* when a keepalive was last asked for; how long until the next time */
-    tain_time       heard;      /* the last keepalive */
+    tain_time       pinged, stopping; /* when the server last wanted an answer, and since when it does all the time */
     uint64_t        stuck_at;   /* log position of keepalives that do not move, */
     int             stuck;      /* and how many */
     tain_time       next_look;  /* when the catalog is looked at again */
