@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-enum { LONGEST = 64 };
+enum { LONGEST = 64, KEPT = 512 /* bytes of a value: more than any statistics show of it */ };
 
 void tain_bounds_done(tain_bounds *b)
 {
@@ -99,9 +99,19 @@ static inline uint64_t prefix_of(tain_slice s)
     return __builtin_bswap64(v);
 }
 
+/* Whether its first LONGEST bytes can be raised: one of them is not of the largest byte, nor of the largest character. */
+static bool can_be_raised(tain_slice s)
+{
+    for (size_t i = 0; i < LONGEST - 8; i++)
+        if (!memchr("\xFF\xF4\x8F\xBF", s.data[i], 4)) return true;
+    return false;
+}
+
+/* The beginning of a long value is as good a bound as the whole, as long as something greater can be made of it. */
 static void keep(tain_buffer *b, tain_slice s)
 {
     if (b->data == s.data && b->data) return;
+    if (s.size > KEPT && can_be_raised(s)) s.size = KEPT;
     tain_buffer_clear(b);
     tain_buffer_append(b, s.data, s.size);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* bounds.h -- the smallest and largest value of a page, a chunk or a file.
  *
- * A zeroed tain_bounds with `order` set is empty and valid. Floats ignore NaN but remember it. */
+ * A zeroed tain_bounds with `order` set is empty and valid. Floats ignore NaN but remember it. Of a value of more than 512
+ * bytes the first 512 stand for it, unless nothing greater could be made of them. */
 #ifndef TAIN_PARQUET_BOUNDS_H
 #define TAIN_PARQUET_BOUNDS_H
 

@@ -47,9 +47,15 @@ void tain_leaf_done(tain_leaf *l)
     tain_bounds_done(&l->file_bounds);
 }
 
+static size_t bounds_memory(const tain_bounds *b)
+{
+    return b->min_bytes.capacity + b->max_bytes.capacity;
+}
+
 size_t tain_leaf_memory(const tain_leaf *l)
 {
-    return l->valid.capacity + l->definition.capacity + l->repetition.capacity + l->plain.capacity + l->indices.capacity +
+    size_t bounds = bounds_memory(&l->page_bounds) + bounds_memory(&l->bounds) + bounds_memory(&l->file_bounds);
+    return bounds + l->valid.capacity + l->definition.capacity + l->repetition.capacity + l->plain.capacity + l->indices.capacity +
            l->pages.capacity + l->page_list.capacity + l->index_bytes.capacity + tain_dictionary_memory(&l->dictionary);
 }
 

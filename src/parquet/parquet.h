@@ -26,7 +26,7 @@ typedef struct tain_parquet_options {
 tain_parquet_options tain_parquet_defaults(void);
 
 /* Per leaf column of the file, over all rows: what Delta statistics are made of. Bounds are PLAIN bytes as in Parquet
- * statistics (strings whole, decimals as little-endian of their column width); empty when none or not to be trusted
+ * statistics (strings whole up to 512 bytes, decimals as little-endian of their column width); empty when none or not to be trusted
  * (all null, NaN or infinity seen). */
 typedef struct tain_column_stats {
     int64_t     null_count;
