@@ -126,6 +126,8 @@ void tain_error_context(tain_error *err, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    size_t n = strlen(text);
+    if (strncmp(err->message, text, n) == 0 && strncmp(err->message + n, ": ", 2) == 0) return;
     snprintf(whole, sizeof whole, "%s: %s", text, err->message);
     whole[sizeof err->message - 1] = 0;
     tidy(whole, sizeof err->message);

@@ -34,7 +34,7 @@ tain_status tain_fail(tain_error *err, tain_status code, const char *format, ...
 tain_status tain_fail_errno(tain_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Sets the remedy of an error that was just filled. */
 void tain_error_remedy(tain_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Puts "<text>: " in front of the message. */
+/* Puts "<text>: " in front of the message, unless it begins so. */
 void tain_error_context(tain_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The remedy to show: the error's own, else that of its code. Never NULL. */
 const char *tain_error_advice(const tain_error *err);

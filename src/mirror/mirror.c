@@ -39,14 +39,24 @@ tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
     return t;
 }
 
+/* The message without the table's name, which stands before it wherever it is shown. */
+static const char *without_name(const tain_table *t, const char *message)
+{
+    size_t n = strlen(t->name);
+    if (strncmp(message, "table ", 6) != 0 || strncmp(message + 6, t->name, n) != 0) return message;
+    return strncmp(message + 6 + n, ": ", 2) == 0 ? message + 6 + n + 2 : message;
+}
+
 void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why)
 {
-    char remedy[1024];
-    snprintf(remedy, sizeof remedy, "reload it with --resync %s", t->name);
-    if (why->remedy[0]) snprintf(remedy, sizeof remedy, "%s", why->remedy);
-    tain_table_set_status(t, TAIN_TABLE_FAILED, why->message, remedy);
+    char remedy[1200];
+    const char *reason = without_name(t, why->message), *own = why->remedy;
+    if (!*own) snprintf(remedy, sizeof remedy, "reload it with --resync %s", t->name);
+    else if (strstr(own, "--resync")) snprintf(remedy, sizeof remedy, "%s", own);
+    else snprintf(remedy, sizeof remedy, "%s; then reload it with --resync %s", own, t->name);
+    tain_table_set_status(t, TAIN_TABLE_FAILED, reason, remedy);
     tain_pending_clear(t);
-    tain_mirror_say(m, "%s failed: %s (%s)", t->name, why->message, remedy);
+    tain_mirror_say(m, "%s failed: %s (%s)", t->name, reason, remedy);
 }
 
 bool tain_mirror_is_tables_own(tain_status st)

@@ -28,6 +28,7 @@ static const char *meaning(const char *code)
         {"numeric_nan", "NaN or infinity in a decimal became NULL"},
         {"invalid_utf8", "text that is not UTF-8 was repaired"},
         {"array_dimensions", "arrays with other dimensions than declared became NULL"},
+        {"type_as_text", "values of several types in the column: it is stored as text"},
         {"row_not_found", "a changed row was not in the mirror; it was written anew"},
         {"value_not_found", "an unchanged value was not in the mirror; it became NULL"},
         {"foreign_commit", "another program committed to the table; rows it changed are not the source's"},

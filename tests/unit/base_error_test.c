@@ -67,6 +67,10 @@ static void test_context(void **state)
     assert_int_equal(outer(&err), TAIN_E_NOT_FOUND);
     assert_string_equal(err.message, "table public.orders: column total: no file");
     assert_int_equal(outer(NULL), TAIN_E_NOT_FOUND);
+    tain_error_context(&err, "table public.orders"); /* two places say where it was */
+    assert_string_equal(err.message, "table public.orders: column total: no file");
+    tain_error_context(&err, "table public.order");
+    assert_string_equal(err.message, "table public.order: table public.orders: column total: no file");
 }
 
 static void test_remedy(void **state)

@@ -479,6 +479,8 @@ static void table_left_out_for_a_while_misses_nothing(void **state)
     check_status("main.b", "Stopped", "not selected");
     some_changes();
     once();
+    check_status("main.b", "Stopped", "not selected"); /* what was given stays */
+    assert_ok(run_mirror((run){.exclude = ""}, err));
     check_all();
     some_changes();
     once();

@@ -76,7 +76,7 @@ static void verdicts(void **state)
                     "CREATE TABLE app.nothing (id int PRIMARY KEY); ALTER TABLE app.nothing REPLICA IDENTITY NOTHING;"
                     "CREATE TABLE app.late (id int PRIMARY KEY DEFERRABLE); CREATE UNLOGGED TABLE app.unlogged (id int PRIMARY KEY);"
                     "CREATE TABLE app.other (id int PRIMARY KEY, k int NOT NULL UNIQUE); ALTER TABLE app.other REPLICA IDENTITY USING INDEX other_k_key;"
-                    "CREATE TABLE app.gen (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id * 2) STORED, n numeric, i interval, f numeric(5,2));"
+                    "CREATE TABLE app.gen (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id * 2) STORED, n numeric, i interval, f numeric(5,2), a int[], a2 int[][]);"
                     "CREATE TABLE app.parent (id int PRIMARY KEY); CREATE TABLE app.child (PRIMARY KEY (id)) INHERITS (app.parent);"
                     "CREATE TABLE app.part (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE app.part1 PARTITION OF app.part DEFAULT;"
                     "CREATE VIEW app.v AS SELECT 1; CREATE TABLE app.\"Odd \"\"name\" (\"A b\" int PRIMARY KEY)");
@@ -102,6 +102,7 @@ static void verdicts(void **state)
     assert_int_equal(of_table(&d, "gen", "generated_column")->level, TAIN_VERDICT_WARNING);
     assert_string_equal(of_table(&d, "gen", "type_as_text")->column, "n");
     assert_non_null(strstr(of_table(&d, "gen", "value_out_of_range")->message, "columns f:"));
+    assert_non_null(strstr(of_table(&d, "gen", "array_dimensions")->message, "columns a are"));
     assert_int_equal(tain_schema_find(table_named(&d, "gen")->columns, "g"), -1);
     tain_findings_free(d.findings, d.count);
     s->ops->close(s);
