@@ -24,12 +24,9 @@ static int64_t newest_before(const tain_log_listing *l, tain_time cutoff)
 static int64_t keep_from(tain_delta *t, const tain_log_listing *l)
 {
     tain_hint hint;
-    char    **keys = NULL;
-    size_t    n;
-    int64_t   bytes, old = newest_before(l, cutoff_of(t));
+    int64_t   old = newest_before(l, cutoff_of(t));
     if (old < 0 || !tain_hint_read(t->store, &hint)) return -1;
-    int64_t version = tain_log_checkpoint(l, old, &keys, &n, &bytes);
-    tain_free(keys);
+    int64_t version = tain_log_checkpoint_version(l, old);
     return version <= hint.version ? version : -1;
 }
 

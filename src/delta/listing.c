@@ -76,6 +76,15 @@ int64_t tain_log_checkpoint(const tain_log_listing *l, int64_t version, char ***
     return -1;
 }
 
+int64_t tain_log_checkpoint_version(const tain_log_listing *l, int64_t version)
+{
+    char  **keys = NULL;
+    size_t  n;
+    int64_t bytes, found = tain_log_checkpoint(l, version, &keys, &n, &bytes);
+    tain_free(keys);
+    return found;
+}
+
 bool tain_log_has_v2(const tain_log_listing *l)
 {
     for (size_t i = 0; i < l->count; i++)

@@ -25,6 +25,8 @@ int64_t tain_log_newest(const tain_log_listing *l);
 /* Newest complete checkpoint at or below version that we can read: its objects' keys (borrowed; array is the caller's)
  * and bytes. -1: none. */
 int64_t tain_log_checkpoint(const tain_log_listing *l, int64_t version, char ***ret_keys, size_t *ret_n, int64_t *ret_bytes);
+/* Its version alone. */
+int64_t tain_log_checkpoint_version(const tain_log_listing *l, int64_t version);
 /* Whether there is a checkpoint of a kind that we do not read. */
 bool tain_log_has_v2(const tain_log_listing *l);
 

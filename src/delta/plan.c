@@ -85,13 +85,10 @@ static tain_status count_rows(tain_delta *t, tain_delta_file *f, int64_t *ret, t
 {
     *ret = f->rows;
     if (f->rows >= 0) return TAIN_OK;
-    char *key = tain_delta_key_of(t->store, f->path);
-    if (!key) return tain_fail(err, TAIN_E_UNSUPPORTED, "%s lies outside of the table and has no numRecords", f->path);
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    tain_status st = tain_parquet_open(t->store, key, f->size, &file, err);
-    if (st == TAIN_OK) *ret = tain_parquet_file_rows(file);
-    tain_free(key);
-    return st;
+    TAIN_TRY_IN(err, tain_delta_file_open(t, f, &file, err), "numRecords is missing");
+    *ret = tain_parquet_file_rows(file);
+    return TAIN_OK;
 }
 
 static tain_status plan_change(tain_delta *t, tain_plan *p, const struct tain_dv_change *d, tain_error *err)

@@ -17,11 +17,23 @@ tain_status tain_replay_commit(tain_delta *t, int64_t version, tain_error *err)
     return st;
 }
 
+static tain_status gone(int64_t version, tain_error *err)
+{
+    return tain_fail(err, TAIN_E_GONE, "the log no longer reaches back to version %lld", (long long)version);
+}
+
+/* Commits that a newer checkpoint covers may be missing; others may not. */
+static bool may_be_cleaned(const tain_log_listing *l, int64_t until)
+{
+    return tain_log_checkpoint_version(l, INT64_MAX) > until;
+}
+
 static tain_status replay_listed(tain_delta *t, const tain_log_listing *l, int64_t until, tain_error *err)
 {
     for (size_t i = 0; i < l->count; i++) {
         const tain_log_object *o = &l->objects[i];
         if (o->name.kind != TAIN_LOG_COMMIT || o->name.version <= t->version || o->name.version > until) continue;
+        if (o->name.version != t->version + 1 && may_be_cleaned(l, until)) return gone(until, err);
         if (o->name.version != t->version + 1)
             return tain_fail(err, TAIN_E_CORRUPT, "_delta_log has version %lld but not version %lld", (long long)o->name.version,
                              (long long)t->version + 1);
@@ -61,8 +73,7 @@ static tain_status check_reachable(const tain_log_listing *l, int64_t reached, i
         if (l->objects[i].name.kind == TAIN_LOG_COMMIT) first = l->objects[i].name.version;
     if (reached >= 0 || first <= 0) return TAIN_OK;
     if (tain_log_has_v2(l)) return tain_fail(err, TAIN_E_UNSUPPORTED, "_delta_log has checkpoints of version 2 only");
-    if (until < tain_log_newest(l))
-        return tain_fail(err, TAIN_E_GONE, "the log no longer reaches back to version %lld", (long long)until);
+    if (until < tain_log_newest(l)) return gone(until, err);
     return tain_fail(err, TAIN_E_CORRUPT, "_delta_log begins at version %lld and has no checkpoint", (long long)first);
 }
 
@@ -86,14 +97,9 @@ static tain_status replay_all(tain_delta *t, const tain_log_listing *l, int64_t 
 static tain_status list_for(tain_store *folder, int64_t until, tain_log_listing *ret, tain_error *err)
 {
     tain_hint hint;
-    char    **keys = NULL;
-    size_t    n;
-    int64_t   bytes;
     if (tain_hint_read(folder, &hint) && hint.version <= until) {
         TAIN_TRY(tain_log_list(folder, hint.version, ret, err));
-        int64_t found = tain_log_checkpoint(ret, until, &keys, &n, &bytes);
-        tain_free(keys);
-        if (found >= 0) return TAIN_OK;
+        if (tain_log_checkpoint_version(ret, until) >= 0) return TAIN_OK;
         tain_log_listing_done(ret);
     }
     return tain_log_list(folder, 0, ret, err);
@@ -101,16 +107,14 @@ static tain_status list_for(tain_store *folder, int64_t until, tain_log_listing 
 
 static tain_status open_listed(tain_delta *t, const tain_log_listing *l, int64_t version, tain_error *err)
 {
-    char  **keys = NULL;
-    size_t  n;
-    int64_t bytes, newest = tain_log_newest(l), checkpoint = tain_log_checkpoint(l, INT64_MAX, &keys, &n, &bytes);
-    tain_free(keys);
+    int64_t newest = tain_log_newest(l), checkpoint = tain_log_checkpoint_version(l, INT64_MAX);
     if (checkpoint > newest) newest = checkpoint;
     if (newest < 0) return tain_fail(err, TAIN_E_NOT_FOUND, "there is no Delta table");
     if (version > newest && version != INT64_MAX)
         return tain_fail(err, TAIN_E_NOT_FOUND, "there is no version %lld; the newest is %lld", (long long)version,
                          (long long)newest);
     TAIN_TRY(replay_all(t, l, version == INT64_MAX ? newest : version, err));
+    if (version != INT64_MAX && t->version != version && may_be_cleaned(l, version)) return gone(version, err);
     if (version != INT64_MAX && t->version != version)
         return tain_fail(err, TAIN_E_CORRUPT, "_delta_log lacks version %lld", (long long)version);
     return TAIN_OK;
