@@ -414,6 +414,22 @@ static void test_read_only_file_compared(void **state)
     assert_content(f, "t", "1\n2\n");
 }
 
+/* SQLite reads no file in WAL mode without one beside it that readers share. */
+static void test_read_only_file_in_wal_mode(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY)");
+    sqlite3_close(f->writer);
+    f->writer = NULL;
+    become_a_guest(f);
+    tain_status st = try_open(f->path);
+    become_myself();
+    assert_string_equal(tain_status_name(st), "PERMISSION");
+    assert_non_null(strstr(err.message, "WAL mode"));
+    assert_non_null(strstr(tain_error_advice(&err), "make its folder writable for tain"));
+    assert_null(strstr(tain_error_advice(&err), "--capture"));
+}
+
 int main(void)
 {
 #define W(f) cmocka_unit_test_setup_teardown(f, setup_wal, teardown)
@@ -425,7 +441,7 @@ int main(void)
         B(test_confirm_waits_for_nobody), B(test_prepare_waits_for_a_writer), B(test_poll_wakes_up), B(test_restored_to_an_older_state),
         B(test_restored_and_written_to_since), B(test_positions_grow_when_loaded_again_after_a_restore), B(test_file_replaced_while_following),
         B(test_file_deleted_while_following), B(test_another_file_without_log), W(test_urls), R(test_read_only_file),
-        R(test_read_only_file_compared),
+        R(test_read_only_file_compared), W(test_read_only_file_in_wal_mode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ static tain_status status_of(int code)
 static const char *remedy_of(tain_status st)
 {
     switch (st) {
-    case TAIN_E_BUSY: return "another connection keeps the file locked; it is tried again";
+    case TAIN_E_BUSY: return "another connection keeps the file locked: let it finish, or end it";
     case TAIN_E_PERMISSION: return "make the file and its folder writable for tain, or use --capture=poll, which needs to read only";
     case TAIN_E_CORRUPT: return "check the file with: sqlite3 FILE 'PRAGMA integrity_check'";
     default: return NULL;
@@ -78,12 +78,20 @@ static tain_status cannot_open(const char *path, int code, int sys, tain_error *
     return tain_fail(err, status_of(code), "cannot open %s: %s", path, sqlite3_errstr(code));
 }
 
+/* Reading wants to write where readers of a WAL share a file, and where a killed writer left something to undo. */
+static tain_status cannot_share(const tain_sqlite_conn *c, tain_error *err)
+{
+    tain_status st = tain_fail(err, TAIN_E_PERMISSION, "%s is in WAL mode, or its last writer was killed: SQLite cannot read it without writing beside it", c->path);
+    tain_error_remedy(err, "make its folder writable for tain, or mirror a copy of it");
+    return st;
+}
+
 /* Opening reads nothing: a file that is no database shows at the first statement. */
 static tain_status look(tain_sqlite_conn *c, tain_error *err)
 {
     if (sqlite3_exec(c->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL) == SQLITE_OK) return TAIN_OK;
     if (sqlite3_errcode(c->db) == SQLITE_NOTADB) return tain_fail(err, TAIN_E_INVALID, "%s is not an SQLite database", c->path);
-    return tain_sqlite_fail(c, err);
+    return (sqlite3_errcode(c->db) & 0xff) == SQLITE_READONLY ? cannot_share(c, err) : tain_sqlite_fail(c, err);
 }
 
 tain_status tain_sqlite_connect(tain_sqlite_conn *c, const char *path, tain_sqlite_use use, atomic_bool *cancelled, tain_time patience,
