@@ -4,7 +4,7 @@
 #include <snappy-c.h>
 #include <zstd.h>
 
-enum { ZSTD_LEVEL = 3 };
+enum { ZSTD_LEVEL = 3, ZSTD_BLOCK = 128 << 10 /* bytes that the smallest block, of 4, can stand for */ };
 
 void tain_codec_done(tain_codec_state *c)
 {
@@ -48,7 +48,7 @@ static bool plausible(tain_codec codec, const void *data, size_t n, size_t size)
     if (codec == TAIN_CODEC_SNAPPY)
         return snappy_uncompressed_length(data, n, &told) == SNAPPY_OK && told == size && size / 64 <= n;
     unsigned long long content = ZSTD_getFrameContentSize(data, n);
-    return content == ZSTD_CONTENTSIZE_UNKNOWN || content == size;
+    return (content == ZSTD_CONTENTSIZE_UNKNOWN || content == size) && size / ZSTD_BLOCK <= n / 4;
 }
 
 tain_status tain_codec_check(tain_codec_state *c, const void *data, size_t n, size_t size, tain_error *err)

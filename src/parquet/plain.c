@@ -157,7 +157,8 @@ static tain_status plain_decimals(const tain_file_column *c, tain_slice *io, siz
 
 static tain_status plain_bytes(const tain_file_column *c, tain_slice *io, size_t n, tain_column *out, tain_error *err)
 {
-    if (c->physical == TAIN_PHYSICAL_BYTES && io->size / 4 < n) return too_short(err);
+    size_t least = c->physical == TAIN_PHYSICAL_BYTES ? 4 : (size_t)c->fixed;
+    if (io->size / least < n) return too_short(err);
     if (out->bytes.size + io->size > INT32_MAX) return tain_fail(err, TAIN_E_UNSUPPORTED, "more than 2 GiB of text in one read");
     tain_column_begin_offsets_(out);
     int32_t *offset = (int32_t *)tain_buffer_reserve(&out->values, n * 4);

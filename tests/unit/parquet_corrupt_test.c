@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Damaged files give errors, never crashes, and leave what was asked for as it was. */
+#include "parquet/file.h"
 #include "parquet_fixture.h"
 
 static tain_buffer make_file(tain_schema *s)
@@ -122,12 +123,32 @@ static void any_bytes_parse_as_footer_or_not(void **state)
     free(copy);
 }
 
+/* What a few bytes cannot hold is refused before memory is asked for. */
+static void memory_is_not_asked_for_on_trust(void **state)
+{
+    /* a frame of zstd that says it holds 1 GiB */
+    static const uint8_t frame[16] = {0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0x40, 0, 0, 0, 0};
+    tain_codec_state     zstd = {.codec = TAIN_CODEC_ZSTD};
+    tain_error           err;
+    assert_int_equal(tain_codec_check(&zstd, frame, sizeof frame, 1 << 30, &err), TAIN_E_CORRUPT);
+    tain_file_column c = {.physical = TAIN_PHYSICAL_FIXED, .fixed = 8, .factor = 1};
+    tain_slice       data = {frame, sizeof frame};
+    tain_column      out;
+    tain_column_init(&out, tain_type_of(TAIN_BINARY));
+    assert_int_equal(tain_file_plain(&c, &data, 1 << 26, &out, &err), TAIN_E_CORRUPT);
+    assert_true(out.values.capacity < 4096);
+    assert_ok(tain_file_plain(&c, &data, 2, &out, &err), err);
+    assert_int_equal(out.length, 2);
+    tain_column_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flipped_bytes_are_noticed_or_harmless),
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(any_bytes_parse_as_footer_or_not),
+        cmocka_unit_test(memory_is_not_asked_for_on_trust),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
