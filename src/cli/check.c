@@ -54,34 +54,15 @@ static void print_json(const char *source, const tain_catalog *catalog, const ta
 
 /* --- for people ---------------------------------------------------------------------------------------------------- */
 
-static void print_wrapped(const char *indent, const char *text)
-{
-    enum { WIDTH = 76 };
-    size_t at = 0;
-    fputs(indent, stdout);
-    for (const char *word = text; *word;) {
-        size_t n = strcspn(word, " \n");
-        if (at && at + n + 1 > WIDTH - strlen(indent)) {
-            printf("\n%s", indent);
-            at = 0;
-        }
-        if (at) at += (size_t)printf(" ");
-        at += (size_t)printf("%.*s", (int)n, word);
-        word += n;
-        while (*word == ' ' || *word == '\n') word++;
-    }
-    putchar('\n');
-}
-
 static void print_finding(const tain_finding *f)
 {
     char *head = f->column ? tain_format("%s: column %s: %s", verdicts[f->level], f->column, f->message)
                            : tain_format("%s: %s", verdicts[f->level], f->message);
-    print_wrapped("    ", head);
+    tain_cli_print_wrapped(stdout, "    ", head);
     free(head);
     if (!f->remedy || !*f->remedy) return;
     char *remedy = tain_format("remedy: %s", f->remedy);
-    print_wrapped("      ", remedy);
+    tain_cli_print_wrapped(stdout, "      ", remedy);
     free(remedy);
 }
 

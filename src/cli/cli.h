@@ -55,6 +55,11 @@ int tain_cli_fail(const tain_error *e);
 /* A usage error of that command; returns the exit code of usage. */
 int tain_cli_usage(const tain_command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+enum { TAIN_CLI_WIDTH = 80 }; /* what output for people fits */
+
+/* Text in lines that fit, each behind the indent; a word that is too long for a line has one of its own. */
+void tain_cli_print_wrapped(FILE *out, const char *indent, const char *text);
+
 /* Rows of text in columns that fit a terminal, or `width` 0 for no limit; the last column takes what is left. */
 typedef struct tain_grid {
     size_t       columns;

@@ -31,6 +31,26 @@ void tain_grid_done(tain_grid *g)
     g->count = g->capacity = 0;
 }
 
+void tain_cli_print_wrapped(FILE *out, const char *indent, const char *text)
+{
+    size_t at = 0;
+    fputs(indent, out);
+    for (const char *word = text + strspn(text, " \n"); *word; word += strspn(word, " \n")) {
+        int n = (int)strcspn(word, " \n");
+        char *one = tain_strndup(word, (size_t)n);
+        size_t width = width_of(one);
+        if (at && at + 1 + width > TAIN_CLI_WIDTH - strlen(indent)) {
+            fprintf(out, "\n%s", indent);
+            at = 0;
+        }
+        fprintf(out, "%s%s", at ? " " : "", one);
+        at += (at > 0) + width;
+        word += n;
+        free(one);
+    }
+    fputc('\n', out);
+}
+
 static void measure(const tain_grid *g, size_t *widths)
 {
     for (size_t i = 0; i < g->count; i++) {

@@ -150,8 +150,8 @@ static int take_option(parser *p)
     if (!equals && p->at + 1 >= p->argc) return tain_cli_usage(p->command, "--%s needs %s", o->name, o->value_name);
     tain_error e = {0};
     const char *text = equals ? equals + 1 : p->argv[++p->at];
-    if (set_value(o, text, &e) != TAIN_OK) return tain_cli_usage(p->command, "--%s: %s", o->name, e.message);
-    return -1;
+    if (set_value(o, text, &e) == TAIN_OK) return -1;
+    return tain_cli_usage(p->command, "--%s: %s%s%s", o->name, e.message, *e.remedy ? "; " : "", e.remedy);
 }
 
 static int check_count(const parser *p)

@@ -47,19 +47,31 @@ static void add_row(tain_grid *g, const json_t *t)
     tain_grid_add(g, completed, strlen(completed) > 19 ? 19 : strlen(completed));
 }
 
+static void print_note(const char *indent, const char *head, const char *text)
+{
+    char *line = tain_format("%s: %s", head, text);
+    tain_cli_print_wrapped(stdout, indent, line);
+    free(line);
+}
+
 static void print_notes(const json_t *t)
 {
     const char *name = tain_json_get_str(t, "name", ""), *reason = tain_json_get_str(t, "reason", NULL);
     const char *remedy = tain_json_get_str(t, "remedy", NULL);
     size_t i;
     json_t *w;
-    if (reason) printf("%s: %s\n", name, reason);
-    if (remedy) printf("  remedy: %s\n", remedy);
+    if (reason) print_note("", name, reason);
+    if (remedy) print_note("  ", "remedy", remedy);
     json_array_foreach(json_object_get(t, "warnings"), i, w)
     {
         const char *column = tain_json_get_str(w, "column", NULL);
-        printf("%s%s%s: %s (%lld)\n", name, column ? "." : "", column ? column : "", tain_json_get_str(w, "message", ""),
-               (long long)tain_json_get_int(w, "count", 0));
+        const char *advice = tain_json_get_str(w, "remedy", "");
+        char *place = column ? tain_format("%s.%s", name, column) : tain_strdup(name);
+        char *what = tain_format("%s (%lld)", tain_json_get_str(w, "message", ""), (long long)tain_json_get_int(w, "count", 0));
+        print_note("", place, what);
+        if (*advice) print_note("  ", "remedy", advice);
+        free(place);
+        free(what);
     }
 }
 
@@ -70,8 +82,8 @@ static void print_head(const json_t *s)
     printf("%s: %s, lag %s, epoch %lld, position %s\n", tain_json_get_str(s, "mirror", ""), tain_json_get_str(s, "status", ""), lag,
            (long long)tain_json_get_int(s, "epoch", 0), tain_json_get_str(s, "position", "-"));
     const char *reason = tain_json_get_str(s, "reason", NULL), *remedy = tain_json_get_str(s, "remedy", NULL);
-    if (reason) printf("  %s\n", reason);
-    if (remedy) printf("  remedy: %s\n", remedy);
+    if (reason) tain_cli_print_wrapped(stdout, "  ", reason);
+    if (remedy) print_note("  ", "remedy", remedy);
 }
 
 static void print_text(const json_t *s)
@@ -87,7 +99,7 @@ static void print_text(const json_t *s)
     {
         add_row(&g, t);
     }
-    tain_grid_print(&g, stdout, 80);
+    tain_grid_print(&g, stdout, TAIN_CLI_WIDTH);
     tain_grid_done(&g);
     json_array_foreach(tables, i, t)
     {

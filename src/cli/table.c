@@ -41,7 +41,7 @@ static tain_status history(tain_delta *t, const settings *s, tain_error *err)
         {
             add_commit(&g, c);
         }
-        tain_grid_print(&g, stdout, 80);
+        tain_grid_print(&g, stdout, TAIN_CLI_WIDTH);
         tain_grid_done(&g);
     }
     json_decref(commits);

@@ -35,16 +35,20 @@ static void print_json(const tain_verify_result *r)
 static void print_text(const tain_verify_result *r)
 {
     int64_t rows = 0;
+    size_t compared = 0;
     for (size_t i = 0; i < r->count; i++) {
         tain_verify_table *t = &r->tables[i];
         rows += t->source_rows;
+        compared += t->compared;
         printf("  %-9s %s", t->equal ? "equal" : t->compared ? "different" : "-", t->name);
         if (t->equal) printf(", %lld rows", (long long)t->source_rows);
         if (t->reason[0]) printf(": %s", t->reason);
         putchar('\n');
         if (t->samples.size) fputs(tain_buffer_cstr(&t->samples), stdout);
     }
-    printf("%s: %zu tables, %lld rows compared\n", r->equal ? "equal" : "different", r->count, (long long)rows);
+    printf("%s: %zu tables, %lld rows compared", r->equal ? "equal" : "different", compared, (long long)rows);
+    if (compared < r->count) printf("; %zu not compared", r->count - compared);
+    putchar('\n');
 }
 
 static void show(void *ctx, const char *table, int64_t rows)

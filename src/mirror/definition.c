@@ -170,6 +170,8 @@ tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_erro
         take(tain, d);
         if (!d->source_url && source) d->source_url = tain_strdup(source);
     }
+    if (st == TAIN_OK && d->policies && !json_is_object(d->policies))
+        st = tain_fail(err, TAIN_E_CONFIG, FILE_NAME ": properties.tain.policies is not an object");
     if (st == TAIN_OK && !d->id) st = tain_fail(err, TAIN_E_CORRUPT, FILE_NAME ": properties.tain.id is missing");
     json_decref(root);
     return st;

@@ -144,6 +144,33 @@ static void given_length_counts(void **state)
     assert_string_equal(print(0), "head\n----\nabc\n");
 }
 
+static const char *wrap(const char *indent, const char *words)
+{
+    size_t n;
+    free(text);
+    FILE *f = open_memstream(&text, &n);
+    tain_cli_print_wrapped(f, indent, words);
+    fclose(f);
+    return text;
+}
+
+static void text_is_wrapped(void **state)
+{
+    char words[600] = "", want[600] = "";
+    for (int i = 0; i < 40; i++) {
+        strcat(words, i ? " abcé567" : "abcé567"); /* ten to a line: 10 * 7 + 9 = 79 */
+        strcat(want, i == 0 ? "abcé567" : i % 10 ? " abcé567" : "\nabcé567");
+    }
+    strcat(want, "\n");
+    assert_string_equal(wrap("", words), want);
+    assert_string_equal(wrap("  ", "a  b\nc"), "  a b c\n");
+    assert_string_equal(wrap("", ""), "\n");
+    memset(words, 'x', 100);
+    strcpy(words + 100, " y");
+    snprintf(want, sizeof want, "%.100s\ny\n", words);
+    assert_string_equal(wrap("", words), want);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_teardown(name, forget)
@@ -156,6 +183,7 @@ int main(void)
         CASE(wide_rows_are_cut_to_fit),
         CASE(cut_text_stays_utf8),
         CASE(too_little_room_is_not_used_up),
+        CASE(text_is_wrapped),
         CASE(a_head_alone_and_nothing_at_all),
         CASE(given_length_counts),
     };
