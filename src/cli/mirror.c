@@ -56,7 +56,8 @@ static tain_status run_remove(tain_definition *d, tain_error *err)
     }
     if (st == TAIN_E_NOT_FOUND && !d->name) d->name = tain_definition_make_name(d->lake_url);
     if (st != TAIN_OK && st != TAIN_E_NOT_FOUND) return st;
-    tain_source_options so = tain_definition_source_options(d, "/tmp");
+    TAIN_AUTO(tain_free) char *cache = tain_lake_cache_path(d->lake_url);
+    tain_source_options so = tain_definition_source_options(d, cache);
     TAIN_TRY(tain_source_open(&so, &source, err));
     st = source->ops->remove(source, say, err);
     tain_source_close(source);

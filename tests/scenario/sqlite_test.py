@@ -109,6 +109,37 @@ def test_poll_capture_writes_nothing(folder):
     assert c.execute("select type, name, sql from sqlite_master order by 2").fetchall() == before
 
 
+def test_poll_capture_is_remembered_beside_the_lake(folder):
+    """What columns have held is known to verify as well; and --remove leaves nothing of it."""
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table t (id integer primary key, n int); insert into t values (1, 'text')")
+    once(db, lake, "--capture=poll")
+    c.execute("update t set n = 3")
+    once(db, lake)
+    assert_same(c, lake, "t")
+    tain("verify", db, lake, check=0)
+    kept = lambda: [n for _, _, names in os.walk(lake) for n in names if ".shadow" in n]
+    assert kept(), "nothing was remembered"
+    tain("mirror", db, lake, "--remove", check=0)
+    assert not kept(), kept()
+
+
+def test_columns_changed_while_stopped(folder):
+    """Loaded again once, not at every start."""
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table t (id integer primary key, a text, b text); insert into t values (1, 'a', 'b')")
+    once(db, lake)
+    for change in ("alter table t drop column b", "alter table t add column b text default 'c'", "alter table t drop column b; alter table t add column b text default 'c'"):
+        c.executescript(change)
+        once(db, lake)
+        assert_same(c, lake, "t")
+    for i in range(2):
+        assert "loaded again" not in once(db, lake).err
+    assert_same(c, lake, "t")
+
+
 def test_remove_takes_everything_back(folder):
     db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
     c = connect(db)
