@@ -205,7 +205,7 @@ static size_t list_oids(const tain_pg_source *s, bool (*pick)(const tain_pg_sour
     return n;
 }
 
-static tain_status ask_of(tain_pg_source *s, const char *sql, bool (*pick)(const tain_pg_source *, const tain_pg_table *), PGresult **ret, tain_error *err)
+tain_status tain_pg_catalog_ask(tain_pg_source *s, const char *sql, bool (*pick)(const tain_pg_source *, const tain_pg_table *), PGresult **ret, tain_error *err)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer oids = {0};
     list_oids(s, pick, &oids);
@@ -248,14 +248,6 @@ static tain_status load_column_types(tain_pg_source *s, const PGresult *columns,
     return status;
 }
 
-static int rows_of(const PGresult *r, int first, const char *field)
-{
-    uint32_t oid = tain_pg_get_oid(r, first, field);
-    int n = 1;
-    while (first + n < PQntuples(r) && tain_pg_get_oid(r, first + n, field) == oid) n++;
-    return n;
-}
-
 static void take_shape(tain_pg_source *s, tain_pg_table *t, tain_pg_shape *shape)
 {
     if (t->shape && same_shape(t->shape, shape)) {
@@ -270,10 +262,10 @@ static void take_shape(tain_pg_source *s, tain_pg_table *t, tain_pg_shape *shape
 static tain_status read_shapes(tain_pg_source *s, tain_error *err)
 {
     TAIN_PG_RESULT *r = NULL;
-    TAIN_TRY(ask_of(s, tain_query_columns, needs_shape, &r, err));
+    TAIN_TRY(tain_pg_catalog_ask(s, tain_query_columns, needs_shape, &r, err));
     TAIN_TRY(load_column_types(s, r, err));
     for (int row = 0, n; row < PQntuples(r); row += n) {
-        n = rows_of(r, row, "attrelid");
+        n = tain_pg_rows_of(r, row, "attrelid");
         tain_pg_table *t = tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "attrelid"));
         char *name = tain_format("%s.%s", t->pub->schema, t->pub->name);
         take_shape(s, t, tain_pg_shape_read(s, r, row, n, name));
@@ -284,65 +276,11 @@ static tain_status read_shapes(tain_pg_source *s, tain_error *err)
     return TAIN_OK;
 }
 
-static bool is_partitioned(const tain_pg_source *s, const tain_pg_table *t) { return t->kind == 'p'; }
-
-void tain_pg_leaves_free(tain_pg_leaves *l)
-{
-    for (tain_pg_leaves *next; l; l = next) {
-        next = l->older;
-        for (size_t i = 0; i < l->count; i++) {
-            tain_free(l->list[i].schema);
-            tain_free(l->list[i].name);
-        }
-        tain_free(l);
-    }
-}
-
-static void read_leaf(tain_pg_leaf *l, const PGresult *r, int row)
-{
-    *l = (tain_pg_leaf){
-        .oid = tain_pg_get_oid(r, row, "leaf"), .filenode = tain_pg_get_oid(r, row, "relfilenode"), .attached = tain_pg_get_oid(r, row, "attached"),
-        .schema = tain_strdup(tain_pg_get(r, row, "nspname")), .name = tain_strdup(tain_pg_get(r, row, "relname")),
-        .kind = *tain_pg_get(r, row, "relkind"), .persistence = *tain_pg_get(r, row, "relpersistence"),
-        .identity = *tain_pg_get(r, row, "relreplident"), .has_key = tain_pg_get_bool(r, row, "has_key"),
-        .may_select = tain_pg_get_bool(r, row, "may_select"), .reltuples = tain_pg_get_double(r, row, "reltuples"),
-        .relpages = tain_pg_get_double(r, row, "relpages"), .bytes = -1,
-    };
-}
-
-/* While a snapshot is being read its readers look at older lists. */
-static tain_pg_leaves *new_leaves(tain_pg_source *s, tain_pg_table *t, size_t n)
-{
-    tain_pg_leaves *l = tain_alloc(sizeof *l + n * sizeof *l->list);
-    if (s->snapshot[0]) l->older = t->leaves;
-    else tain_pg_leaves_free(t->leaves);
-    t->leaves = l;
-    return l;
-}
-
-static tain_status read_leaves(tain_pg_source *s, tain_error *err)
-{
-    TAIN_PG_RESULT *r = NULL;
-    TAIN_TRY(ask_of(s, tain_query_leaves, is_partitioned, &r, err));
-    for (size_t i = 0; i < s->table_count; i++)
-        if (s->tables[i]->kind == 'p') (void)new_leaves(s, s->tables[i], 0);
-    for (int row = 0, n; row < PQntuples(r); row += n) {
-        n = rows_of(r, row, "root");
-        tain_pg_leaves *l = new_leaves(s, tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "root")), (size_t)n);
-        for (int i = 0; i < n; i++) read_leaf(&l->list[l->count++], r, row + i);
-    }
-    for (size_t i = 0; i < s->table_count; i++)
-        if (s->tables[i]->kind == 'p' && (!s->tables[i]->watched || s->refresh)) tain_pg_leaves_watch(s->tables[i]);
-    return TAIN_OK;
-}
-
-static tain_pg_leaf *leaf_at(const tain_pg_table *t, size_t i) { return t->leaves && i < t->leaves->count ? &t->leaves->list[i] : NULL; }
-
 /* --- what has become of tables that are followed ------------------------------------------------------------------------ */
 
 static bool is_taken(const tain_pg_source *s, const tain_pg_table *t) { return t->taken && !t->dropped; }
 
-tain_status tain_pg_catalog_columns(tain_pg_source *s, PGresult **ret, tain_error *err) { return ask_of(s, tain_query_columns, is_taken, ret, err); }
+tain_status tain_pg_catalog_columns(tain_pg_source *s, PGresult **ret, tain_error *err) { return tain_pg_catalog_ask(s, tain_query_columns, is_taken, ret, err); }
 
 static bool column_differs(const tain_pg_column *c, const PGresult *r, int row)
 {
@@ -359,103 +297,6 @@ bool tain_pg_table_differs(const tain_pg_table *t, const PGresult *r, int first,
     return at != t->shape->count || t->seen.key_count != t->key_count || t->seen.identity != t->identity ||
            memcmp(t->seen.key_attnums, t->key_attnums, t->key_count * sizeof *t->key_attnums) != 0 ||
            strcmp(t->seen.schema, t->pub->schema) != 0 || strcmp(t->seen.name, t->pub->name) != 0;
-}
-
-/* --- sizes: wanted, not needed ------------------------------------------------------------------------------------- */
-
-static void put_oids_of(const tain_pg_table *t, tain_buffer *out)
-{
-    if (!t->present) return;
-    tain_buffer_printf(out, "%s%u", out->size ? "," : "{", t->oid);
-    for (size_t k = 0; leaf_at(t, k); k++) tain_buffer_printf(out, ",%u", leaf_at(t, k)->oid);
-}
-
-static void take_size(tain_pg_source *s, const PGresult *r, int row)
-{
-    uint32_t oid = tain_pg_get_oid(r, row, "oid");
-    tain_pg_table *t = tain_pg_table_by_oid(s, oid);
-    if (t) {
-        t->bytes = tain_pg_get_int(r, row, "main");
-        t->total_bytes = tain_pg_get_int(r, row, "total");
-        return;
-    }
-    for (size_t i = 0; i < s->table_count; i++) {
-        tain_pg_leaf *l;
-        for (size_t k = 0; (l = leaf_at(s->tables[i], k)); k++) {
-            if (l->oid != oid) continue;
-            l->bytes = tain_pg_get_int(r, row, "main");
-            s->tables[i]->total_bytes += tain_pg_get_int(r, row, "total");
-            return;
-        }
-    }
-}
-
-/* A table that somebody locks exclusively must not make this wait; then the catalog's last count has to do. */
-static tain_status read_sizes(tain_pg_source *s, tain_buffer *oids, tain_error *err)
-{
-    TAIN_PG_RESULT *r = NULL;
-    tain_error ignored = {0};
-    if (oids->size == 0) return TAIN_OK;
-    tain_buffer_append_u8(oids, '}');
-    TAIN_TRY(tain_pg_run(&s->conn, err, "SET lock_timeout = '200ms'"));
-    tain_status status = tain_pg_query_params(&s->conn, tain_query_sizes, 1, (const char *[]){tain_buffer_cstr(oids)}, &r, &ignored);
-    if (status != TAIN_OK && !tain_pg_connected(&s->conn)) {
-        if (err) *err = ignored;
-        return status;
-    }
-    TAIN_TRY(tain_pg_run(&s->conn, err, "SET lock_timeout = '5s'"));
-    for (int row = 0; r && row < PQntuples(r); row++) take_size(s, r, row);
-    return TAIN_OK;
-}
-
-enum { PAGE = 8192, ROW_OVERHEAD = 28, VARIABLE_WIDTH = 32 };
-
-static int64_t width_of(const tain_pg_shape *shape)
-{
-    int64_t width = ROW_OVERHEAD;
-    for (size_t i = 0; i < shape->count; i++) {
-        const tain_type *type = &shape->columns[i].codec->type;
-        bool variable = type->kind == TAIN_STRING || type->kind == TAIN_BINARY || type->kind == TAIN_LIST;
-        width += variable ? VARIABLE_WIDTH : 1 + (int64_t)tain_type_width(type);
-    }
-    return width;
-}
-
-static double rows_in(double bytes, double reltuples, double relpages, int64_t width)
-{
-    double pages = bytes < 0 ? relpages : bytes / PAGE;
-    double per_page = reltuples > 0 && relpages > 0 ? reltuples / relpages : (double)(PAGE - 24) / (double)width;
-    return pages * per_page;
-}
-
-static void estimate(tain_pg_table *t)
-{
-    int64_t width = width_of(t->shape);
-    double rows = t->kind == 'p' ? 0 : rows_in((double)t->bytes, t->reltuples, t->relpages, width);
-    double bytes = (t->kind == 'p' ? 0 : t->relpages) * PAGE;
-    const tain_pg_leaf *l;
-    for (size_t i = 0; (l = leaf_at(t, i)); i++) {
-        rows += rows_in((double)l->bytes, l->reltuples, l->relpages, width);
-        bytes += l->relpages * PAGE;
-    }
-    t->pub->rows_estimate = (int64_t)rows;
-    t->pub->bytes_estimate = t->total_bytes >= 0 ? t->total_bytes : (int64_t)bytes;
-}
-
-tain_status tain_pg_catalog_size(tain_pg_source *s, tain_pg_table *t, tain_error *err)
-{
-    TAIN_AUTO(tain_buffer_done) tain_buffer oids = {0};
-    put_oids_of(t, &oids);
-    TAIN_TRY(read_sizes(s, &oids, err));
-    estimate(t);
-    return TAIN_OK;
-}
-
-static tain_status size_all(tain_pg_source *s, tain_error *err)
-{
-    TAIN_AUTO(tain_buffer_done) tain_buffer oids = {0};
-    for (size_t i = 0; i < s->table_count; i++) put_oids_of(s->tables[i], &oids);
-    return read_sizes(s, &oids, err);
 }
 
 /* --- what an existing publication covers --------------------------------------------------------------------------- */
@@ -485,13 +326,13 @@ tain_status tain_pg_catalog_read(tain_pg_source *s, tain_error *err)
     TAIN_TRY(tain_pg_catalog_conn(s, err));
     TAIN_TRY(read_server(s, err));
     TAIN_TRY(read_tables(s, err));
-    TAIN_TRY(read_leaves(s, err));
+    TAIN_TRY(tain_pg_leaves_read(s, err));
     TAIN_TRY(read_shapes(s, err));
-    TAIN_TRY(size_all(s, err));
+    TAIN_TRY(tain_pg_sizes_read(s, err));
     TAIN_TRY(read_published(s, err));
     for (size_t i = 0; i < s->table_count; i++) {
         if (!s->tables[i]->present) continue;
-        estimate(s->tables[i]);
+        tain_pg_table_estimate(s->tables[i]);
         tain_pg_table_judge(s, s->tables[i]);
     }
     return TAIN_OK;

@@ -141,9 +141,8 @@ tain_status    tain_pg_policy_check(const json_t *policies, tain_error *err);
 /* catalog.c */
 /* Reads server and tables again. Shapes, keys and names of known tables stay as they are unless s->refresh. */
 tain_status    tain_pg_catalog_read(tain_pg_source *s, tain_error *err);
-/* Measures one table again; the estimates follow. */
-tain_status    tain_pg_catalog_size(tain_pg_source *s, tain_pg_table *t, tain_error *err);
-void           tain_pg_leaves_free(tain_pg_leaves *l);
+/* Asks about the tables that are there and picked: sql's $1 are their OIDs. */
+tain_status    tain_pg_catalog_ask(tain_pg_source *s, const char *sql, bool (*pick)(const tain_pg_source *, const tain_pg_table *), PGresult **ret, tain_error *err);
 tain_pg_table *tain_pg_table_by_oid(const tain_pg_source *s, uint32_t oid);
 tain_pg_table *tain_pg_table_of(const tain_pg_source *s, const tain_source_table *t);
 void           tain_pg_table_free(tain_pg_table *t);
@@ -164,6 +163,17 @@ bool        tain_pg_table_differs(const tain_pg_table *t, const PGresult *column
 tain_status tain_pg_catalog_columns(tain_pg_source *s, PGresult **ret, tain_error *err);
 tain_status tain_pg_catalog_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, tain_error *err);
 void        tain_pg_now_done(tain_pg_now *now);
+
+/* leaves.c */
+tain_status tain_pg_leaves_read(tain_pg_source *s, tain_error *err);
+void        tain_pg_leaves_free(tain_pg_leaves *l);
+static inline tain_pg_leaf *tain_pg_leaf_at(const tain_pg_table *t, size_t i) { return t->leaves && i < t->leaves->count ? &t->leaves->list[i] : NULL; }
+
+/* sizes.c */
+tain_status tain_pg_sizes_read(tain_pg_source *s, tain_error *err);
+void        tain_pg_table_estimate(tain_pg_table *t); /* from what was read last */
+/* Measures one table again; the estimates follow. */
+tain_status tain_pg_catalog_size(tain_pg_source *s, tain_pg_table *t, tain_error *err);
 
 /* watch.c: remembers the partitions as they are now, to notice what becomes of them. */
 void tain_pg_leaves_watch(tain_pg_table *t);

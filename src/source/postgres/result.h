@@ -26,6 +26,14 @@ static inline uint32_t tain_pg_get_oid(const PGresult *r, int row, const char *n
 {
     return (uint32_t)strtoul(tain_pg_get(r, row, name), NULL, 10);
 }
+/* How many rows from `first` on have the same OID in that field. */
+static inline int tain_pg_rows_of(const PGresult *r, int first, const char *field)
+{
+    uint32_t oid = tain_pg_get_oid(r, first, field);
+    int n = 1;
+    while (first + n < PQntuples(r) && tain_pg_get_oid(r, first + n, field) == oid) n++;
+    return n;
+}
 /* "{1,2,3}" appended */
 static inline void tain_pg_put_oids(tain_buffer *out, const uint32_t *oids, size_t n)
 {

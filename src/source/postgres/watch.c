@@ -87,9 +87,8 @@ static void compare_leaves(tain_pg_source *s, tain_pg_table *t, uint64_t at)
 static void compare_shapes(tain_pg_source *s, const PGresult *columns, uint64_t at)
 {
     for (int row = 0, n; row < PQntuples(columns); row += n) {
-        uint32_t oid = tain_pg_get_oid(columns, row, "attrelid");
-        for (n = 1; row + n < PQntuples(columns) && tain_pg_get_oid(columns, row + n, "attrelid") == oid; n++) {}
-        tain_pg_table *t = tain_pg_table_by_oid(s, oid);
+        n = tain_pg_rows_of(columns, row, "attrelid");
+        tain_pg_table *t = tain_pg_table_by_oid(s, tain_pg_get_oid(columns, row, "attrelid"));
         if (tain_pg_table_differs(t, columns, row, n)) set_due(t, TAIN_PG_DUE_SHAPE, at, 0, "its columns changed");
     }
 }
