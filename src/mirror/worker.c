@@ -450,11 +450,16 @@ static tain_status fill_definition(tain_definition *d, bool *ret_new, tain_error
     return TAIN_OK;
 }
 
-static void say_unmatched(tain_mirror *m, const tain_source_options *so)
+/* Globs that match nothing are said; those that would leave a mirror without tables are a mistake that costs a reload. */
+static tain_status check_selection(tain_mirror *m, const tain_source_options *so, const tain_catalog *catalog, tain_error *err)
 {
     char *text = tain_source_unmatched(so);
     if (text) tain_mirror_say(m, "%s", text);
     free(text);
+    if (catalog->count || m->is_new || !m->definition->changed) return TAIN_OK;
+    tain_status st = tain_fail(err, TAIN_E_INVALID, "no table would be mirrored any more");
+    tain_error_remedy(err, "correct --tables and --exclude: globs of schema.table");
+    return st;
 }
 
 /* What was given for this run is kept once the source has what it needs for it. */
@@ -494,7 +499,7 @@ static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error 
     m->app_id = tain_format("tain:%s", d->id);
     tain_status st = tain_source_open(&so, &m->source, err);
     if (st == TAIN_OK) st = check_source(m, &catalog, err);
-    if (st == TAIN_OK) say_unmatched(m, &so);
+    if (st == TAIN_OK) st = check_selection(m, &so, &catalog, err);
     if (st == TAIN_OK) st = tain_lake_open(d->lake_url, true, &m->lake, err);
     if (st == TAIN_OK) st = tain_lake_lock(m->lake, err);
     m->owned = st == TAIN_OK;

@@ -248,6 +248,8 @@ def test_selection_given_later(folder):
     r = once(db, lake, "--tables", "*", "--exclude", "")
     assert stored() == (["*"], []) and set(states().values()) == {"Replicating"} and len(states()) == 3, (stored(), states())
     assert_same(c, lake, "a", "b", "c")
+    r = once(db, lake, "--tables", "ordres", code=3)
+    assert "no table would be mirrored" in r.err and stored() == (["*"], []), r
     once(db, lake, "--tables", "")
     assert stored() == ([], []) and len(states()) == 3, (stored(), states())
     tain("verify", db, lake, "--tables", "main.a", check=0)
