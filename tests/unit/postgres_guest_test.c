@@ -123,6 +123,23 @@ static void a_slot_given_up_does_not_appear_later(void **state)
     server_sql(&pg, "DROP SCHEMA app CASCADE; CREATE SCHEMA app");
 }
 
+/* Somebody made it so that transactions come when they are prepared, which they are not committed by. */
+static void a_slot_of_two_phases_is_refused(void **state)
+{
+    if (number("SHOW server_version_num") < 140000) return;
+    server_sql(&pg, "CREATE TABLE app.t (id int PRIMARY KEY); CREATE PUBLICATION tain_guest FOR TABLE app.t");
+    server_sql(&pg, "SELECT pg_create_logical_replication_slot('tain_guest', 'pgoutput', false, true)");
+    tain_source *s = open_url(pg.url);
+    tain_error e = {0};
+    bool fresh;
+    assert_int_equal(s->ops->prepare(s, NULL, &fresh, &e), TAIN_E_EXISTS);
+    assert_non_null(strstr(e.message, "two_phase"));
+    assert_non_null(strstr(tain_error_advice(&e), "pg_drop_replication_slot('tain_guest')"));
+    s->ops->close(s);
+    server_sql(&pg, "SELECT pg_drop_replication_slot('tain_guest')");
+    server_sql(&pg, "DROP PUBLICATION tain_guest; DROP SCHEMA app CASCADE; CREATE SCHEMA app");
+}
+
 /* --- sessions ------------------------------------------------------------------------------------------------------ */
 
 /* Somebody who may create functions must not get them called by our role. */
@@ -268,6 +285,7 @@ int main(void)
     server_sql(&pg, "CREATE SCHEMA app");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stopping_server_is_let_go),        cmocka_unit_test(a_slot_given_up_does_not_appear_later),
+        cmocka_unit_test(a_slot_of_two_phases_is_refused),
         cmocka_unit_test(functions_of_others_are_not_called), cmocka_unit_test(timeouts_of_the_role_do_not_hold),
         cmocka_unit_test(encryption_that_cannot_be_had),      cmocka_unit_test(a_standby_is_told_apart),
     };

@@ -125,6 +125,14 @@ static tain_status drop_publication(tain_pg_source *s, void (*say)(const char *)
 
 /* --- the slot ------------------------------------------------------------------------------------------------------ */
 
+/* It would send transactions before they are committed. */
+static tain_status fail_two_phase(const tain_pg_source *s, tain_error *err)
+{
+    (void)tain_fail(err, TAIN_E_EXISTS, "replication slot %s at %s was made with two_phase", s->slot, s->target.where);
+    tain_error_remedy(err, "SELECT pg_drop_replication_slot('%s'); it is made anew", s->slot);
+    return TAIN_E_EXISTS;
+}
+
 tain_status tain_pg_slot_read(tain_pg_source *s, tain_pg_slot *ret, tain_error *err)
 {
     TAIN_PG_RESULT *r = NULL;
@@ -133,6 +141,7 @@ tain_status tain_pg_slot_read(tain_pg_source *s, tain_pg_slot *ret, tain_error *
     if (PQntuples(r) == 0) return TAIN_OK;
     if (strcmp(tain_pg_get(r, 0, "plugin"), "pgoutput") != 0 || strcmp(tain_pg_get(r, 0, "database"), s->server.database) != 0)
         return tain_fail(err, TAIN_E_EXISTS, "replication slot %s at %s is not one of pgoutput in database %s", s->slot, s->target.where, s->server.database);
+    if (tain_pg_get_bool(r, 0, "two_phase")) return fail_two_phase(s, err);
     ret->there = true;
     ret->active_pid = (int)tain_pg_get_int(r, 0, "active_pid");
     (void)tain_pg_parse_lsn(tain_pg_get(r, 0, "confirmed_flush_lsn"), &ret->confirmed);
