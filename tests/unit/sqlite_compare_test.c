@@ -147,12 +147,31 @@ static void test_reload_of_one_table(void **state)
     assert_same(f, "t");
 }
 
+/* Between two looks of ours, just when a table is to be loaded. */
+static void test_schema_changes_right_before_a_load(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, n INT); INSERT INTO t VALUES(1, 1); CREATE TABLE k(n INT PRIMARY KEY, s TEXT); INSERT INTO k VALUES(1, 'a')");
+    begin(f);
+    sql(f, "ALTER TABLE t ADD COLUMN d INT DEFAULT 5; INSERT INTO k VALUES(NULL, 'b')");
+    int64_t objects = number(f, "SELECT count(*) FROM sqlite_schema");
+    recording_find(f->mirror, "t")->needs_load = recording_find(f->mirror, "k")->needs_load = true;
+    OK(recording_load(f->mirror, f->source, &err));
+    assert_int_equal(number(f, "SELECT count(*) FROM sqlite_schema"), objects);
+    sql(f, "INSERT INTO t VALUES(2, 2, 2); UPDATE k SET s = 'c'");
+    catch_up(f);
+    assert_same(f, "t");
+    assert_same(f, "k");
+    assert_int_equal(number(f, "SELECT count(*) FROM sqlite_schema"), objects);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup_compare, teardown)
     const struct CMUnitTest tests[] = {
         T(test_changes_are_found), T(test_only_differences_are_told), T(test_restart_tells_what_came_meanwhile), T(test_lost_epoch_is_told_again),
         T(test_lost_memory_is_gone), T(test_value_widens_and_schema_changes), T(test_another_file_is_compared), T(test_reload_of_one_table),
+        T(test_schema_changes_right_before_a_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,8 @@ static tain_status begin_transaction(tain_sqlite *s, tain_error *err)
 static tain_status look_again(tain_sqlite *s, tain_error *err)
 {
     bool fresh;
-    return s->marked ? tain_sqlite_install(s, NULL, &fresh, err) : tain_sqlite_look(s, err);
+    if (!s->marked) return tain_sqlite_look(s, err);
+    return s->options.poll_capture ? tain_sqlite_shadow_prepare(s, NULL, &fresh, err) : tain_sqlite_install(s, NULL, &fresh, err);
 }
 
 /* False: the schema is not the one that was looked at; it has been looked at again. */
