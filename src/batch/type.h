@@ -46,6 +46,7 @@ struct tain_field {
     tain_type   type;
     bool        nullable;
     int32_t     id;       /* column mapping id, 0: none */
+    int32_t     source_id; /* what the column is in its source under any name (attribute number), 0: its name is all there is */
     const char *metadata; /* other members of Delta's field metadata, a JSON object; NULL: none */
 };
 

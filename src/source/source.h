@@ -39,6 +39,8 @@ struct tain_source_table {
     tain_schema *columns;       /* Delta types; immutable, lives until the source is closed, also after a change of it */
     uint16_t    *key;           /* indexes of the key columns, ascending by key position */
     size_t       key_count;     /* 0: no key; the whole row is one, as a multiset */
+    const tain_batch *defaults; /* one row of columns: what rows have that are older than a column; NULL: NULLs. As columns */
+    char        *memo;          /* the driver's own note of what it knows of the table with this shape, for recall; NULL: none */
     int64_t      rows_estimate, bytes_estimate; /* -1 unknown */
     tain_finding *findings;
     size_t        finding_count;
@@ -78,9 +80,10 @@ struct tain_sink {
     tain_changes *(*changes)(tain_sink *sink, tain_source_table *table);
     /* table was emptied here. */
     tain_status (*truncate)(tain_sink *sink, tain_source_table *table, tain_error *err);
-    /* From here on table has the shape it now shows (columns, key, names were replaced by the driver before the call).
-     * reload: rows already there cannot be told to be right under the new shape (default filled in, type changed, column
-     * dropped and added again ...), reason says why. */
+    /* From here on table is what it now shows (columns, key, defaults, memo, names were replaced by the driver before the
+     * call). Rows already there keep the values of a column that is the same one (by source_id, else by name), also when
+     * its name or type is another; a column that they have not has its default.
+     * reload: they cannot be told to be right that way (values computed by the source ...), reason says why. */
     tain_status (*reshape)(tain_sink *sink, tain_source_table *table, bool reload, const char *reason, tain_error *err);
     /* A table that is selected and was not there before; or one that is gone. */
     tain_status (*appeared)(tain_sink *sink, tain_source_table *table, tain_error *err);
@@ -119,6 +122,10 @@ typedef struct tain_source_ops {
     /* The selected tables with verdicts, and findings about the source as a whole (wal_level, privileges, free slots).
      * Reads the catalog again at each call; tables keep their address. */
     tain_status (*describe)(tain_source *s, tain_catalog *ret, tain_finding **ret_findings, size_t *ret_count, tain_error *err);
+    /* The table was mirrored before and its content is as of a position that is about to be started from: it shows, until
+     * the stream tells otherwise, what it showed when it gave that memo. NULL: no driver state beyond the catalog's. An
+     * error: the memo says nothing (any more), the table shows what the catalog has. May be NULL (no memos). */
+    tain_status (*recall)(tain_source *s, tain_source_table *table, const char *memo, tain_error *err);
     /* Makes what capture needs (slot, publication, triggers) if it is not there, and says on `say` (may be NULL) what
      * it made. Whether it had to: *ret_fresh, which means that nothing before now can be streamed. All or nothing. */
     tain_status (*prepare)(tain_source *s, void (*say)(const char *line), bool *ret_fresh, tain_error *err);
