@@ -218,19 +218,21 @@ static tain_status commit_tables(tain_mirror *m, const tain_part *part, int64_t 
     return st;
 }
 
-static bool is_apart(const tain_table *t)
+/* Not followed, or loaded at a position that the stream has not come to yet. */
+static bool is_apart(const tain_table *t, const tain_position *position)
 {
     tain_table_status s = t->status;
+    if (s == TAIN_TABLE_REPLICATING) return tain_position_compare(&t->have, position) > 0;
     return s == TAIN_TABLE_RESEEDING || s == TAIN_TABLE_STOPPED || s == TAIN_TABLE_FAILED;
 }
 
 /* A table that is passed by lacks what comes from here on; a restart must know. */
-static json_t *list_apart(tain_mirror *m)
+static json_t *list_apart(tain_mirror *m, const tain_position *position)
 {
     json_t *apart = NULL;
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
-        if (!is_apart(t)) continue;
+        if (!is_apart(t, position)) continue;
         if (!apart) apart = json_object();
         pthread_mutex_lock(&t->lock);
         json_object_set_new(apart, t->name, json_pack("{s:s,s:s,s:s}", "status", tain_table_status_name(t->status), "reason", t->reason,
@@ -249,7 +251,7 @@ static tain_status record(tain_mirror *m, const tain_part *part, int64_t number,
         if (t->announced || !t->delta || tain_position_compare(&t->have, &part->position) > 0) continue;
         e.tables[e.table_count++] = (tain_epoch_table){.name = t->name, .version = tain_delta_version(t->delta), .rows = t->rows_live};
     }
-    e.apart = list_apart(m);
+    e.apart = list_apart(m, &part->position);
     tain_status st = tain_lake_write_epoch(m->lake, &e, err);
     json_decref(e.apart);
     if (st == TAIN_OK) {

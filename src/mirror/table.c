@@ -211,6 +211,7 @@ static tain_status feed_pending(tain_table *t, const tain_schema *schema, tain_e
 {
     for (size_t i = 0; i < t->pending.add_count; i++) {
         tain_delta_file *f = t->pending.adds[i];
+        tain_ordinals_put(&t->files, f); /* feeding the live ones left only those */
         if (!tain_index_name_file(t->index, f->path, f->ordinal)) TAIN_TRY(feed_file(t, f, schema, err));
     }
     return TAIN_OK;

@@ -55,6 +55,7 @@ static void refuse(tain_mirror *m, tain_table *t)
 static void take_mark(tain_mirror *m, tain_table *t, const json_t *mark)
 {
     const char *status = tain_json_get_str(mark, "status", "");
+    if (strcmp(status, tain_table_status_name(TAIN_TABLE_REPLICATING)) == 0) return; /* it was ahead */
     if (strcmp(status, tain_table_status_name(TAIN_TABLE_FAILED)) == 0 && !t->load_reason) {
         tain_table_set_status(t, TAIN_TABLE_FAILED, tain_json_get_str(mark, "reason", ""), tain_json_get_str(mark, "remedy", ""));
         tain_mirror_say(m, "%s still lacks what came since it failed: %s (%s)", t->name, t->reason, t->remedy);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything at once, at random: changes, shapes that change, truncations, lost streams, restarts, little memory. After
+ * every run the lake shows what the source has, and at the end it did so at every epoch. */
+#include <time.h>
+
+#include "mirror_fake.h"
+
+enum { RUNS = 20, COUNT = 4 };
+
+static unsigned seed;
+static char    *lake;
+static int      tables[COUNT], next_slot[COUNT];
+static int      next_key, rounds;
+
+static int pick(int n)
+{
+    return (int)((unsigned)rand_r(&seed) % (unsigned)n);
+}
+
+static int begin(void **state)
+{
+    const char *given = getenv("SEED");
+    seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
+    print_message("seed %u\n", seed);
+    fake_reset();
+    tain_source_register(&fake_ops);
+    lake = lake_make();
+    next_key = 0;
+    return 0;
+}
+
+static int end(void **state)
+{
+    lake_remove(lake);
+    fake_reset();
+    return 0;
+}
+
+/* --- the script ---------------------------------------------------------------------------------------------------- */
+
+static const fake_shape *shape_of(int t)
+{
+    return &fake.tables[t].shapes[fake.now[t].shape];
+}
+
+static fake_row random_row(int t, int64_t k)
+{
+    fake_row r = fake_nulls();
+    const fake_shape *s = shape_of(t);
+    for (size_t i = 0; i < s->count; i++) r.v[s->columns[i].slot] = pick(5) ? pick(1000) : FAKE_NULL;
+    r.v[0] = k;
+    return r;
+}
+
+static int64_t some_key(int t)
+{
+    return fake.now[t].rows[(size_t)pick((int)fake.now[t].count)].v[0];
+}
+
+static int some_slot(int t)
+{
+    const fake_shape *s = shape_of(t);
+    return s->columns[1 + pick((int)s->count - 1)].slot;
+}
+
+static unsigned some_unchanged(int t, int but)
+{
+    unsigned mask = 0;
+    const fake_shape *s = shape_of(t);
+    for (size_t i = 1; s->keyed && i < s->count; i++)
+        if (s->columns[i].slot != but && !pick(3)) mask |= 1u << s->columns[i].slot;
+    return mask;
+}
+
+static void change_row(int t)
+{
+    bool keyed = shape_of(t)->keyed;
+    int what = fake.now[t].count < 3 ? 0 : pick(8);
+    if (what < 3) {
+        fake_insert_row(t, random_row(t, keyed ? next_key++ : pick(10)));
+    } else if (what == 3) {
+        fake_delete(t, some_key(t));
+    } else if (what == 4 && keyed) {
+        fake_rekey(t, some_key(t), next_key++, some_unchanged(t, 0));
+    } else {
+        int slot = some_slot(t);
+        fake_set(t, some_key(t), slot, pick(2000), some_unchanged(t, slot));
+    }
+}
+
+static void change_shape(int t)
+{
+    static const char *const names[] = {"k", "v", "s", "c3", "c 4", "C3", "c6", "V"};
+    const fake_shape *s = shape_of(t);
+    if (fake.tables[t].shape_count == FAKE_SHAPES) return;
+    if (s->count > 3 && !pick(3)) {
+        fake_drop_column(t, 1 + (size_t)pick((int)s->count - 1), true);
+    } else if (next_slot[t] < FAKE_SLOTS) {
+        int slot = next_slot[t]++;
+        fake_add_column(t, names[slot], pick(2) ? TAIN_INT64 : TAIN_STRING, slot);
+    }
+}
+
+static void add_transaction(void)
+{
+    for (int n = pick(50) ? pick(6) + 1 : 800; n; n--) {
+        int t = tables[pick(COUNT)], rare = pick(400);
+        if (rare == 0) fake_do(FAKE_TRUNCATE, t);
+        else if (rare < 4) change_shape(t);
+        else if (rare < 6) fake_do(FAKE_LOST, t);
+        else change_row(t);
+    }
+    fake_commit();
+}
+
+static void make_tables(void)
+{
+    static const char *const names[COUNT] = {"a", "b", "No/keys", "d"};
+    for (int i = 0; i < COUNT; i++) {
+        tables[i] = fake_create("main", names[i], i < 2);
+        next_slot[tables[i]] = 3;
+        for (int n = pick(300); n; n--) fake_insert_row(tables[i], random_row(tables[i], i < 2 ? next_key++ : pick(10)));
+    }
+    fake_commit();
+}
+
+/* --- running ------------------------------------------------------------------------------------------------------- */
+
+static void go_on(void)
+{
+    if (fake.confirmed < fake.count && pick(3)) return;
+    if (rounds-- == 0) tain_worker_stop();
+    else if (rounds > 0) add_transaction();
+}
+
+static void run(bool follow)
+{
+    tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .jobs = 2,
+                         .freshness = pick(2) ? 0 : 5 * TAIN_MILLISECOND, .memory = pick(3) ? 64 << 20 : 1 << 16};
+    tain_worker_options o = {.once = !follow};
+    rounds = pick(30) + 1;
+    fake.on_head = follow ? go_on : NULL;
+    assert_ok(tain_worker_run(&d, &o, err));
+    fake.on_head = NULL;
+    assert_int_equal(tain_worker_failed_tables(), 0);
+    tain_definition_done(&d);
+}
+
+static void check_all(void)
+{
+    tain_store *s;
+    assert_ok(tain_store_open(lake, false, &s, err));
+    for (int i = 0; i < COUNT; i++) fake_check(s, tables[i]);
+    tain_store_close(s);
+}
+
+static void check_warnings(void)
+{
+    tain_store *s;
+    assert_ok(tain_store_open(lake, false, &s, err));
+    json_t *root = fake_epoch(s, "_tain/status.json"), *o;
+    size_t i;
+    json_array_foreach(json_object_get(root, "tables"), i, o)
+        if (json_array_size(json_object_get(o, "warnings"))) fail_msg("%s", json_dumps(o, JSON_COMPACT));
+    json_decref(root);
+    tain_store_close(s);
+}
+
+static void everything_at_once(void **state)
+{
+    make_tables();
+    for (int i = 0; i < RUNS; i++) {
+        for (int n = pick(12); n; n--) add_transaction();
+        bool follow = pick(2);
+        run(follow);
+        if (follow && fake.confirmed < fake.count) run(false);
+        check_all();
+    }
+    check_warnings();
+    tain_store *s;
+    assert_ok(tain_store_open(lake, false, &s, err));
+    size_t epochs = fake_check_epochs(s);
+    print_message("%zu transactions, %zu epochs, %zu rows streamed, %zu tables loaded\n", fake.count, epochs, fake.rows_taken, fake.loads);
+    tain_store_close(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(everything_at_once, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
