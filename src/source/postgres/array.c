@@ -30,7 +30,7 @@ TAIN_PG_DECODER(tain_pg_array_binary)
         const uint8_t *value = tain_pg_take(&b, size);
         say = value ? worst(say, c->element->binary(c->element, out->children, value, size)) : TAIN_PG_MALFORMED;
     }
-    if (say < 0 || b.bad || tain_pg_left(&b)) return say == TAIN_PG_REFUSED ? say : TAIN_PG_MALFORMED;
+    if (say < 0 || b.bad || tain_pg_left(&b)) return say < 0 ? say : TAIN_PG_MALFORMED;
     tain_column_end_list(out);
     return say;
 }

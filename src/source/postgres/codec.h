@@ -7,7 +7,7 @@
  *
  * A decoder appends exactly one value when it returns >= 0: the value itself (TAIN_PG_FINE), or what the policy puts in
  * place of a value that Delta cannot hold, and then the return says why. Below 0 the value was not appended whole and
- * the row must be abandoned. Codecs are immutable once built. Thread: any. */
+ * the row must be abandoned (tain_pg_say_refusal has the words). Codecs are immutable once built. Thread: any. */
 #ifndef TAIN_SOURCE_POSTGRES_CODEC_H
 #define TAIN_SOURCE_POSTGRES_CODEC_H
 
@@ -17,6 +17,7 @@ typedef struct tain_pg_codec tain_pg_codec;
 typedef struct tain_pg_type  tain_pg_type;
 
 typedef enum tain_pg_say {
+    TAIN_PG_AMBIGUOUS = -3, /* replaced, a value of the key would make different rows one */
     TAIN_PG_REFUSED = -2,  /* policy "error": the value may not be replaced */
     TAIN_PG_MALFORMED = -1,
     TAIN_PG_FINE = 0,
@@ -25,17 +26,21 @@ typedef enum tain_pg_say {
     TAIN_PG_NAN,
     TAIN_PG_DIMENSIONS,    /* an array of more dimensions than declared */
     TAIN_PG_UTF8,
+    TAIN_PG_ROUNDED,       /* policy "clamp": to as many digits as the decimal has */
 } tain_pg_say;
 
 /* "value_out_of_range" ...: the code for the sink's warn. */
 const char *tain_pg_say_code(tain_pg_say say);
+/* What is wrong with a value that was not taken (say < 0), and what to do. */
+typedef struct tain_pg_refusal { const char *reason, *remedy; } tain_pg_refusal;
+tain_pg_refusal tain_pg_say_refusal(tain_pg_say say);
 
 typedef tain_pg_say (*tain_pg_decode)(const tain_pg_codec *c, tain_column *out, const uint8_t *p, size_t n);
 
 /* How COPY is asked for a column. */
-typedef enum tain_pg_ask { TAIN_PG_ASK_BINARY, TAIN_PG_ASK_TEXT, TAIN_PG_ASK_JSON } tain_pg_ask;
-/* What becomes of a value no Delta type holds. */
-typedef enum tain_pg_range { TAIN_PG_RANGE_NULL, TAIN_PG_RANGE_CLAMP, TAIN_PG_RANGE_ERROR } tain_pg_range;
+typedef enum tain_pg_ask { TAIN_PG_ASK_BINARY, TAIN_PG_ASK_TEXT } tain_pg_ask;
+/* What becomes of a value no Delta type holds. STRING: a column that can have such values is text. */
+typedef enum tain_pg_range { TAIN_PG_RANGE_NULL, TAIN_PG_RANGE_CLAMP, TAIN_PG_RANGE_ERROR, TAIN_PG_RANGE_STRING } tain_pg_range;
 
 struct tain_pg_codec {
     tain_pg_decode       binary;  /* NULL: only text can be read */
@@ -46,6 +51,7 @@ struct tain_pg_codec {
     tain_pg_range        range;
     bool                 as_text; /* the value is the server's canonical text of a type that has no Delta counterpart */
     bool                 limited; /* the type has values that Delta's has not */
+    bool                 key;     /* of a column that tells rows apart: no value is replaced */
     char                 delimiter; /* between array elements */
     const tain_pg_codec *element;
     const tain_pg_type  *pg;      /* base type, domains looked through */
@@ -64,6 +70,9 @@ struct tain_pg_type {
     struct tain_pg_type_field { char *name; uint32_t type_oid; const tain_pg_type *type; } *fields; /* of a composite */
     size_t   field_count;
 };
+
+/* The text of a "char", of which every byte is one character. */
+void tain_pg_put_char(tain_buffer *out, uint8_t c);
 
 /* Appends what the policy puts in place of a value; sign says to which side of the range it lies, 0: to none. */
 tain_pg_say tain_pg_substitute(const tain_pg_codec *c, tain_column *out, tain_pg_say why, int sign);
@@ -101,15 +110,18 @@ TAIN_PG_DECODER(tain_pg_checked_text);  /* text from a server that does not know
 TAIN_PG_DECODER(tain_pg_versioned_binary); /* jsonb, jsonpath: a version byte, then text */
 TAIN_PG_DECODER(tain_pg_uuid_binary);
 TAIN_PG_DECODER(tain_pg_char_binary);
+TAIN_PG_DECODER(tain_pg_char_text);
 TAIN_PG_DECODER(tain_pg_bits_binary);
 TAIN_PG_DECODER(tain_pg_lsn_binary);
 TAIN_PG_DECODER(tain_pg_money_binary);
+TAIN_PG_DECODER(tain_pg_hex_binary);    /* PostGIS: EWKB, which its text form shows in hexadecimal digits */
 /* numeric.c */
 TAIN_PG_DECODER(tain_pg_decimal64_binary);
 TAIN_PG_DECODER(tain_pg_decimal128_binary);
 TAIN_PG_DECODER(tain_pg_decimal_text);
 TAIN_PG_DECODER(tain_pg_numeric_text_binary); /* -> STRING */
 TAIN_PG_DECODER(tain_pg_numeric_double_binary);
+TAIN_PG_DECODER(tain_pg_numeric_double_text);
 /* moment.c */
 TAIN_PG_DECODER(tain_pg_date_binary);
 TAIN_PG_DECODER(tain_pg_date_text);
@@ -118,6 +130,7 @@ TAIN_PG_DECODER(tain_pg_timestamp_text);
 TAIN_PG_DECODER(tain_pg_time_binary);
 TAIN_PG_DECODER(tain_pg_timetz_binary);
 TAIN_PG_DECODER(tain_pg_interval_binary);
+TAIN_PG_DECODER(tain_pg_finite_interval_binary); /* of servers before 17, which know no infinite one */
 /* network.c */
 TAIN_PG_DECODER(tain_pg_inet_binary);
 TAIN_PG_DECODER(tain_pg_macaddr_binary);
@@ -128,6 +141,7 @@ TAIN_PG_DECODER(tain_pg_vector_binary);
 TAIN_PG_DECODER(tain_pg_vector_text);
 /* jsontext.c: text form -> JSON as to_json() gives */
 TAIN_PG_DECODER(tain_pg_json_text);
+TAIN_PG_DECODER(tain_pg_checked_json_text);
 
 /* One array in text form, element by element. */
 typedef struct tain_pg_array_reader {

@@ -35,12 +35,11 @@ static tain_status flush(tain_pg_copy *c, tain_error *err)
 
 static tain_status fail_value(tain_pg_copy *c, size_t column, tain_pg_say say, tain_error *err)
 {
-    const char *name = c->batch.schema->fields[column].name;
-    if (say != TAIN_PG_REFUSED)
-        return tain_fail(err, TAIN_E_PROTOCOL, "table %s.%s: column %s: a value is not of the form that its type has", c->table->schema, c->table->name, name);
-    (void)tain_fail(err, TAIN_E_INVALID, "table %s.%s: column %s: a value cannot be stored and the policy is \"error\"", c->table->schema, c->table->name, name);
-    tain_error_remedy(err, "correct the value, or set the policy \"out_of_range\" of that column to null or clamp");
-    return TAIN_E_INVALID;
+    tain_status status = say == TAIN_PG_MALFORMED ? TAIN_E_PROTOCOL : TAIN_E_INVALID;
+    tain_pg_refusal words = tain_pg_say_refusal(say);
+    (void)tain_fail(err, status, "table %s.%s: column %s: %s", c->table->schema, c->table->name, c->batch.schema->fields[column].name, words.reason);
+    tain_error_remedy(err, "%s", words.remedy);
+    return status;
 }
 
 /* signature, int32 flags, int32 length of extension, extension. Gives back how many bytes it has, 0: not all there. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A value's text form as the JSON that the server's to_json() makes of it: composites, hstore, arrays of any depth. */
+/* A value's text form as the JSON that the server's to_json() makes of it: composites, hstore, arrays of any depth. A
+ * type that an extension gave a cast to json (geometry) is its text here, so that a load and the stream agree. */
 #include "source/postgres/codec.h"
 
 #include "source/postgres/type.h"
@@ -32,6 +33,14 @@ static void append_number(text v, tain_buffer *out)
     char last = v.size ? v.at[v.size - 1] : 0;
     if (last >= '0' && last <= '9') append_plain(v, out);
     else append_quoted(v, out); /* NaN, Infinity */
+}
+
+static void append_char(text v, tain_buffer *out)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer shown = {0};
+    if (v.size == 1) tain_pg_put_char(&shown, (uint8_t)*v.at);
+    else tain_buffer_append(&shown, v.at, v.size);
+    append_quoted((text){(char *)shown.data, shown.size}, out);
 }
 
 /* "2024-01-31 10:00:00+00 BC" -> "2024-01-31T10:00:00+00:00 BC" */
@@ -159,6 +168,7 @@ static bool append_value(const tain_pg_type *type, text v, tain_buffer *out, int
     if (type->kind == 'c') return append_record(type, v, out, depth - 1);
     if (tain_pg_type_is_hstore(type)) return append_hstore(v, out);
     switch (type->oid) {
+    case TAIN_PG_CHAR: append_char(v, out); break;
     case TAIN_PG_BOOL: tain_buffer_append_str(out, v.size && *v.at == 't' ? "true" : "false"); break;
     case TAIN_PG_INT2:
     case TAIN_PG_INT4:
@@ -180,4 +190,11 @@ TAIN_PG_DECODER(tain_pg_json_text)
     if (!append_value(c->pg, (text){(const char *)p, n}, &out->bytes, DEPTH)) return TAIN_PG_MALFORMED;
     tain_pg_end_text(out);
     return TAIN_PG_FINE;
+}
+
+TAIN_PG_DECODER(tain_pg_checked_json_text)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer json = {0};
+    if (!append_value(c->pg, (text){(const char *)p, n}, &json, DEPTH)) return TAIN_PG_MALFORMED;
+    return tain_pg_checked_text(c, out, json.data, json.size);
 }

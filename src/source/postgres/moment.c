@@ -104,14 +104,14 @@ static void put_part(interval_text *t, int32_t v, const char *unit)
     t->any = true;
 }
 
-TAIN_PG_DECODER(tain_pg_interval_binary)
+static tain_pg_say append_interval(tain_column *out, const uint8_t *p, size_t n, bool finite)
 {
     if (n != 16) return TAIN_PG_MALFORMED;
     int64_t clock = (int64_t)tain_pg_load64(p);
     int32_t days = (int32_t)tain_pg_load32(p + 8), months = (int32_t)tain_pg_load32(p + 12);
     interval_text t = {.out = &out->bytes};
-    if (clock == INT64_MAX && days == INT32_MAX && months == INT32_MAX) tain_buffer_append_str(t.out, "infinity");
-    else if (clock == INT64_MIN && days == INT32_MIN && months == INT32_MIN) tain_buffer_append_str(t.out, "-infinity");
+    if (!finite && clock == INT64_MAX && days == INT32_MAX && months == INT32_MAX) tain_buffer_append_str(t.out, "infinity");
+    else if (!finite && clock == INT64_MIN && days == INT32_MIN && months == INT32_MIN) tain_buffer_append_str(t.out, "-infinity");
     else {
         put_part(&t, months / 12, "year");
         put_part(&t, months % 12, "mon");
@@ -124,6 +124,10 @@ TAIN_PG_DECODER(tain_pg_interval_binary)
     tain_pg_end_text(out);
     return TAIN_PG_FINE;
 }
+
+TAIN_PG_DECODER(tain_pg_interval_binary) { return append_interval(out, p, n, false); }
+
+TAIN_PG_DECODER(tain_pg_finite_interval_binary) { return append_interval(out, p, n, true); }
 
 /* --- dates and timestamps from ISO text ---------------------------------------------------------------------------- */
 

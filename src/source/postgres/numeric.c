@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "source/postgres/codec.h"
 
+#include <float.h>
 #include <stdlib.h>
 
 #include "source/postgres/wire.h"
@@ -19,6 +20,8 @@ static const uint64_t power10[] = {
     1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000, 1000000000000,
     10000000000000, 100000000000000, 1000000000000000, 10000000000000000, 100000000000000000, 1000000000000000000,
 };
+
+static __int128 power_of_ten(int n) { return n <= 18 ? (__int128)power10[n] : (__int128)power10[18] * power_of_ten(n - 18); }
 
 static unsigned digit(const numeric *v, int i) { return tain_pg_load16(v->at + 2 * i); }
 
@@ -65,17 +68,14 @@ static bool fits(const numeric *v, int precision, int scale)
 UNSCALED(unscaled64, int64_t)
 UNSCALED(unscaled128, __int128)
 
-static tain_pg_say special(const tain_pg_codec *c, tain_column *out, const numeric *v)
-{
-    if (v->sign == NOT_A_NUMBER) return tain_pg_substitute(c, out, TAIN_PG_NAN, 0);
-    return tain_pg_substitute(c, out, TAIN_PG_RANGE, v->sign == INFINITE || v->sign == POSITIVE ? 1 : -1);
-}
+/* A value that has no place as it is: seldom, so its text is good enough. */
+static tain_pg_say append_by_text(const tain_pg_codec *c, tain_column *out, const numeric *v);
 
 TAIN_PG_DECODER(tain_pg_decimal64_binary)
 {
     numeric v;
     if (!read_numeric(p, n, &v)) return TAIN_PG_MALFORMED;
-    if (v.sign > NEGATIVE || !fits(&v, c->type.precision, c->type.scale)) return special(c, out, &v);
+    if (v.sign > NEGATIVE || !fits(&v, c->type.precision, c->type.scale)) return append_by_text(c, out, &v);
     int64_t u = v.digits ? unscaled64(&v, c->type.scale) : 0;
     tain_column_append_i64(out, v.sign ? -u : u);
     return TAIN_PG_FINE;
@@ -85,7 +85,7 @@ TAIN_PG_DECODER(tain_pg_decimal128_binary)
 {
     numeric v;
     if (!read_numeric(p, n, &v)) return TAIN_PG_MALFORMED;
-    if (v.sign > NEGATIVE || !fits(&v, c->type.precision, c->type.scale)) return special(c, out, &v);
+    if (v.sign > NEGATIVE || !fits(&v, c->type.precision, c->type.scale)) return append_by_text(c, out, &v);
     __int128 u = v.digits ? unscaled128(&v, c->type.scale) : 0;
     tain_column_append_i128(out, v.sign ? -u : u);
     return TAIN_PG_FINE;
@@ -138,83 +138,130 @@ static size_t write_numeric(const numeric *v, uint8_t *to)
     return (size_t)(end - begin);
 }
 
-static bool append_numeric(const uint8_t *p, size_t n, tain_buffer *out)
+static void put_numeric(numeric *v, tain_buffer *out)
 {
-    numeric v;
-    if (!read_numeric(p, n, &v)) return false;
-    const char *text = special_text(v.sign);
+    const char *text = special_text(v->sign);
     if (text) {
         tain_buffer_append_str(out, text);
-        return true;
+        return;
     }
-    if (v.digits == 0) v.weight = -1;
-    size_t most = (v.weight >= 0 ? 4 * ((size_t)v.weight + 1) : 1) + (size_t)v.scale + 8;
-    out->size += write_numeric(&v, tain_buffer_reserve(out, most));
-    return true;
+    if (v->digits == 0) v->weight = -1;
+    size_t most = (v->weight >= 0 ? 4 * ((size_t)v->weight + 1) : 1) + (size_t)v->scale + 8;
+    out->size += write_numeric(v, tain_buffer_reserve(out, most));
 }
 
 TAIN_PG_DECODER(tain_pg_numeric_text_binary)
 {
-    if (!append_numeric(p, n, &out->bytes)) return TAIN_PG_MALFORMED;
+    numeric v;
+    if (!read_numeric(p, n, &v)) return TAIN_PG_MALFORMED;
+    put_numeric(&v, &out->bytes);
     tain_pg_end_text(out);
     return TAIN_PG_FINE;
 }
 
-TAIN_PG_DECODER(tain_pg_numeric_double_binary)
+static tain_pg_say append_by_text(const tain_pg_codec *c, tain_column *out, const numeric *v)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
-    if (!append_numeric(p, n, &text)) return TAIN_PG_MALFORMED;
-    tain_column_append_double(out, strtod(tain_buffer_cstr(&text), NULL));
+    numeric same = *v;
+    put_numeric(&same, &text);
+    return c->text(c, out, text.data, text.size);
+}
+
+/* --- double: the nearest one --------------------------------------------------------------------------------------- */
+
+static tain_pg_say append_double(const tain_pg_codec *c, tain_column *out, const char *text)
+{
+    char *end;
+    double v = strtod(text, &end);
+    if (*end || end == text) return TAIN_PG_MALFORMED;
+    bool meant = text[*text == '-'] == 'I';
+    if (!meant && (v > DBL_MAX || v < -DBL_MAX)) return tain_pg_substitute(c, out, TAIN_PG_RANGE, v > 0 ? 1 : -1);
+    tain_column_append_double(out, v);
     return TAIN_PG_FINE;
 }
 
-/* --- from text ----------------------------------------------------------------------------------------------------- */
+TAIN_PG_DECODER(tain_pg_numeric_double_text)
+{
+    char few[128];
+    if (n < sizeof few) {
+        memcpy(few, p, n);
+        few[n] = 0;
+        return append_double(c, out, few);
+    }
+    TAIN_AUTO(tain_buffer_done) tain_buffer many = {0};
+    tain_buffer_append(&many, p, n);
+    return append_double(c, out, tain_buffer_cstr(&many));
+}
+
+TAIN_PG_DECODER(tain_pg_numeric_double_binary)
+{
+    numeric v;
+    if (!read_numeric(p, n, &v)) return TAIN_PG_MALFORMED;
+    return append_by_text(c, out, &v);
+}
+
+/* --- decimal from text --------------------------------------------------------------------------------------------- */
 
 static bool is_text(const uint8_t *p, size_t n, const char *text) { return n == strlen(text) && memcmp(p, text, n) == 0; }
 
-typedef enum parsed { PARSED, TOO_LARGE, NO_NUMBER } parsed;
+typedef enum parsed { PARSED, ROUNDED, TOO_LARGE, NO_NUMBER } parsed;
 
-/* digits[.digits] times 10^scale, below 10^precision */
+typedef struct decimal { __int128 value; int digits, behind /* the point, -1: before it */; bool up, inexact; } decimal;
+
+/* One more digit of the unscaled value; false: there are too many. */
+static bool push(decimal *v, unsigned digit, int precision)
+{
+    if (v->digits >= precision) return false;
+    v->value = v->value * 10 + digit;
+    if (v->value) v->digits++;
+    return true;
+}
+
+/* A digit that the scale has no place for. */
+static void drop(decimal *v, unsigned digit, bool first)
+{
+    if (first) v->up = digit >= 5;
+    if (digit) v->inexact = true;
+}
+
+/* digits[.digits] times 10^scale, below 10^precision; rounded half up as the server rounds */
 static parsed parse_decimal(const uint8_t *p, size_t n, int precision, int scale, __int128 *ret)
 {
-    __int128 v = 0;
-    int digits = 0, behind = -1;
+    decimal v = {.behind = -1};
     if (n == 0) return NO_NUMBER;
     for (size_t i = 0; i < n; i++) {
-        if (p[i] == '.' && behind < 0) {
-            behind = 0;
+        if (p[i] == '.' && v.behind < 0) {
+            v.behind = 0;
             continue;
         }
         unsigned d = p[i] - '0';
         if (d > 9) return NO_NUMBER;
-        if (behind >= 0 && ++behind > scale) {
-            if (d) return TOO_LARGE;
-            continue;
-        }
-        v = v * 10 + d;
-        if (v && ++digits > precision) return TOO_LARGE;
+        if (v.behind >= 0 && ++v.behind > scale) drop(&v, d, v.behind == scale + 1);
+        else if (!push(&v, d, precision)) return TOO_LARGE;
     }
-    for (int i = behind < 0 ? 0 : behind; i < scale; i++) {
-        v *= 10;
-        if (v && ++digits > precision) return TOO_LARGE;
-    }
-    *ret = v;
-    return PARSED;
+    for (int i = v.behind < 0 ? 0 : v.behind; i < scale; i++)
+        if (!push(&v, 0, precision)) return TOO_LARGE;
+    *ret = v.value + v.up;
+    if (!v.inexact) return PARSED;
+    return v.digits == precision && *ret == power_of_ten(precision) ? TOO_LARGE : ROUNDED;
+}
+
+static void append_unscaled(const tain_pg_codec *c, tain_column *out, __int128 v, bool negative)
+{
+    if (negative) v = -v;
+    if (c->type.precision <= 18) tain_column_append_i64(out, (int64_t)v);
+    else tain_column_append_i128(out, v);
 }
 
 TAIN_PG_DECODER(tain_pg_decimal_text)
 {
     if (is_text(p, n, "NaN")) return tain_pg_substitute(c, out, TAIN_PG_NAN, 0);
-    bool negative = n && *p == '-';
+    bool negative = n && *p == '-', clamp = c->range == TAIN_PG_RANGE_CLAMP && !c->key;
     if (is_text(p + negative, n - negative, "Infinity")) return tain_pg_substitute(c, out, TAIN_PG_RANGE, negative ? -1 : 1);
-    __int128 v;
-    switch (parse_decimal(p + negative, n - negative, c->type.precision, c->type.scale, &v)) {
-    case NO_NUMBER: return TAIN_PG_MALFORMED;
-    case TOO_LARGE: return tain_pg_substitute(c, out, TAIN_PG_RANGE, negative ? -1 : 1);
-    case PARSED: break;
-    }
-    if (negative) v = -v;
-    if (c->type.precision <= 18) tain_column_append_i64(out, (int64_t)v);
-    else tain_column_append_i128(out, v);
-    return TAIN_PG_FINE;
+    __int128 v = 0;
+    parsed what = parse_decimal(p + negative, n - negative, c->type.precision, c->type.scale, &v);
+    if (what == NO_NUMBER) return TAIN_PG_MALFORMED;
+    if (what == TOO_LARGE || (what == ROUNDED && !clamp)) return tain_pg_substitute(c, out, TAIN_PG_RANGE, negative ? -1 : 1);
+    append_unscaled(c, out, v, negative);
+    return what == ROUNDED ? TAIN_PG_ROUNDED : TAIN_PG_FINE;
 }

@@ -131,11 +131,10 @@ static tain_status fail_identity(tain_pg_decoder *d, tain_pg_relation *r, const 
 static tain_status fail_value(tain_pg_decoder *d, tain_pg_relation *r, tain_changes *to, tain_error *err)
 {
     char reason[200];
-    const char *column = r->table->pub->columns->fields[d->refused].name;
-    bool policy = d->refusal == TAIN_PG_REFUSED;
+    tain_pg_refusal words = tain_pg_say_refusal(d->refusal);
     tain_batch_abandon_row(&to->batch);
-    snprintf(reason, sizeof reason, policy ? "column %s: a value cannot be stored and the policy is \"error\"" : "column %s: a value is not of the form that its type has", column);
-    return fail_table(d, r, reason, policy ? "correct the value, or set the policy \"out_of_range\" to null or clamp" : "report this", err);
+    snprintf(reason, sizeof reason, "column %s: %s", r->table->pub->columns->fields[d->refused].name, words.reason);
+    return fail_table(d, r, reason, words.remedy, err);
 }
 
 static tain_status short_message(char kind, tain_error *err)

@@ -128,6 +128,10 @@ void        tain_pg_position(uint64_t lsn, tain_position *ret);
 tain_status tain_pg_lsn_of(const tain_position *position, uint64_t *ret, tain_error *err);
 bool        tain_pg_parse_lsn(const char *text, uint64_t *ret); /* "0/16B3748" */
 
+/* policy.c */
+tain_pg_policy tain_pg_policy_for(const tain_pg_source *s, const char *table, const char *column);
+tain_status    tain_pg_policy_check(const json_t *policies, tain_error *err);
+
 /* shape.c */
 tain_pg_shape *tain_pg_shape_read(tain_pg_source *s, const PGresult *columns, int first, int n, const char *table);
 void           tain_pg_shape_free(tain_pg_shape *shape);
@@ -135,8 +139,6 @@ void           tain_pg_shape_keep(tain_pg_source *s, tain_pg_shape *shape); /* u
 /* Gives the public table the shape's columns and key. */
 void tain_pg_table_show(tain_pg_table *t);
 bool tain_pg_is_left_out(const PGresult *columns, int row); /* a column that the log does not hold */
-tain_pg_policy tain_pg_policy_for(const tain_pg_source *s, const char *table, const char *column);
-tain_status    tain_pg_policy_check(const json_t *policies, tain_error *err);
 
 /* catalog.c */
 /* Reads server and tables again. Shapes, keys and names of known tables stay as they are unless s->refresh. */

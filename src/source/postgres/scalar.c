@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "source/postgres/codec.h"
 
+#include <float.h>
 #include <stdlib.h>
 
 #include "base/text.h"
@@ -13,7 +14,21 @@ const char *tain_pg_say_code(tain_pg_say say)
     case TAIN_PG_NAN: return "numeric_nan";
     case TAIN_PG_DIMENSIONS: return "array_dimensions";
     case TAIN_PG_UTF8: return "invalid_utf8";
+    case TAIN_PG_ROUNDED: return "value_rounded";
     default: return "value_out_of_range";
+    }
+}
+
+tain_pg_refusal tain_pg_say_refusal(tain_pg_say say)
+{
+    switch (say) {
+    case TAIN_PG_REFUSED:
+        return (tain_pg_refusal){"a value cannot be stored and the policy is \"error\"",
+                                 "correct the value, or set the policy \"out_of_range\" of that column to null, clamp or string"};
+    case TAIN_PG_AMBIGUOUS:
+        return (tain_pg_refusal){"a value of the key cannot be stored, and without it rows could not be told apart",
+                                 "set the policy \"out_of_range\" of that column to string, or correct the value"};
+    default: return (tain_pg_refusal){"a value is not of the form that its type has", "report this"};
     }
 }
 
@@ -32,6 +47,7 @@ static void append_widest(tain_column *out, bool negative)
     case TAIN_DATE: tain_column_append_i32(out, (int32_t)day); return;
     case TAIN_TIMESTAMP:
     case TAIN_TIMESTAMP_NTZ: tain_column_append_i64(out, day * 86400000000 + (negative ? 0 : 86399999999)); return;
+    case TAIN_DOUBLE: tain_column_append_double(out, negative ? -DBL_MAX : DBL_MAX); return;
     default: break;
     }
     __int128 v = widest_decimal(out->type.precision);
@@ -43,11 +59,12 @@ static void append_widest(tain_column *out, bool negative)
 static bool has_widest(const tain_column *out)
 {
     tain_kind k = out->type.kind;
-    return k == TAIN_DATE || k == TAIN_TIMESTAMP || k == TAIN_TIMESTAMP_NTZ || k == TAIN_DECIMAL;
+    return k == TAIN_DATE || k == TAIN_TIMESTAMP || k == TAIN_TIMESTAMP_NTZ || k == TAIN_DECIMAL || k == TAIN_DOUBLE;
 }
 
 tain_pg_say tain_pg_substitute(const tain_pg_codec *c, tain_column *out, tain_pg_say why, int sign)
 {
+    if (c->key) return TAIN_PG_AMBIGUOUS;
     if (c->range == TAIN_PG_RANGE_ERROR) return TAIN_PG_REFUSED;
     if (c->range == TAIN_PG_RANGE_CLAMP && sign != 0 && has_widest(out)) append_widest(out, sign < 0);
     else tain_column_append_null(out);
@@ -219,6 +236,7 @@ TAIN_PG_DECODER(tain_pg_bytes_binary)
 TAIN_PG_DECODER(tain_pg_checked_text)
 {
     if (tain_utf8_valid(p, n)) return tain_pg_bytes_binary(c, out, p, n);
+    if (c->key) return TAIN_PG_AMBIGUOUS;
     if (c->range == TAIN_PG_RANGE_ERROR) return TAIN_PG_REFUSED;
     tain_utf8_repair(p, n, &out->bytes);
     tain_pg_end_text(out);
@@ -269,13 +287,26 @@ TAIN_PG_DECODER(tain_pg_uuid_binary)
     return TAIN_PG_FINE;
 }
 
+/* As servers from 16 on write it; older ones write the bare byte, which is no UTF-8. */
+void tain_pg_put_char(tain_buffer *out, uint8_t c)
+{
+    if (c >= 0x80) tain_buffer_printf(out, "\\%03o", c);
+    else if (c) tain_buffer_append_u8(out, c);
+}
+
 TAIN_PG_DECODER(tain_pg_char_binary)
 {
     if (n != 1) return TAIN_PG_MALFORMED;
-    if (*p >= 0x80) tain_buffer_printf(&out->bytes, "\\%03o", *p);
-    else if (*p) tain_buffer_append_u8(&out->bytes, *p);
+    tain_pg_put_char(&out->bytes, *p);
     tain_pg_end_text(out);
     return TAIN_PG_FINE;
+}
+
+TAIN_PG_DECODER(tain_pg_char_text)
+{
+    if (n == 1) return tain_pg_char_binary(c, out, p, n);
+    if (n != 0 && (n != 4 || *p != '\\')) return TAIN_PG_MALFORMED;
+    return tain_pg_bytes_binary(c, out, p, n);
 }
 
 TAIN_PG_DECODER(tain_pg_bits_binary)
@@ -312,6 +343,19 @@ TAIN_PG_DECODER(tain_pg_money_binary)
         tain_buffer_append_u8(&out->bytes, (uint8_t)digits[i]);
     }
     tain_buffer_printf(&out->bytes, ".%02u", (unsigned)(cents % 100));
+    tain_pg_end_text(out);
+    return TAIN_PG_FINE;
+}
+
+TAIN_PG_DECODER(tain_pg_hex_binary)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    uint8_t *to = tain_buffer_reserve(&out->bytes, 2 * n);
+    for (size_t i = 0; i < n; i++) {
+        *to++ = (uint8_t)digits[p[i] >> 4];
+        *to++ = (uint8_t)digits[p[i] & 15];
+    }
+    out->bytes.size += 2 * n;
     tain_pg_end_text(out);
     return TAIN_PG_FINE;
 }

@@ -135,16 +135,11 @@ static void put_column(tain_buffer *out, const tain_pg_column *c)
         tain_pg_put_identifier(out, c->name);
         return;
     }
-    /* a cast to text is not always the output function: inet's shows the mask */
-    if (c->codec->ask == TAIN_PG_ASK_TEXT) {
-        tain_buffer_append_str(out, "pg_catalog.textin(");
-        tain_pg_put_name(out, type->out_schema, type->out_name);
-    } else {
-        tain_buffer_append_str(out, "(pg_catalog.to_json");
-    }
+    tain_buffer_append_str(out, "pg_catalog.textin("); /* a cast to text is not always the output function: inet's shows the mask */
+    tain_pg_put_name(out, type->out_schema, type->out_name);
     tain_buffer_append_u8(out, '(');
     tain_pg_put_identifier(out, c->name);
-    tain_buffer_append_str(out, c->codec->ask == TAIN_PG_ASK_TEXT ? "))" : "))::pg_catalog.text");
+    tain_buffer_append_str(out, "))");
 }
 
 static void put_columns(tain_buffer *out, const tain_pg_shape *shape)

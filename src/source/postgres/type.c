@@ -107,6 +107,7 @@ tain_status tain_pg_types_load(tain_pg_types *t, tain_pg_conn *conn, const uint3
 {
     oid_list wanted = {0};
     tain_status status = TAIN_OK;
+    t->version = conn->version;
     for (size_t i = 0; i < n; i++) want(&wanted, t, oids[i]);
     while (wanted.count && status == TAIN_OK) {
         size_t before = t->count;
@@ -165,6 +166,16 @@ static void choose_canonical(const choice *at, tain_pg_codec *c, tain_pg_decode 
     c->as_text = true;
 }
 
+/* Policy: what can hold values that Delta cannot is text. */
+static bool is_string(const choice *at) { return at->policy->range == TAIN_PG_RANGE_STRING; }
+
+static void choose_moment(const choice *at, tain_pg_codec *c, tain_kind kind, tain_pg_decode binary, tain_pg_decode text)
+{
+    c->limited = !is_string(at);
+    if (is_string(at)) choose_canonical(at, c, NULL);
+    else choose(c, kind, binary, text);
+}
+
 static bool decimal_of(int32_t typmod, tain_type *ret)
 {
     if (typmod < 4) return false;
@@ -179,28 +190,32 @@ static bool decimal_of(int32_t typmod, tain_type *ret)
 static void choose_numeric(const choice *at, tain_pg_codec *c)
 {
     tain_type decimal;
-    if (!decimal_of(at->typmod, &decimal)) {
-        if (at->policy->numeric == TAIN_PG_NUMERIC_TEXT) {
-            choose_canonical(at, c, tain_pg_numeric_text_binary);
-            return;
-        }
-        if (at->policy->numeric == TAIN_PG_NUMERIC_DOUBLE) {
-            choose(c, TAIN_DOUBLE, tain_pg_numeric_double_binary, tain_pg_double_text);
-            return;
-        }
-        decimal = tain_type_decimal(at->policy->precision, at->policy->scale);
+    bool declared = decimal_of(at->typmod, &decimal);
+    if (!declared && at->policy->numeric == TAIN_PG_NUMERIC_DOUBLE) {
+        choose(c, TAIN_DOUBLE, tain_pg_numeric_double_binary, tain_pg_numeric_double_text);
+        return;
     }
+    if (is_string(at) || (!declared && at->policy->numeric == TAIN_PG_NUMERIC_TEXT)) {
+        choose_canonical(at, c, tain_pg_numeric_text_binary);
+        return;
+    }
+    if (!declared) decimal = tain_type_decimal(at->policy->precision, at->policy->scale);
     choose(c, TAIN_DECIMAL, decimal.precision <= 18 ? tain_pg_decimal64_binary : tain_pg_decimal128_binary, tain_pg_decimal_text);
     c->type = decimal;
     c->limited = true;
 }
 
-static bool sends_text(const tain_pg_type *type)
+/* Types that have no number of their own, by the function that sends them. NULL: it is asked for as text. */
+static tain_pg_decode binary_by_sender(const tain_pg_type *type)
 {
-    static const char *const names[] = {"textsend", "varcharsend", "bpcharsend", "namesend", "citextsend", "enum_send", "json_send"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(type->send_name, names[i]) == 0) return true;
-    return false;
+    static const struct { const char *name; tain_pg_decode decode; } known[] = {
+        {"textsend", tain_pg_bytes_binary},   {"varcharsend", tain_pg_bytes_binary}, {"bpcharsend", tain_pg_bytes_binary}, {"namesend", tain_pg_bytes_binary},
+        {"citextsend", tain_pg_bytes_binary}, {"enum_send", tain_pg_bytes_binary},   {"json_send", tain_pg_bytes_binary},  {"geometry_send", tain_pg_hex_binary},
+        {"geography_send", tain_pg_hex_binary}, {"ltree_send", tain_pg_versioned_binary}, {"lquery_send", tain_pg_versioned_binary}, {"ltxtq_send", tain_pg_versioned_binary},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(type->send_name, known[i].name) == 0) return known[i].decode;
+    return NULL;
 }
 
 static bool is_plain_text(uint32_t oid)
@@ -211,7 +226,7 @@ static bool is_plain_text(uint32_t oid)
 static void choose_named(const choice *at, tain_pg_codec *c)
 {
     if (is_plain_text(c->pg->oid)) choose_string(at, c, tain_pg_bytes_binary);
-    else choose_canonical(at, c, sends_text(c->pg) ? tain_pg_bytes_binary : NULL);
+    else choose_canonical(at, c, binary_by_sender(c->pg));
     if (strcmp(c->pg->name, "citext") == 0) c->as_text = false;
 }
 
@@ -233,15 +248,15 @@ static void choose_scalar(const choice *at, tain_pg_codec *c)
     case TAIN_PG_FLOAT8: choose(c, TAIN_DOUBLE, tain_pg_double_binary, tain_pg_double_text); break;
     case TAIN_PG_NUMERIC: choose_numeric(at, c); break;
     case TAIN_PG_BYTEA: choose(c, TAIN_BINARY, tain_pg_bytes_binary, tain_pg_bytea_text); break;
-    case TAIN_PG_CHAR: choose_string(at, c, tain_pg_char_binary); break;
-    case TAIN_PG_DATE: choose(c, TAIN_DATE, tain_pg_date_binary, tain_pg_date_text); break;
+    case TAIN_PG_CHAR: choose(c, TAIN_STRING, tain_pg_char_binary, tain_pg_char_text); break;
+    case TAIN_PG_DATE: choose_moment(at, c, TAIN_DATE, tain_pg_date_binary, tain_pg_date_text); break;
     case TAIN_PG_TIMESTAMP:
-        choose(c, at->policy->zoned ? TAIN_TIMESTAMP : TAIN_TIMESTAMP_NTZ, tain_pg_timestamp_binary, tain_pg_timestamp_text);
+        choose_moment(at, c, at->policy->zoned ? TAIN_TIMESTAMP : TAIN_TIMESTAMP_NTZ, tain_pg_timestamp_binary, tain_pg_timestamp_text);
         break;
-    case TAIN_PG_TIMESTAMPTZ: choose(c, TAIN_TIMESTAMP, tain_pg_timestamp_binary, tain_pg_timestamp_text); break;
+    case TAIN_PG_TIMESTAMPTZ: choose_moment(at, c, TAIN_TIMESTAMP, tain_pg_timestamp_binary, tain_pg_timestamp_text); break;
     case TAIN_PG_TIME: choose_canonical(at, c, tain_pg_time_binary); break;
     case TAIN_PG_TIMETZ: choose_canonical(at, c, tain_pg_timetz_binary); break;
-    case TAIN_PG_INTERVAL: choose_canonical(at, c, tain_pg_interval_binary); break;
+    case TAIN_PG_INTERVAL: choose_canonical(at, c, at->types->version < 170000 ? tain_pg_finite_interval_binary : tain_pg_interval_binary); break;
     case TAIN_PG_UUID: choose_canonical(at, c, tain_pg_uuid_binary); break;
     case TAIN_PG_INET:
     case TAIN_PG_CIDR: choose_canonical(at, c, tain_pg_inet_binary); break;
@@ -255,15 +270,23 @@ static void choose_scalar(const choice *at, tain_pg_codec *c)
     case TAIN_PG_JSONPATH: choose_canonical(at, c, tain_pg_versioned_binary); break;
     default: choose_named(at, c);
     }
-    uint32_t oid = c->pg->oid;
-    if (oid == TAIN_PG_DATE || oid == TAIN_PG_TIMESTAMP || oid == TAIN_PG_TIMESTAMPTZ) c->limited = true;
 }
 
-static void choose_json(tain_pg_codec *c)
+static void choose_json(const choice *at, tain_pg_codec *c)
 {
-    *c = (tain_pg_codec){.pg = c->pg, .range = c->range, .type = tain_type_of(TAIN_STRING), .text = tain_pg_json_text,
-                         .ask = TAIN_PG_ASK_JSON, .as_text = true, .delimiter = ','};
+    choose(c, TAIN_STRING, NULL, at->check_utf8 ? tain_pg_checked_json_text : tain_pg_json_text);
+    c->ask = TAIN_PG_ASK_TEXT;
+    c->as_text = true;
 }
+
+static void choose_vector(const choice *at, tain_pg_codec *c, tain_pg_decode binary)
+{
+    choose(c, TAIN_LIST, binary, tain_pg_vector_text);
+    c->ask = binary ? TAIN_PG_ASK_BINARY : TAIN_PG_ASK_TEXT;
+    c->type = tain_type_list(at->schema, tain_type_of(TAIN_FLOAT));
+}
+
+static bool is_json(const tain_pg_type *type) { return type->kind == 'c' || tain_pg_type_is_hstore(type); }
 
 static const tain_pg_codec *new_codec(const choice *at, const tain_pg_type *type);
 
@@ -272,13 +295,13 @@ static void choose_list(const choice *at, tain_pg_codec *c)
     int32_t typmod = at->typmod;
     int dimensions = at->dimensions;
     const tain_pg_type *element = look_through(c->pg->element, &typmod, &dimensions);
-    if (at->dimensions > 1 || element->is_array || element->kind == 'c' || tain_pg_type_is_hstore(element)) {
-        choose_json(c);
-        return;
-    }
     choice inner = *at;
     inner.typmod = typmod;
-    c->element = new_codec(&inner, element);
+    c->element = is_json(element) || element->is_array ? NULL : new_codec(&inner, element);
+    if (at->dimensions > 1 || is_string(at) || !c->element || c->element->type.kind == TAIN_LIST) {
+        choose_json(at, c);
+        return;
+    }
     c->type = tain_type_list(at->schema, c->element->type);
     c->binary = c->element->binary ? tain_pg_array_binary : NULL;
     c->text = tain_pg_array_text;
@@ -293,14 +316,21 @@ static const tain_pg_codec *new_codec(const choice *at, const tain_pg_type *type
     tain_pg_codec *c = tain_arena_alloc(&at->types->arena, sizeof *c);
     *c = (tain_pg_codec){.pg = type, .range = at->policy->range, .delimiter = ','};
     if (type->is_array && type->element) choose_list(at, c);
-    else if (type->kind == 'c' || tain_pg_type_is_hstore(type)) choose_json(c);
-    else if (strcmp(type->send_name, "vector_send") == 0) {
-        choose(c, TAIN_LIST, tain_pg_vector_binary, tain_pg_vector_text);
-        c->type = tain_type_list(at->schema, tain_type_of(TAIN_FLOAT));
-    } else choose_scalar(at, c);
-    tain_pg_decode json = at->check_utf8 ? tain_pg_checked_text : tain_pg_bytes_binary;
-    c->copy = c->ask == TAIN_PG_ASK_BINARY ? c->binary : c->ask == TAIN_PG_ASK_JSON ? json : c->text;
+    else if (is_json(type)) choose_json(at, c);
+    else if (strcmp(type->send_name, "vector_send") == 0) choose_vector(at, c, tain_pg_vector_binary);
+    else if (strcmp(type->send_name, "halfvec_send") == 0) choose_vector(at, c, NULL);
+    else choose_scalar(at, c);
+    c->copy = c->ask == TAIN_PG_ASK_BINARY ? c->binary : c->text;
     return c;
+}
+
+const tain_pg_codec *tain_pg_codec_for_key(const tain_pg_codec *c, tain_arena *arena)
+{
+    tain_pg_codec *key = tain_arena_alloc(arena, sizeof *key);
+    *key = *c;
+    key->key = true;
+    if (key->element) key->element = tain_pg_codec_for_key(key->element, arena);
+    return key;
 }
 
 const tain_pg_codec *tain_pg_codec_for(tain_pg_types *t, uint32_t oid, int32_t typmod, int dimensions, const tain_pg_policy *policy,

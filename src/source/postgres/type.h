@@ -22,6 +22,7 @@ typedef struct tain_pg_types {
     tain_pg_type **list;
     size_t         count, capacity;
     tain_arena     arena; /* of types and codecs */
+    int            version; /* of the server they were read from */
 } tain_pg_types;
 
 void tain_pg_types_done(tain_pg_types *t);
@@ -42,5 +43,7 @@ typedef struct tain_pg_policy {
  * schema. check_utf8: the server does not vouch for its texts. Never NULL for a loaded type. */
 const tain_pg_codec *tain_pg_codec_for(tain_pg_types *t, uint32_t oid, int32_t typmod, int dimensions, const tain_pg_policy *policy,
                                        bool check_utf8, tain_schema *schema);
+/* The same for a column of the key, in which no value is replaced (TAIN_PG_AMBIGUOUS). */
+const tain_pg_codec *tain_pg_codec_for_key(const tain_pg_codec *c, tain_arena *arena);
 
 #endif

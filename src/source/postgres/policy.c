@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* What the definition says of values that have no exact counterpart: README.md has the meaning. */
+#include "source/postgres/postgres.h"
+
+#include <stdio.h>
+
+static bool parse_decimal(const char *text, tain_pg_policy *p)
+{
+    unsigned precision, scale;
+    int used = 0;
+    if (sscanf(text, "decimal(%2u,%2u)%n", &precision, &scale, &used) != 2 || text[used] || precision < 1 || precision > 38 || scale > precision)
+        return false;
+    p->numeric = TAIN_PG_NUMERIC_DECIMAL;
+    p->precision = (uint8_t)precision;
+    p->scale = (uint8_t)scale;
+    return true;
+}
+
+static bool take_numeric(const char *v, tain_pg_policy *p)
+{
+    if (strcmp(v, "string") == 0) p->numeric = TAIN_PG_NUMERIC_TEXT;
+    else if (strcmp(v, "double") == 0) p->numeric = TAIN_PG_NUMERIC_DOUBLE;
+    else return parse_decimal(v, p);
+    return true;
+}
+
+static bool take_ntz(const char *v, tain_pg_policy *p)
+{
+    p->zoned = strcmp(v, "timestamp") == 0;
+    return p->zoned || strcmp(v, "timestamp_ntz") == 0;
+}
+
+static bool take_range(const char *v, tain_pg_policy *p)
+{
+    static const char *const names[] = {[TAIN_PG_RANGE_NULL] = "null", [TAIN_PG_RANGE_CLAMP] = "clamp", [TAIN_PG_RANGE_ERROR] = "error", [TAIN_PG_RANGE_STRING] = "string"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(v, names[i])) continue;
+        p->range = (tain_pg_range)i;
+        return true;
+    }
+    return false;
+}
+
+static const struct {
+    const char *key;
+    bool (*take)(const char *, tain_pg_policy *);
+    const char *values;
+} policy_keys[] = {
+    {"numeric", take_numeric, "string, double or decimal(p,s)"},
+    {"ntz", take_ntz, "timestamp_ntz or timestamp"},
+    {"out_of_range", take_range, "null, clamp, error or string"},
+};
+
+static void take_policies(const json_t *object, tain_pg_policy *p)
+{
+    for (size_t i = 0; i < sizeof policy_keys / sizeof *policy_keys; i++) {
+        const char *v = json_string_value(json_object_get(object, policy_keys[i].key));
+        if (v) (void)policy_keys[i].take(v, p);
+    }
+}
+
+tain_pg_policy tain_pg_policy_for(const tain_pg_source *s, const char *table, const char *column)
+{
+    tain_pg_policy p = {0};
+    take_policies(s->options.policies, &p);
+    TAIN_AUTO(tain_buffer_done) tain_buffer name = {0};
+    tain_buffer_printf(&name, "%s.%s", table, column);
+    take_policies(json_object_get(json_object_get(s->options.policies, "columns"), tain_buffer_cstr(&name)), &p);
+    return p;
+}
+
+static tain_status check_object(const json_t *object, tain_error *err)
+{
+    for (size_t i = 0; i < sizeof policy_keys / sizeof *policy_keys; i++) {
+        const json_t *v = json_object_get(object, policy_keys[i].key);
+        if (!v || (json_is_string(v) && policy_keys[i].take(json_string_value(v), &(tain_pg_policy){0}))) continue;
+        return tain_fail(err, TAIN_E_CONFIG, "policy %s: must be %s", policy_keys[i].key, policy_keys[i].values);
+    }
+    return TAIN_OK;
+}
+
+tain_status tain_pg_policy_check(const json_t *policies, tain_error *err)
+{
+    TAIN_TRY(check_object(policies, err));
+    const char *column;
+    json_t *v;
+    json_object_foreach(json_object_get((json_t *)policies, "columns"), column, v)
+        TAIN_TRY_IN(err, check_object(v, err), "column %s", column);
+    return TAIN_OK;
+}
