@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/writeback.h"
 #include "index/format.h"
 
 enum { BUFFER_BLOCKS = 64, FENCES = TAIN_BLOCK_BYTES / sizeof(uint64_t) };
@@ -15,6 +16,7 @@ enum { BUFFER_BLOCKS = 64, FENCES = TAIN_BLOCK_BYTES / sizeof(uint64_t) };
 struct tain_run_writer {
     char           *path, *temporary;
     int             fd;
+    tain_writeback  writeback;
     tain_run_header header;
     XXH3_state_t   *body;
     uint64_t        block_at; /* where the buffer goes */
@@ -82,6 +84,7 @@ static tain_status flush_blocks(tain_run_writer *w, tain_error *err)
     (void)XXH3_64bits_update(w->body, w->buffer, size);
     w->block_at += size;
     w->blocks = 0;
+    tain_writeback_step(&w->writeback, w->fd, w->block_at);
     return TAIN_OK;
 }
 

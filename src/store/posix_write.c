@@ -10,6 +10,7 @@
 
 #include "base/fault.h"
 #include "base/text.h"
+#include "base/writeback.h"
 #include "store/posix.h"
 
 typedef struct draft {
@@ -24,6 +25,8 @@ typedef struct posix_upload {
     draft       draft;
     uint8_t    *pending; /* WRITE_BUFFER bytes */
     size_t      pending_size;
+    uint64_t    written;
+    tain_writeback writeback;
 } posix_upload;
 
 enum { WRITE_BUFFER = 1 << 20 };
@@ -194,8 +197,9 @@ tain_status tain_posix_upload(tain_store *s, const char *key, tain_upload **ret,
 
 static tain_status flush(posix_upload *u, const void *data, size_t n, tain_error *err)
 {
-    if (write_whole(u->draft.fd, data, n) == 0) return TAIN_OK;
-    return tain_posix_fail((posix *)u->base.store, "write", u->key, err);
+    if (write_whole(u->draft.fd, data, n) < 0) return tain_posix_fail((posix *)u->base.store, "write", u->key, err);
+    tain_writeback_step(&u->writeback, u->draft.fd, u->written += n);
+    return TAIN_OK;
 }
 
 tain_status tain_posix_upload_write(tain_upload *upload, const void *data, size_t n, tain_error *err)
