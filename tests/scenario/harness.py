@@ -22,6 +22,7 @@ import traceback
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TAIN = os.environ.get("TAIN", os.path.join(ROOT, "build", "tain"))
 PG_BIN = os.environ.get("PG_BIN", "/usr/lib/postgresql/15/bin")
+PG_CACHE = os.path.join(ROOT, ".cache", "postgres")  # tools/servers fills it
 
 
 class Skip(Exception):
@@ -108,12 +109,28 @@ def as_server_user():
     return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]
 
 
-class Postgres:
-    """A cluster of its own on a Unix socket."""
+def server_programs(version, folder):
+    """Where the programs of that major version are, for the server's user too; they are copied if that cannot get there."""
+    root = os.path.join(PG_CACHE, str(version))
+    debian = f"/usr/lib/postgresql/{version}/bin"
+    if os.path.exists(os.path.join(debian, "postgres")):
+        return debian
+    if not os.path.exists(os.path.join(root, "bin", "postgres")):
+        lacking = f"no PostgreSQL {version}: run tools/setup check, or set TAIN_SERVERS_MAY_LACK=1 to leave its tests out"
+        raise Skip(lacking) if os.environ.get("TAIN_SERVERS_MAY_LACK") else AssertionError(lacking)
+    if subprocess.run([*as_server_user(), "test", "-x", os.path.join(root, "bin", "postgres")]).returncode != 0:
+        shutil.copytree(root, os.path.join(folder, "server"), symlinks=True)
+        root = os.path.join(folder, "server")
+    return os.path.join(root, "bin")
 
-    def __init__(self, folder, **settings):
-        if not os.path.exists(os.path.join(PG_BIN, "postgres")):
-            raise Skip(f"no PostgreSQL in {PG_BIN}")
+
+class Postgres:
+    """A cluster of its own on a Unix socket. version: a major one; without it that of PG_BIN."""
+
+    def __init__(self, folder, version=None, **settings):
+        self.bin = server_programs(version, folder) if version else PG_BIN
+        if not os.path.exists(os.path.join(self.bin, "postgres")):
+            raise Skip(f"no PostgreSQL in {self.bin}")
         self.folder = os.path.join(folder, "pg")
         self.data = os.path.join(self.folder, "data")
         os.makedirs(self.folder)
@@ -128,7 +145,7 @@ class Postgres:
         self.sql("create database shop")
 
     def _run(self, program, *args, check=True):
-        p = subprocess.run([*as_server_user(), os.path.join(PG_BIN, program), *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        p = subprocess.run([*as_server_user(), os.path.join(self.bin, program), *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                            stdin=subprocess.DEVNULL, cwd="/")
         if check and p.returncode:
             raise AssertionError(f"{program}: {p.stdout}")
