@@ -20,7 +20,7 @@ _tain()
     demo) options='--seconds' ;;
     check) options='--tables --exclude --name --json' ;;
     mirror) options='--once --tables --exclude --freshness --jobs --memory --resync --capture --on-drop --name --remove --json' ;;
-    verify) options='--tables --exclude --json' ;;
+    verify) options='--tables --exclude --jobs --json' ;;
     query) options='--format --json' ;;
     status) options='--json' ;;
     table) options='--last --retention --dry-run --json' ;;

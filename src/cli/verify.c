@@ -24,6 +24,7 @@ static void print_json(const tain_verify_result *r)
         tain_json_kint(&j, "source_rows", t->source_rows);
         tain_json_kint(&j, "lake_rows", t->lake_rows);
         tain_json_kstr(&j, "reason", t->reason[0] ? t->reason : NULL);
+        tain_json_kstr(&j, "remedy", t->remedy[0] ? t->remedy : NULL);
         tain_json_kstr(&j, "samples", t->samples.size ? tain_buffer_cstr(&t->samples) : NULL);
         tain_json_object_end(&j);
     }
@@ -40,10 +41,11 @@ static void print_text(const tain_verify_result *r)
         tain_verify_table *t = &r->tables[i];
         rows += t->source_rows;
         compared += t->compared;
-        printf("  %-9s %s", t->equal ? "equal" : t->compared ? "different" : "-", t->name);
+        printf("  %-9s %s", t->equal ? "equal" : t->compared ? "different" : t->failed ? "failed" : "-", t->name);
         if (t->equal) printf(", %lld rows", (long long)t->source_rows);
         if (t->reason[0]) printf(": %s", t->reason);
         putchar('\n');
+        if (t->remedy[0]) printf("            remedy: %s\n", t->remedy);
         if (t->samples.size) fputs(tain_buffer_cstr(&t->samples), stdout);
     }
     printf("%s: %zu tables, %lld rows compared", r->equal ? "equal" : "different", compared, (long long)rows);
@@ -53,8 +55,10 @@ static void print_text(const tain_verify_result *r)
 
 static void show(void *ctx, const char *table, int64_t rows)
 {
-    static int64_t next;
-    if (rows < next && rows > 0) return;
+    static const char *now;
+    static int64_t     next;
+    if (table == now && rows < next) return;
+    now = table;
     next = rows + 200000;
     fprintf(stderr, "\r\033[2Kcomparing %s: %lld rows", table, (long long)rows);
 }
@@ -67,6 +71,7 @@ static int run(int argc, char **argv)
     const tain_option options[] = {
         {"tables", TAIN_OPTION_LIST, &d.tables, "GLOBS", "only these: schema.table, comma-separated"},
         {"exclude", TAIN_OPTION_LIST, &d.exclude, "GLOBS", "not these"},
+        {"jobs", TAIN_OPTION_INT, &d.jobs, "N", "connections, and threads for the lake (1)"},
         {"json", TAIN_OPTION_FLAG, &json, NULL, "for machines"},
         {NULL},
     };
@@ -80,7 +85,7 @@ static int run(int argc, char **argv)
     tain_status st = tain_verify_run(&d, terminal ? show : NULL, NULL, &r, &e);
     if (terminal) fputs("\r\033[2K", stderr);
     if (st == TAIN_OK) (json ? print_json : print_text)(&r);
-    code = st != TAIN_OK ? tain_cli_fail(&e) : r.equal ? TAIN_EXIT_OK : TAIN_EXIT_NO;
+    code = st != TAIN_OK ? tain_cli_fail(&e) : r.failed ? TAIN_EXIT_FAILURE : r.equal ? TAIN_EXIT_OK : TAIN_EXIT_NO;
     tain_verify_result_done(&r);
     tain_definition_done(&d);
     free(args);
@@ -89,5 +94,5 @@ static int run(int argc, char **argv)
 
 const tain_command tain_command_verify = {
     .name = "verify", .arguments = "SOURCE LAKE", .summary = "compare source and mirror row by row", .least = 2, .most = 2, .run = run,
-    .example = "  tain verify postgresql://tain@db/shop ./lake\n",
+    .example = "  tain verify postgresql://tain@db/shop ./lake --jobs 4\n",
 };

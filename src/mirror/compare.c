@@ -3,84 +3,104 @@
 
 #include <stdlib.h>
 
-#include "batch/key.h"
 #include "mirror/naming.h"
 
-enum { BUCKETS = 1 << 16, READ_ROWS = 16384, CHUNK_ROWS = 1 << 20, KEEP_ROWS = 5000, SAMPLES = 10 };
+enum {
+    READ_ROWS = 16384,
+    CHUNK_ROWS = 1 << 20,
+    SAMPLED_BUCKETS = 256, /* whole rows are kept of so many suspected buckets, */
+    SAMPLE_ROWS = 5000,    /* at most these */
+    SAMPLE_BYTES = 16 << 20,
+};
 
-/* What the source has more than the lake: zero in every bucket when they are equal. */
-typedef struct bucket {
-    unsigned __int128 sum;
-    int64_t           rows;
-} bucket;
+typedef struct half { /* one side */
+    atomic_int_least64_t rows;
+    tain_marks           marks;
+    tain_sample          sample;
+} half;
 
-typedef struct side {
-    int64_t     rows;
-    tain_batch  kept; /* second pass: rows of differing buckets */
-    bool        full;
-} side;
+typedef struct pass {
+    tain_compare   *c;
+    tain_delta     *delta;
+    tain_key        key;
+    uint16_t       *key_columns;
+    bool            noting, sampling;
+    size_t          sampled; /* suspected buckets up to this one are sampled */
+    half            halves[2];
+    pthread_mutex_t lock; /* marks, samples, progress, and what follows */
+    tain_chunk     *chunks;
+    size_t          chunk_count, next_chunk, file_cursor;
+    tain_status     status; /* of the first failure */
+    tain_error      error;
+} pass;
 
-typedef struct work {
-    tain_compare *c;
-    tain_key      key;
-    uint16_t     *key_columns;
-    bucket       *buckets;
-    bool          second;
-    side          source, lake;
-    uint64_t     *keys, *hashes; /* of the batch at hand */
-    size_t        capacity;
-} work;
+typedef struct worker {
+    pass     *pass;
+    tain_side side;
+    int       number;
+    pthread_t thread;
+    uint64_t *keys, *rows; /* hashes of the batch at hand */
+    uint32_t *live;
+    size_t    capacity;
+} worker;
 
-/* --- both sides, a batch at a time --------------------------------------------------------------------------------- */
+/* --- a batch of either side ---------------------------------------------------------------------------------------- */
 
-static void sum_row(work *w, bool is_source, uint64_t key, uint64_t hash)
-{
-    bucket *b = &w->buckets[key % BUCKETS];
-    if (is_source) {
-        b->sum += hash;
-        b->rows++;
-    } else {
-        b->sum -= hash;
-        b->rows--;
-    }
-}
-
-static bool differs(const bucket *b)
-{
-    return b->sum != 0 || b->rows != 0;
-}
-
-static void take(work *w, side *s, const tain_batch *batch, const uint32_t *rows, size_t n)
+static void hash(worker *w, const tain_batch *batch)
 {
     if (batch->rows > w->capacity) {
         w->capacity = batch->rows;
         w->keys = tain_realloc(w->keys, w->capacity * sizeof *w->keys);
-        w->hashes = tain_realloc(w->hashes, w->capacity * sizeof *w->hashes);
+        w->rows = tain_realloc(w->rows, w->capacity * sizeof *w->rows);
     }
-    tain_key_hash(&w->key, batch, 0, batch->rows, w->keys);
-    if (!w->second) tain_row_hash(batch, 0, batch->rows, w->hashes);
+    tain_key_hash(&w->pass->key, batch, 0, batch->rows, w->keys);
+    tain_row_hash(batch, 0, batch->rows, w->rows);
+}
+
+static void keep_row(pass *p, half *h, const tain_batch *batch, size_t i, uint64_t key)
+{
+    if (!p->sampling || (key & (p->c->sums.count - 1)) > p->sampled) return;
+    tain_sample *s = &h->sample;
+    s->full |= s->rows.rows == SAMPLE_ROWS || tain_batch_bytes(&s->rows) > SAMPLE_BYTES;
+    if (!s->full) tain_batch_take(&s->rows, batch, NULL, i, 1);
+}
+
+static void note(worker *w, const tain_batch *batch, const uint32_t *live, size_t n)
+{
+    pass *p = w->pass;
+    half *h = &p->halves[w->side];
     for (size_t k = 0; k < n; k++) {
-        size_t i = rows ? rows[k] : k;
-        if (!w->second) {
-            sum_row(w, s == &w->source, w->keys[i], w->hashes[i]);
-        } else if (differs(&w->buckets[w->keys[i] % BUCKETS])) {
-            if (s->kept.rows < KEEP_ROWS) {
-                tain_batch_take(&s->kept, batch, NULL, i, 1);
-            } else {
-                s->full = true;
-            }
-        }
+        size_t i = live ? live[k] : k;
+        if (!tain_sums_suspects(&p->c->sums, w->keys[i])) continue;
+        tain_marks_add(&h->marks, w->keys[i], w->rows[i]);
+        keep_row(p, h, batch, i, w->keys[i]);
     }
-    if (!w->second) s->rows += (int64_t)n;
-    if (w->c->progress) w->c->progress(w->c->progress_ctx, w->c->result->name, w->source.rows + w->lake.rows);
+}
+
+/* live NULL: all n. */
+static void take(worker *w, const tain_batch *batch, const uint32_t *live, size_t n)
+{
+    pass *p = w->pass;
+    tain_compare *c = p->c;
+    hash(w, batch);
+    for (size_t k = 0; k < n; k++) {
+        size_t i = live ? live[k] : k;
+        tain_sums_add(&c->sums, w->side, w->keys[i], w->rows[i]);
+    }
+    atomic_fetch_add(&p->halves[w->side].rows, (int64_t)n);
+    if (!p->noting && !c->progress) return;
+    pthread_mutex_lock(&p->lock);
+    if (p->noting) note(w, batch, live, n);
+    if (c->progress)
+        c->progress(c->progress_ctx, c->result->name, atomic_load(&p->halves[0].rows) + atomic_load(&p->halves[1].rows));
+    pthread_mutex_unlock(&p->lock);
 }
 
 /* --- the source ---------------------------------------------------------------------------------------------------- */
 
 static tain_status take_source_rows(void *ctx, tain_batch *batch, tain_error *err)
 {
-    work *w = ctx;
-    take(w, &w->source, batch, NULL, batch->rows);
+    take(ctx, batch, NULL, batch->rows);
     return TAIN_OK;
 }
 
@@ -88,147 +108,191 @@ static void ignore_warning(void *ctx, tain_source_table *t, size_t column, const
 {
 }
 
-static tain_status read_source(work *w, tain_error *err)
+static tain_chunk *next_chunk(pass *p)
 {
-    tain_chunk *chunks;
-    size_t n;
-    const tain_source_ops *ops = w->c->source->ops;
+    pthread_mutex_lock(&p->lock);
+    tain_chunk *chunk = p->status == TAIN_OK && p->next_chunk < p->chunk_count ? &p->chunks[p->next_chunk++] : NULL;
+    pthread_mutex_unlock(&p->lock);
+    return chunk;
+}
+
+static tain_status open_reader(worker *w, tain_error *err)
+{
+    tain_compare *c = w->pass->c;
+    if (c->readers[w->number]) return TAIN_OK;
+    pthread_mutex_lock(&w->pass->lock);
+    tain_status st = c->source->ops->reader_open(c->source, &c->readers[w->number], err);
+    pthread_mutex_unlock(&w->pass->lock);
+    return st;
+}
+
+static tain_status read_source(worker *w, tain_error *err)
+{
+    tain_compare *c = w->pass->c;
     tain_rows_sink sink = {.rows = take_source_rows, .warn = ignore_warning, .ctx = w};
-    TAIN_TRY(ops->snapshot_plan(w->c->source, w->c->table, CHUNK_ROWS, &chunks, &n, err));
-    tain_status st = TAIN_OK;
-    for (size_t i = 0; i < n && st == TAIN_OK; i++) st = ops->reader_read(w->c->reader, &chunks[i], &sink, err);
-    free(chunks);
+    tain_status st = open_reader(w, err);
+    for (tain_chunk *chunk; st == TAIN_OK && (chunk = next_chunk(w->pass));)
+        st = c->source->ops->reader_read(c->readers[w->number], chunk, &sink, err);
+    if (st != TAIN_OK && c->readers[w->number]) { /* its transaction may be broken */
+        c->source->ops->reader_close(c->readers[w->number]);
+        c->readers[w->number] = NULL;
+    }
     return st;
 }
 
 /* --- the lake ------------------------------------------------------------------------------------------------------ */
 
+static tain_status next_file(pass *p, tain_delta_file **ret, const roaring_bitmap_t **ret_deleted, tain_error *err)
+{
+    tain_status st = TAIN_OK;
+    *ret = NULL;
+    pthread_mutex_lock(&p->lock);
+    if (p->status == TAIN_OK && tain_delta_next_file(p->delta, &p->file_cursor, ret)) st = tain_delta_deleted(p->delta, *ret, ret_deleted, err);
+    pthread_mutex_unlock(&p->lock);
+    return st;
+}
+
 static size_t live_rows(const roaring_bitmap_t *deleted, int64_t first, size_t n, uint32_t *rows)
 {
     size_t live = 0;
     for (size_t i = 0; i < n; i++)
-        if (!deleted || !roaring_bitmap_contains(deleted, (uint32_t)(first + (int64_t)i))) rows[live++] = (uint32_t)i;
+        if (!roaring_bitmap_contains(deleted, (uint32_t)(first + (int64_t)i))) rows[live++] = (uint32_t)i;
     return live;
 }
 
-static tain_status read_file(work *w, tain_delta_file *f, tain_batch *batch, uint32_t *rows, tain_error *err)
+static tain_status read_file(worker *w, tain_delta_file *f, const roaring_bitmap_t *deleted, tain_batch *batch, tain_error *err)
 {
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    const roaring_bitmap_t *deleted;
-    TAIN_TRY(tain_delta_deleted(w->c->delta, f, &deleted, err));
-    TAIN_TRY(tain_delta_file_open(w->c->delta, f, &file, err));
+    TAIN_TRY(tain_delta_file_open(w->pass->delta, f, &file, err));
     int64_t total = tain_parquet_file_rows(file);
     for (int64_t at = 0; at < total; at += READ_ROWS) {
         size_t n = total - at < READ_ROWS ? (size_t)(total - at) : READ_ROWS;
         tain_batch_clear(batch);
         TAIN_TRY(tain_parquet_read(file, at, (int64_t)n, batch, err));
-        take(w, &w->lake, batch, rows, live_rows(deleted, at, n, rows));
+        if (deleted) take(w, batch, w->live, live_rows(deleted, at, n, w->live));
+        else take(w, batch, NULL, n);
     }
     return TAIN_OK;
 }
 
-static tain_status read_lake(work *w, tain_error *err)
+static tain_status read_lake(worker *w, tain_error *err)
 {
     tain_batch batch;
-    tain_batch_init(&batch, w->c->table->columns);
-    uint32_t *rows = tain_alloc(READ_ROWS * sizeof *rows);
-    tain_status st = TAIN_OK;
+    tain_batch_init(&batch, w->pass->c->table->columns);
+    w->live = tain_alloc(READ_ROWS * sizeof *w->live);
+    tain_status st;
     tain_delta_file *f;
-    for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(w->c->delta, &cursor, &f);) st = read_file(w, f, &batch, rows, err);
-    free(rows);
+    const roaring_bitmap_t *deleted = NULL;
+    while ((st = next_file(w->pass, &f, &deleted, err)) == TAIN_OK && f)
+        if ((st = read_file(w, f, deleted, &batch, err)) != TAIN_OK) break;
     tain_batch_done(&batch);
     return st;
 }
 
-/* --- rows that differ ---------------------------------------------------------------------------------------------- */
+/* --- both at once -------------------------------------------------------------------------------------------------- */
 
-static int64_t find_row(const work *w, const tain_batch *in, const bool *used, const tain_batch *of, size_t row)
+static void fail(worker *w, tain_status st, const tain_error *e)
 {
-    for (size_t i = 0; i < in->rows; i++)
-        if (!used[i] && tain_key_equal(&w->key, in, i, of, row)) return (int64_t)i;
-    return -1;
-}
-
-static void say_row(work *w, const char *what, const tain_batch *b, size_t row)
-{
-    tain_buffer *out = &w->c->result->samples;
-    tain_buffer_append_str(out, what);
-    tain_key_text(&w->key, b, row, out);
-    tain_buffer_append_u8(out, '\n');
-}
-
-static void say_value(const tain_column *c, size_t i, const char *where, tain_buffer *out)
-{
-    if (tain_column_is_null(c, i)) {
-        tain_buffer_append_str(out, "NULL");
-    } else {
-        tain_column_text(c, i, out);
+    pass *p = w->pass;
+    pthread_mutex_lock(&p->lock);
+    if (p->status == TAIN_OK) {
+        p->status = st;
+        p->error = *e;
+        p->c->lake_failed = w->side == TAIN_SIDE_LAKE;
     }
-    tain_buffer_append_str(out, where);
+    pthread_mutex_unlock(&p->lock);
 }
 
-static bool say_columns(work *w, size_t s, size_t l)
+static void *work(void *ctx)
 {
-    const tain_batch *source = &w->source.kept, *lake = &w->lake.kept;
-    tain_buffer *out = &w->c->result->samples;
-    bool any = false;
-    for (size_t c = 0; c < source->schema->count; c++) {
-        if (tain_column_equal_at(&source->columns[c], s, &lake->columns[c], l)) continue;
-        if (!any) {
-            tain_buffer_append_str(out, "differs ");
-            tain_key_text(&w->key, source, s, out);
-        }
-        any = true;
-        tain_buffer_printf(out, " %s: ", source->schema->fields[c].name);
-        say_value(&source->columns[c], s, " in the source, ", out);
-        say_value(&lake->columns[c], l, " in the lake;", out);
+    worker *w = ctx;
+    tain_error e = {0};
+    tain_status st = w->side == TAIN_SIDE_SOURCE ? read_source(w, &e) : read_lake(w, &e);
+    if (st != TAIN_OK) fail(w, st, &e);
+    free(w->keys);
+    free(w->rows);
+    free(w->live);
+    return NULL;
+}
+
+static int fewer(int jobs, size_t pieces)
+{
+    return (size_t)jobs < pieces ? jobs : (int)pieces;
+}
+
+/* The calling thread is the last one. */
+static void run_workers(pass *p)
+{
+    worker workers[2 * TAIN_COMPARE_JOBS] = {0};
+    int source = fewer(p->c->jobs, p->chunk_count), lake = fewer(p->c->jobs, tain_delta_file_count(p->delta)), started = 0;
+    for (int i = 0; i < lake + source; i++) {
+        worker *w = &workers[i];
+        *w = (worker){.pass = p, .side = i < lake ? TAIN_SIDE_LAKE : TAIN_SIDE_SOURCE, .number = i < lake ? i : i - lake};
+        if (i == lake + source - 1 || pthread_create(&w->thread, NULL, work, w) != 0) work(w);
+        else workers[started++].thread = w->thread;
     }
-    if (any) tain_buffer_append_u8(out, '\n');
-    return any;
+    for (int i = 0; i < started; i++) pthread_join(workers[i].thread, NULL);
 }
 
-static void match(work *w)
-{
-    bool *used = tain_alloc(w->lake.kept.rows + 1);
-    size_t said = 0;
-    for (size_t i = 0; i < w->source.kept.rows && said < SAMPLES; i++) {
-        int64_t at = find_row(w, &w->lake.kept, used, &w->source.kept, i);
-        if (at >= 0) {
-            used[at] = true;
-            said += say_columns(w, i, (size_t)at);
-        } else if (!w->lake.full) {
-            say_row(w, "missing in the lake ", &w->source.kept, i);
-            said++;
-        }
-    }
-    for (size_t i = 0; i < w->lake.kept.rows && said < SAMPLES && !w->source.full; i++) {
-        if (used[i]) continue;
-        say_row(w, "not in the source ", &w->lake.kept, i);
-        said++;
-    }
-    free(used);
-}
+/* --- a pass -------------------------------------------------------------------------------------------------------- */
 
-static tain_status explain(work *w, tain_error *err)
+static void choose_samples(pass *p)
 {
-    w->second = true;
-    tain_batch_init(&w->source.kept, w->c->table->columns);
-    tain_batch_init(&w->lake.kept, w->c->table->columns);
-    tain_status st = read_source(w, err);
-    if (st == TAIN_OK) st = read_lake(w, err);
-    if (st == TAIN_OK) match(w);
-    tain_batch_done(&w->source.kept);
-    tain_batch_done(&w->lake.kept);
-    return st;
-}
-
-/* --- the table ----------------------------------------------------------------------------------------------------- */
-
-static size_t count_different(const work *w)
-{
+    const tain_sums *s = &p->c->sums;
     size_t n = 0;
-    for (size_t i = 0; i < BUCKETS; i++) n += differs(&w->buckets[i]);
-    return n;
+    for (p->sampled = 0; p->sampled < s->count && n < SAMPLED_BUCKETS; p->sampled++) n += tain_sums_suspects(s, p->sampled);
+}
+
+static void begin(pass *p, bool last)
+{
+    tain_source_table *t = p->c->table;
+    size_t n = t->key_count ? t->key_count : t->columns->count;
+    p->key_columns = tain_alloc((n + 1) * sizeof *p->key_columns);
+    for (size_t i = 0; i < n; i++) p->key_columns[i] = t->key_count ? t->key[i] : (uint16_t)i;
+    p->key = (tain_key){.columns = p->key_columns, .count = n};
+    p->noting = p->c->schema != NULL;
+    p->sampling = p->noting && last;
+    if (p->sampling) choose_samples(p);
+    for (int i = 0; i < 2; i++) tain_batch_init(&p->halves[i].sample.rows, t->columns);
+    pthread_mutex_init(&p->lock, NULL);
+    tain_sums_begin(&p->c->sums);
+}
+
+static void done(pass *p)
+{
+    for (int i = 0; i < 2; i++) {
+        tain_marks_done(&p->halves[i].marks);
+        tain_batch_done(&p->halves[i].sample.rows);
+    }
+    pthread_mutex_destroy(&p->lock);
+    free(p->key_columns);
+    free(p->chunks);
+}
+
+/* What differs for good differs in the same way every time. */
+static void settle(pass *p)
+{
+    tain_compare *c = p->c;
+    if (!p->noting) return;
+    tain_differences before = c->differences;
+    bool known = c->known;
+    c->known = !p->halves[0].marks.overflow && !p->halves[1].marks.overflow;
+    c->differences = c->known ? tain_marks_compare(&p->halves[0].marks, &p->halves[1].marks) : (tain_differences){0};
+    if (c->known && known) tain_differences_keep(&c->differences, &before);
+    tain_differences_done(&before);
+}
+
+static void judge(pass *p, bool last)
+{
+    tain_compare *c = p->c;
+    tain_verify_table *r = c->result;
+    size_t suspects = tain_sums_end(&c->sums);
+    settle(p);
+    r->compared = true;
+    r->source_rows = atomic_load(&p->halves[TAIN_SIDE_SOURCE].rows);
+    r->lake_rows = atomic_load(&p->halves[TAIN_SIDE_LAKE].rows);
+    r->equal = suspects == 0 || (p->noting && c->known && c->differences.count == 0);
+    if (!r->equal && last) tain_compare_explain(c, &p->key, &p->halves[TAIN_SIDE_SOURCE].sample, &p->halves[TAIN_SIDE_LAKE].sample);
 }
 
 static bool same_columns(const tain_schema *source, const tain_schema *lake, char *reason, size_t size)
@@ -244,37 +308,44 @@ static bool same_columns(const tain_schema *source, const tain_schema *lake, cha
     return false;
 }
 
-static tain_status compare_rows(work *w, tain_error *err)
+/* With other columns every hash is another. */
+static void take_columns(tain_compare *c)
 {
-    tain_verify_table *r = w->c->result;
-    TAIN_TRY(read_source(w, err));
-    TAIN_TRY(read_lake(w, err));
-    size_t different = count_different(w);
-    r->compared = true;
-    r->equal = different == 0;
-    r->source_rows = w->source.rows;
-    r->lake_rows = w->lake.rows;
-    r->reason[0] = 0;
-    if (r->equal) return TAIN_OK;
-    snprintf(r->reason, sizeof r->reason, "%lld rows in the source, %lld in the lake; about %zu differ", (long long)r->source_rows,
-             (long long)r->lake_rows, different);
-    return explain(w, err);
+    if (c->schema == c->table->columns) return;
+    int64_t estimate = c->table->rows_estimate;
+    tain_compare_done(c);
+    tain_sums_init(&c->sums, estimate);
 }
 
-tain_status tain_compare_table(tain_compare *c, tain_error *err)
+tain_status tain_compare_pass(tain_compare *c, tain_delta *delta, bool last, tain_error *err)
 {
-    tain_source_table *t = c->table;
-    tain_naming_adopt(t->columns, tain_delta_meta(c->delta)->schema);
-    if (!same_columns(t->columns, tain_delta_meta(c->delta)->schema, c->result->reason, sizeof c->result->reason)) return TAIN_OK;
-    work w = {.c = c, .buckets = tain_alloc(BUCKETS * sizeof *w.buckets)};
-    size_t n = t->key_count ? t->key_count : t->columns->count;
-    w.key_columns = tain_alloc((n + 1) * sizeof *w.key_columns);
-    for (size_t i = 0; i < n; i++) w.key_columns[i] = t->key_count ? t->key[i] : (uint16_t)i;
-    w.key = (tain_key){.columns = w.key_columns, .count = n};
-    tain_status st = compare_rows(&w, err);
-    free(w.buckets);
-    free(w.key_columns);
-    free(w.keys);
-    free(w.hashes);
+    tain_verify_table *r = c->result;
+    const tain_schema *columns = c->table->columns;
+    r->reason[0] = 0;
+    tain_buffer_clear(&r->samples);
+    tain_naming_adopt(c->table->columns, tain_delta_meta(delta)->schema);
+    r->compared = r->equal = false;
+    if (!same_columns(columns, tain_delta_meta(delta)->schema, r->reason, sizeof r->reason)) return TAIN_OK;
+    take_columns(c);
+    pass p = {.c = c, .delta = delta};
+    TAIN_TRY(c->source->ops->snapshot_plan(c->source, c->table, CHUNK_ROWS, &p.chunks, &p.chunk_count, err));
+    begin(&p, last);
+    run_workers(&p);
+    if (p.status == TAIN_OK) {
+        judge(&p, last);
+        c->schema = columns;
+    } else if (err) {
+        *err = p.error;
+    }
+    tain_status st = p.status;
+    done(&p);
     return st;
+}
+
+void tain_compare_done(tain_compare *c)
+{
+    tain_sums_done(&c->sums);
+    tain_differences_done(&c->differences);
+    c->known = false;
+    c->schema = NULL;
 }

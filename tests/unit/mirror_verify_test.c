@@ -327,24 +327,188 @@ static void no_mirror_there(void **state)
     tain_definition_done(&d);
 }
 
-static void damaged_file_is_an_error(void **state)
+/* --- damage -------------------------------------------------------------------------------------------------------- */
+
+typedef struct opened { tain_store *lake, *folder; tain_delta *delta; } opened;
+
+static opened open_table(const char *folder)
 {
-    mirror();
-    tain_store *s;
-    assert_ok(tain_store_open(lake, false, &s, err));
-    tain_store *folder = tain_store_sub(s, "Tables/main/a");
-    tain_delta *t;
+    opened o;
+    assert_ok(tain_store_open(lake, false, &o.lake, err));
+    o.folder = tain_store_sub(o.lake, folder);
+    assert_ok(tain_delta_open(o.folder, &o.delta, err));
+    return o;
+}
+
+static void close_table(opened *o)
+{
+    tain_delta_close(o->delta);
+    tain_store_close(o->folder);
+    tain_store_close(o->lake);
+}
+
+/* One of the files of main.a is not there any more, or only in part. */
+static void damage(bool shorten)
+{
+    opened o = open_table("Tables/main/a");
     tain_delta_file *f;
     size_t cursor = 0;
-    assert_ok(tain_delta_open(folder, &t, err));
-    assert_true(tain_delta_next_file(t, &cursor, &f));
-    assert_ok(tain_store_remove(folder, f->path, err));
+    assert_true(tain_delta_next_file(o.delta, &cursor, &f));
+    if (shorten) assert_ok(tain_store_put(o.folder, f->path, (tain_slice){(const uint8_t *)"PAR1", 4}, 0, err));
+    else assert_ok(tain_store_remove(o.folder, f->path, err));
+    close_table(&o);
+}
+
+static void check_failed(const char *path)
+{
+    verify();
+    assert_false(result.equal);
+    assert_true(result.failed);
+    assert_true(of("main.a")->failed);
+    assert_false(of("main.a")->compared);
+    assert_non_null(strstr(of("main.a")->reason, "its mirror cannot be read"));
+    assert_non_null(strstr(of("main.a")->reason, path));
+    assert_non_null(strstr(of("main.a")->remedy, "--resync main.a"));
+    assert_true(of("main.b")->equal);
+}
+
+static void missing_file_fails_one_table(void **state)
+{
+    mirror();
+    damage(false);
+    check_failed("part-");
+}
+
+static void shortened_file_fails_one_table(void **state)
+{
+    mirror();
+    damage(true);
+    check_failed("part-");
+}
+
+static void damaged_log_fails_one_table(void **state)
+{
+    mirror();
+    opened o = open_table("Tables/main/a");
+    assert_ok(tain_store_put(o.folder, "_delta_log/00000000000000000000.json", (tain_slice){(const uint8_t *)"{", 1}, 0, err));
+    close_table(&o);
+    check_failed("00000000000000000000.json");
+}
+
+static void unreadable_source_table_fails_alone(void **state)
+{
+    mirror();
+    fake.unreadable = "a";
+    verify();
+    assert_true(result.failed);
+    assert_non_null(strstr(of("main.a")->reason, "permission denied"));
+    assert_true(of("main.b")->equal);
+}
+
+/* --- both sides move ----------------------------------------------------------------------------------------------- */
+
+static tain_lake *holder;
+static void (*meanwhile)(int snapshot);
+static int snapshots;
+
+/* What a running mirror is to verify: one that holds the lake. */
+static void hold(void)
+{
+    assert_ok(tain_lake_open(lake, false, &holder, err));
+    assert_ok(tain_lake_lock(holder, err));
+}
+
+/* The source is fixed; then something happens in it, and the mirror has that too before the lake is looked at. */
+static void move_on(void)
+{
+    void (*hook)(void) = fake.on_load;
+    fake.on_load = NULL;
+    meanwhile(++snapshots);
+    fake_commit();
+    tain_lake_close(holder);
+    mirror();
+    hold();
+    fake.on_load = hook;
+}
+
+static void verify_moving(void (*what)(int))
+{
+    mirror();
+    hold();
+    snapshots = 0;
+    meanwhile = what;
+    fake.on_load = move_on;
+    verify();
+    fake.on_load = NULL;
+    tain_lake_close(holder);
+}
+
+static void count_up(int n)
+{
+    fake_update(a, 5, 1000 + n);
+    fake_insert(a, 5000 + n, 1, 1);
+}
+
+static void rows_in_motion_are_no_difference(void **state)
+{
+    verify_moving(count_up);
+    if (!result.equal) fail_msg("%s: %s", of("main.a")->reason, tain_buffer_cstr(&of("main.a")->samples));
+    assert_true(snapshots > 1);
+}
+
+static void toggle(int n)
+{
+    fake_update(a, 5, n % 2 ? 71 : 72);
+}
+
+static void row_that_goes_to_and_fro_is_no_difference(void **state)
+{
+    verify_moving(toggle);
+    assert_true(result.equal);
+}
+
+static void lose_a_row(int n)
+{
+    count_up(n);
+    if (n > 1) return;
+    opened o = open_table("Tables/main/a");
+    tain_delta_file *f;
+    size_t cursor = 0;
+    assert_true(tain_delta_next_file(o.delta, &cursor, &f));
+    struct tain_dv_change change = {.file = f, .rows = roaring_bitmap_of(1, 17)};
+    tain_delta_commit c = {.operation = "DELETE", .deletes = &change, .delete_count = 1, .data_change = true};
+    assert_ok(tain_delta_commit_write(o.delta, &c, err));
+    roaring_bitmap_free(change.rows);
+    close_table(&o);
+}
+
+/* Among rows in motion the one that is really missing is found, and only that. */
+static void lost_row_is_found_among_rows_in_motion(void **state)
+{
+    verify_moving(lose_a_row);
+    assert_false(result.equal);
+    assert_int_equal(sample_lines("main.a"), 1);
+    check_sample("main.a", "missing in the lake (");
+    assert_non_null(strstr(of("main.a")->reason, "; 1 differ"));
+    assert_true(of("main.b")->equal);
+}
+
+static void several_threads_find_the_same(void **state)
+{
+    fake.chunk_rows = 7;
+    mirror();
+    fake_delete(a, 17);
+    fake_set(a, 18, 1, 4242, 0);
+    fake_commit();
     tain_definition d = define();
-    assert_fails(tain_verify_run(&d, NULL, NULL, &result, err), TAIN_E_NOT_FOUND, "table main.a");
+    d.jobs = 5;
+    assert_ok(tain_verify_run(&d, NULL, NULL, &result, err));
     tain_definition_done(&d);
-    tain_delta_close(t);
-    tain_store_close(folder);
-    tain_store_close(s);
+    check_different("main.a", 249, 250);
+    check_sample("main.a", "not in the source (17)");
+    check_sample("main.a", "differs (18)");
+    assert_int_equal(sample_lines("main.a"), 2);
+    assert_true(of("main.b")->equal);
 }
 
 int main(void)
@@ -370,7 +534,14 @@ int main(void)
         CASE(odd_column_names_are_compared),
         CASE(progress_is_shown),
         CASE(no_mirror_there),
-        CASE(damaged_file_is_an_error),
+        CASE(missing_file_fails_one_table),
+        CASE(shortened_file_fails_one_table),
+        CASE(damaged_log_fails_one_table),
+        CASE(unreadable_source_table_fails_alone),
+        CASE(rows_in_motion_are_no_difference),
+        CASE(row_that_goes_to_and_fro_is_no_difference),
+        CASE(lost_row_is_found_among_rows_in_motion),
+        CASE(several_threads_find_the_same),
     };
     cmocka_set_test_filter(getenv("CASE"));
     return cmocka_run_group_tests(tests, NULL, NULL);
