@@ -50,6 +50,12 @@ static inline void tain_buffer_append_zero(tain_buffer *b, size_t n)
     b->size += n;
 }
 static inline void tain_buffer_clear(tain_buffer *b) { b->size = 0; }
+/* Clears, and gives the memory back if there is more than `most` of it: what one giant needed is not kept for the others. */
+static inline void tain_buffer_relax(tain_buffer *b, size_t most)
+{
+    b->size = 0;
+    if (b->capacity > most) tain_buffer_done(b);
+}
 /* dst takes src's bytes (what dst held is freed); src is left empty. */
 static inline void tain_buffer_move(tain_buffer *dst, tain_buffer *src)
 {

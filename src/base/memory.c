@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,16 @@ static _Noreturn void out_of_memory(size_t size)
 {
     fprintf(stderr, "tain: out of memory (%zu bytes asked)\n", size);
     abort();
+}
+
+enum { LARGE = 2 << 20 };
+
+/* Without this the C library learns from what is freed, up to 32 MiB, and keeps blocks of that size in its heaps. */
+void tain_memory_return_large(void)
+{
+    mallopt(M_MMAP_THRESHOLD, LARGE);
+    mallopt(M_TRIM_THRESHOLD, 8 * LARGE);
+    mallopt(M_ARENA_MAX, 4);
 }
 
 void *tain_alloc(size_t size)

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Large blocks go back to the system when they are freed, none is kept for later. To be called when the process begins. */
+void  tain_memory_return_large(void);
 void *tain_alloc(size_t size);              /* zeroed; never NULL */
 void *tain_realloc(void *p, size_t size);   /* never NULL; new bytes are not zeroed */
 char *tain_strdup(const char *s);           /* NULL gives NULL */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { KEPT_MOST = 16 << 20 }; /* bytes of a buffer that a cleared column keeps */
+
 void tain_column_init(tain_column *c, tain_type type)
 {
     *c = (tain_column){.type = type};
@@ -29,8 +31,8 @@ void tain_column_clear(tain_column *c)
 {
     for (size_t i = 0; c->children && i < c->type.child_count; i++) tain_column_clear(&c->children[i]);
     tain_buffer_clear(&c->validity);
-    tain_buffer_clear(&c->values);
-    tain_buffer_clear(&c->bytes);
+    tain_buffer_relax(&c->values, KEPT_MOST);
+    tain_buffer_relax(&c->bytes, KEPT_MOST);
     c->length = c->null_count = 0;
 }
 
@@ -39,6 +41,28 @@ size_t tain_column_bytes(const tain_column *c)
     size_t n = c->validity.size + c->values.size + c->bytes.size;
     for (size_t i = 0; c->children && i < c->type.child_count; i++) n += tain_column_bytes(&c->children[i]);
     return n;
+}
+
+static size_t children_bytes(const tain_column *c, size_t first, size_t n)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < c->type.child_count; i++) bytes += tain_column_range_bytes(&c->children[i], first, n);
+    return bytes;
+}
+
+size_t tain_column_range_bytes(const tain_column *c, size_t first, size_t n)
+{
+    const int32_t *o = (const int32_t *)c->values.data;
+    if (n == 0) return 0;
+    switch (c->type.kind) {
+    case TAIN_BOOL: return (n + 7) / 8;
+    case TAIN_STRING:
+    case TAIN_BINARY: return n * 4 + (size_t)(o[first + n] - o[first]);
+    case TAIN_LIST:
+    case TAIN_MAP: return n * 4 + children_bytes(c, (size_t)o[first], (size_t)(o[first + n] - o[first]));
+    case TAIN_STRUCT: return children_bytes(c, first, n);
+    default: return n * tain_type_width(&c->type);
+    }
 }
 
 void tain_column_validity_begin(tain_column *c)

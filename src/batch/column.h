@@ -22,9 +22,11 @@ struct tain_column {
 
 void tain_column_init(tain_column *c, tain_type type); /* type borrowed: its schema must outlive c */
 void tain_column_done(tain_column *c);
-void tain_column_clear(tain_column *c); /* length 0, memory kept */
+void tain_column_clear(tain_column *c); /* length 0, memory kept unless it is very much */
 /* Bytes of memory in use (sizes, not capacities), children included. */
 size_t tain_column_bytes(const tain_column *c);
+/* The same of values first..first+n-1 alone, without their validity. */
+size_t tain_column_range_bytes(const tain_column *c, size_t first, size_t n);
 
 void tain_column_validity_begin(tain_column *c); /* slow path: makes the bitmap, all ones */
 _Noreturn void tain_column_overflow_(void);
@@ -78,15 +80,20 @@ static inline void tain_column_check_offset_(size_t end)
 {
     if (__builtin_expect(end > INT32_MAX, 0)) tain_column_overflow_();
 }
-static inline void tain_column_append_bytes(tain_column *c, const void *data, size_t n) /* STRING, BINARY */
+/* STRING, BINARY: append the bytes to `bytes` first, then close the value with this. */
+static inline void tain_column_end_bytes(tain_column *c)
 {
     tain_column_begin_offsets_(c);
-    tain_buffer_append(&c->bytes, data, n);
     tain_column_check_offset_(c->bytes.size);
     int32_t end = (int32_t)c->bytes.size;
     memcpy(tain_buffer_reserve(&c->values, 4), &end, 4);
     c->values.size += 4;
     tain_column_end_value_(c);
+}
+static inline void tain_column_append_bytes(tain_column *c, const void *data, size_t n) /* STRING, BINARY */
+{
+    tain_buffer_append(&c->bytes, data, n);
+    tain_column_end_bytes(c);
 }
 /* LIST: append the elements to children[0] first, then close the list with this. MAP: keys and values likewise. */
 void tain_column_end_list(tain_column *c);

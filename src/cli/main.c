@@ -21,6 +21,7 @@ static void print_commands(FILE *out)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    tain_memory_return_large();
     const char *name = argc > 1 ? argv[1] : "";
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(name, commands[i]->name) == 0) return commands[i]->run(argc - 1, argv + 1);

@@ -5,24 +5,22 @@
 
 #include "mirror/net.h"
 
+enum { READ_BYTES = 8 << 20 };
+
 /* --- writing ------------------------------------------------------------------------------------------------------- */
 
 static tain_status append(tain_net *net, tain_parquet_writer *w, tain_error *err)
 {
-    const tain_changes *c = net->changes;
-    if (!c->any_unchanged) return tain_parquet_append(w, &c->batch, net->emitted, 0, net->emitted_count, err);
-    tain_batch whole;
-    tain_batch_init(&whole, c->batch.schema);
-    tain_status st = tain_net_readback(net, &whole, err);
-    if (st == TAIN_OK) st = tain_parquet_append(w, &whole, NULL, 0, whole.rows, err);
-    tain_batch_done(&whole);
-    return st;
+    size_t whole = tain_net_arrange(net);
+    TAIN_TRY(tain_parquet_append(w, &net->changes->batch, net->emitted, 0, whole, err));
+    return tain_net_readback(net, whole, w, err);
 }
 
 static tain_status write_rows(tain_net *net, tain_delta_file **ret, tain_error *err)
 {
     tain_delta_writer *w;
-    TAIN_TRY(tain_delta_writer_new(net->table->store, net->changes->batch.schema, NULL, &w, err));
+    tain_parquet_options options = tain_table_file_options(net->table);
+    TAIN_TRY(tain_delta_writer_new(net->table->store, net->changes->batch.schema, &options, &w, err));
     tain_status st = append(net, tain_delta_writer_parquet(w), err);
     if (st != TAIN_OK) {
         tain_delta_writer_abort(w);
@@ -152,27 +150,6 @@ static size_t take_lost(tain_table *t, lost_rows *lost)
     return n;
 }
 
-/* The keys of those rows, as deletions by key. */
-static tain_status read_lost(tain_table *t, const lost_rows *lost, tain_changes *io, tain_error *err)
-{
-    TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    TAIN_TRY(tain_parquet_open(t->store, lost->key, lost->size, &file, err));
-    size_t n = roaring_bitmap_get_cardinality(lost->rows);
-    uint32_t *rows = tain_alloc((n + 1) * sizeof *rows);
-    roaring_bitmap_to_uint32_array(lost->rows, rows);
-    tain_batch whole;
-    tain_batch_init(&whole, t->schema);
-    tain_status st = tain_parquet_read_rows(file, rows, n, &whole, err);
-    for (size_t i = 0; st == TAIN_OK && i < n; i++) {
-        tain_batch_take(&io->batch, &whole, NULL, i, 1);
-        io->batch.rows--;
-        tain_changes_end_row(io, TAIN_DELETE_IF);
-    }
-    tain_batch_done(&whole);
-    free(rows);
-    return st;
-}
-
 static tain_status delete_again(tain_table *t, const tain_changes *keys, tain_error *err)
 {
     tain_net net;
@@ -184,15 +161,39 @@ static tain_status delete_again(tain_table *t, const tain_changes *keys, tain_er
     return st;
 }
 
-static tain_status find_again(tain_table *t, lost_rows *lost, size_t n, tain_error *err)
+static tain_status find_rows_again(tain_table *t, tain_parquet_file *file, const uint32_t *rows, size_t n, tain_error *err)
 {
     tain_changes keys;
     tain_changes_init(&keys, t->schema);
-    tain_status st = tain_table_feed_index(t, err); /* only live files are known behind it ... */
-    for (size_t i = 0; i < n && st == TAIN_OK; i++) st = read_lost(t, &lost[i], &keys, err);
-    if (st == TAIN_OK) st = delete_again(t, &keys, err); /* ... so that newer rows of the same keys are not found */
-    for (size_t i = 0; i < t->pending.add_count; i++) tain_ordinals_put(&t->files, t->pending.adds[i]);
+    tain_status st = TAIN_OK;
+    for (size_t got; st == TAIN_OK && n; rows += got, n -= got) {
+        tain_changes_clear(&keys);
+        st = tain_parquet_read_some_rows(file, rows, n, READ_BYTES, &keys.batch, &got, err);
+        for (size_t i = 0; st == TAIN_OK && i < got; i++) tain_buffer_append_u8(&keys.ops, TAIN_DELETE_IF);
+        if (st == TAIN_OK) st = delete_again(t, &keys, err);
+    }
     tain_changes_done(&keys);
+    return st;
+}
+
+/* What is at those rows goes as deletions by key. */
+static tain_status find_lost(tain_table *t, const lost_rows *lost, tain_error *err)
+{
+    TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
+    TAIN_TRY(tain_parquet_open(t->store, lost->key, lost->size, &file, err));
+    size_t n = roaring_bitmap_get_cardinality(lost->rows);
+    uint32_t *rows = tain_alloc((n + 1) * sizeof *rows);
+    roaring_bitmap_to_uint32_array(lost->rows, rows);
+    tain_status st = find_rows_again(t, file, rows, n, err);
+    free(rows);
+    return st;
+}
+
+static tain_status find_again(tain_table *t, lost_rows *lost, size_t n, tain_error *err)
+{
+    tain_status st = tain_table_feed_index(t, err); /* only live files are known: newer rows of the same keys are not found */
+    for (size_t i = 0; i < n && st == TAIN_OK; i++) st = find_lost(t, &lost[i], err);
+    for (size_t i = 0; i < t->pending.add_count; i++) tain_ordinals_put(&t->files, t->pending.adds[i]);
     return st;
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/queue.h"
 
-enum { BATCHES = 3 };
+enum { BATCHES = 3, GIANT = 32 << 20 /* bytes of a batch that is written before the next one is read */ };
 
 typedef struct load { /* a batch going round */
     void      *ctx;
@@ -61,6 +61,14 @@ static tain_status failure(const tain_encoder *e, tain_error *err)
     return st;
 }
 
+/* All batches are back: nothing is under way. */
+static void wait_for_all(tain_encoder *e)
+{
+    load *back[BATCHES];
+    for (size_t i = 0; i < BATCHES; i++) back[i] = tain_queue_pop(e->empty, INT64_MAX);
+    for (size_t i = 0; i < BATCHES; i++) tain_queue_push(e->empty, back[i]);
+}
+
 tain_status tain_encoder_push(tain_encoder *e, void *ctx, tain_batch *batch, tain_error *err)
 {
     load *l = tain_queue_pop(e->empty, INT64_MAX);
@@ -70,16 +78,10 @@ tain_status tain_encoder_push(tain_encoder *e, void *ctx, tain_batch *batch, tai
     }
     tain_batch_swap(&l->batch, batch);
     l->ctx = ctx;
+    bool giant = tain_batch_bytes(&l->batch) > GIANT;
     tain_queue_push(e->full, l);
+    if (giant) wait_for_all(e);
     return failure(e, err);
-}
-
-/* All batches are back: nothing is under way. */
-static void wait_for_all(tain_encoder *e)
-{
-    load *back[BATCHES];
-    for (size_t i = 0; i < BATCHES; i++) back[i] = tain_queue_pop(e->empty, INT64_MAX);
-    for (size_t i = 0; i < BATCHES; i++) tain_queue_push(e->empty, back[i]);
 }
 
 tain_status tain_encoder_flush(tain_encoder *e, tain_error *err)

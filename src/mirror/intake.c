@@ -5,7 +5,9 @@
 
 enum {
     LOOK_EVERY = 64,           /* rows between two looks at the size of everything */
-    LARGEST_PIECE = 512 << 20, /* with a row of 1 GiB behind it, a column is below the 2 GiB it can hold */
+    LARGEST_PIECE = 128 << 20, /* with the largest row any source has behind it, a column is below the 2 GiB it can hold */
+    ROW_COST = 48,             /* bytes that applying a row takes besides its values */
+    GIANT = 16 << 20,
     EARLY_PIECE = 4 << 20,     /* bytes worth handing over inside a transaction when the writer has nothing to do */
 };
 
@@ -57,13 +59,33 @@ static void close_items(tain_part *p)
     for (size_t i = 0; i < p->count; i++) p->tables[i].table->open_item = NULL;
 }
 
-static size_t part_bytes(const tain_part *p)
+/* Counts what was appended to the item that was handed out last. */
+static void measure(tain_intake *in)
 {
-    size_t bytes = 0;
-    for (size_t i = 0; i < p->count; i++)
-        for (const tain_item *item = p->tables[i].first; item; item = item->next)
-            if (item->kind == TAIN_ITEM_CHANGES) bytes += tain_changes_bytes(&item->changes);
-    return bytes;
+    if (!in->growing) return;
+    size_t now = tain_changes_bytes(&in->growing->changes) + in->growing->changes.batch.rows * ROW_COST;
+    in->bytes += now - in->measured;
+    in->measured = now;
+}
+
+static void begin_measuring(tain_intake *in, tain_item *item)
+{
+    if (in->growing == item) return;
+    measure(in);
+    in->growing = item;
+    in->measured = tain_changes_bytes(&item->changes) + item->changes.batch.rows * ROW_COST;
+}
+
+static void measure_anew(tain_intake *in)
+{
+    in->growing = NULL;
+    in->bytes = in->measured = 0;
+}
+
+/* A value that is large beside the budget is not held twice: nothing else is read until it is written. */
+static bool has_giant(const tain_intake *in)
+{
+    return in->bytes > 2 * in->budget && in->bytes > GIANT;
 }
 
 /* --- handing over -------------------------------------------------------------------------------------------------- */
@@ -76,17 +98,21 @@ static tain_status give(tain_intake *in, bool final, tain_error *err)
     p->position = in->position;
     p->source_time = in->source_time;
     p->received = tain_now();
+    bool giant = has_giant(in);
     in->part = NULL;
+    measure_anew(in);
     in->given = !final;
     in->last_cut = tain_monotonic();
-    return tain_writer_give(in->mirror, p, err);
+    TAIN_TRY(tain_writer_give(in->mirror, p, err));
+    if (giant) tain_writer_drain(in->mirror);
+    return TAIN_OK;
 }
 
 /* A large transaction is applied while the rest of it comes in. */
 static void look_at_size(tain_intake *in)
 {
-    size_t bytes = in->part ? part_bytes(in->part) : 0;
-    if (bytes < in->budget && (bytes < EARLY_PIECE || !tain_writer_idle(in->mirror))) return;
+    if (!in->part) return;
+    if (in->bytes < in->budget && (in->bytes < EARLY_PIECE || !tain_writer_idle(in->mirror))) return;
     if (give(in, false, &in->error) != TAIN_OK) in->trouble = in->error.code;
 }
 
@@ -110,7 +136,7 @@ tain_time tain_intake_due_at(const tain_intake *in)
 bool tain_intake_due(const tain_intake *in, tain_time now)
 {
     if (in->open || !tain_intake_is_whole(in) || now < tain_intake_due_at(in)) return false;
-    return tain_writer_idle(in->mirror) || (in->part && part_bytes(in->part) > in->budget / 2);
+    return tain_writer_idle(in->mirror) || (in->part && in->bytes > in->budget / 2);
 }
 
 /* --- the sink ------------------------------------------------------------------------------------------------------ */
@@ -151,8 +177,8 @@ static tain_changes *sink_changes(tain_sink *sink, tain_source_table *source)
     tain_item *item = t->open_item;
     size_t rows = item ? item->changes.batch.rows : 0;
     bool pair = rows && item->changes.ops.data[rows - 1] == TAIN_KEY_OLD; /* its KEY_NEW belongs to the same batch */
-    bool large = item && tain_changes_bytes(&item->changes) >= in->budget;
-    if ((++in->calls % LOOK_EVERY == 0 || large) && !pair) {
+    measure(in);
+    if ((++in->calls % LOOK_EVERY == 0 || in->bytes >= in->budget) && !pair) {
         look_at_size(in);
         item = t->open_item;
     }
@@ -163,6 +189,7 @@ static tain_changes *sink_changes(tain_sink *sink, tain_source_table *source)
         t->open_item = item;
     }
     in->part->changes++;
+    begin_measuring(in, item);
     return &item->changes;
 }
 
@@ -273,6 +300,8 @@ static tain_status sink_commit(tain_sink *sink, const tain_position *position, t
     in->position = *position;
     if (in->part || in->given) in->source_time = time;
     note_seen(in, time);
+    measure(in);
+    if (has_giant(in)) look_at_size(in);
     if (in->trouble != TAIN_OK) return tain_fail(err, in->trouble, "%s", in->error.message);
     if (in->load_wanted || tain_intake_due(in, tain_monotonic()) || atomic_load(&in->mirror->stop)) return TAIN_E_CANCELLED;
     return TAIN_OK;
@@ -297,6 +326,7 @@ void tain_intake_done(tain_intake *in)
     if (in->part) close_items(in->part);
     tain_part_free(in->part);
     in->part = NULL;
+    measure_anew(in);
 }
 
 void tain_intake_abort(tain_intake *in)

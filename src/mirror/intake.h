@@ -13,7 +13,10 @@ typedef struct tain_intake {
     tain_sink     sink;          /* first: handed to the source */
     tain_mirror  *mirror;
     tain_part    *part;          /* being gathered, NULL: nothing yet */
-    size_t        budget;        /* bytes of one part, 512 MiB at most */
+    size_t        budget;        /* bytes of one part, 128 MiB at most */
+    size_t        bytes;         /* of the part, as of the last look */
+    tain_item    *growing;       /* what was handed out last, and how much of it is in `bytes`; NULL: nothing */
+    size_t        measured;
     uint64_t      transaction;   /* counted, for tain_table.checked */
     tain_position at;            /* of the transaction being delivered */
     bool          open;          /* inside a transaction */

@@ -8,6 +8,8 @@
 #include "base/map.h"
 #include "mirror/net.h"
 
+enum { READ_BYTES = 8 << 20 }; /* of keys, which are whole rows where a table has no other */
+
 typedef struct candidate {
     uint32_t      wish; /* position in search.rows */
     tain_location at;
@@ -122,9 +124,13 @@ static tain_status compare_in_file(search *s, candidate *c, size_t n, tain_batch
     TAIN_TRY(tain_delta_file_open(t->delta, f, &file, err));
     uint32_t *rows = tain_alloc(n * sizeof *rows);
     for (size_t i = 0; i < n; i++) rows[i] = c[i].at.row;
-    tain_batch_clear(keys);
-    tain_status st = tain_parquet_read_rows(file, rows, n, keys, err);
-    for (size_t i = 0; st == TAIN_OK && i < n; i++) c[i].equal = same_key(s->net, s->rows[c[i].wish], keys, i);
+    tain_status st = TAIN_OK;
+    for (size_t done = 0, got; st == TAIN_OK && done < n; done += got) {
+        tain_batch_clear(keys);
+        st = tain_parquet_read_some_rows(file, rows + done, n - done, READ_BYTES, keys, &got, err);
+        for (size_t i = 0; st == TAIN_OK && i < got; i++)
+            c[done + i].equal = same_key(s->net, s->rows[c[done + i].wish], keys, i);
+    }
     free(rows);
     return st;
 }

@@ -23,7 +23,7 @@ typedef struct tain_net {
     bool               *wanted;   /* locate must find what was there before */
     tain_location      *old;      /* where it was ... */
     bool               *found;    /* ... if it was */
-    uint32_t           *emitted;  /* rows that stay, ascending */
+    uint32_t           *emitted;  /* rows that stay, in the order in which they are written */
     size_t              emitted_count;
 } tain_net;
 
@@ -32,8 +32,11 @@ void tain_net_done(tain_net *net);
 
 void        tain_net_collapse(tain_net *net);
 tain_status tain_net_locate(tain_net *net, tain_error *err);
-/* The emitted rows, complete, appended to out. */
-tain_status tain_net_readback(tain_net *net, tain_batch *out, tain_error *err);
+/* Orders the emitted rows: first those that were sent whole, whose number is returned, then the others in the order of
+ * the places where they were before. */
+size_t tain_net_arrange(tain_net *net);
+/* Appends the emitted rows from `first` on, complete, to w. Holds a few MiB, or one row, at a time. */
+tain_status tain_net_readback(tain_net *net, size_t first, tain_parquet_writer *w, tain_error *err);
 
 static inline tain_op tain_net_op(const tain_net *net, size_t row) { return (tain_op)net->changes->ops.data[row]; }
 

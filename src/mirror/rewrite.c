@@ -11,6 +11,7 @@ enum {
     FULL_SIZE = 128 << 20,     /* files as large as this are left alone ... */
     MOST_INPUT = 256 << 20,
     READ_ROWS = 16384,
+    READ_BYTES = 8 << 20,
 };
 #define DELETED_SHARE 0.3 /* ... unless so much of them is deleted */
 
@@ -32,6 +33,7 @@ struct tain_rewrite {
     uint32_t        *ordinals;
     size_t           count;
     bool             hashed;
+    tain_parquet_options options;
     uint16_t        *key_columns;
     tain_key         key;
     tain_delta_file *output;
@@ -145,7 +147,7 @@ tain_status tain_rewrite_begin(tain_delta *t, tain_store *folder, tain_delta_fil
                                tain_rewrite **ret, tain_error *err)
 {
     tain_rewrite *r = tain_alloc(sizeof *r);
-    *r = (tain_rewrite){.table = t, .folder = folder, .schema = tain_schema_copy(tain_delta_meta(t)->schema), .hashed = key != NULL};
+    *r = (tain_rewrite){.table = t, .folder = folder, .schema = tain_schema_copy(tain_delta_meta(t)->schema), .hashed = key != NULL, .options = tain_parquet_defaults()};
     r->inputs = tain_alloc(n * sizeof *r->inputs);
     r->ordinals = tain_alloc(n * sizeof *r->ordinals);
     if (key) {
@@ -163,6 +165,11 @@ tain_status tain_rewrite_begin(tain_delta *t, tain_store *folder, tain_delta_fil
     }
     *ret = r;
     return TAIN_OK;
+}
+
+void tain_rewrite_limit(tain_rewrite *r, const tain_parquet_options *options)
+{
+    r->options = *options;
 }
 
 void tain_rewrite_free(tain_rewrite *r)
@@ -217,10 +224,9 @@ static tain_status copy_rows(tain_rewrite *r, const input *in, tain_parquet_file
     tain_batch_init(&batch, r->schema);
     uint32_t *rows = tain_alloc(READ_ROWS * sizeof *rows);
     tain_status st = TAIN_OK;
-    for (int64_t at = 0; st == TAIN_OK && at < in->rows; at += READ_ROWS) {
-        int64_t n = in->rows - at < READ_ROWS ? in->rows - at : READ_ROWS;
+    for (int64_t at = 0, n; st == TAIN_OK && at < in->rows; at += n) {
         tain_batch_clear(&batch);
-        st = tain_parquet_read(file, at, n, &batch, err);
+        st = tain_parquet_read_some(file, at, in->rows - at < READ_ROWS ? in->rows - at : READ_ROWS, READ_BYTES, &batch, &n, err);
         if (st != TAIN_OK) break;
         size_t kept = kept_rows(in, at, (size_t)n, rows);
         hash_kept(r, &batch, rows, kept);
@@ -244,7 +250,7 @@ static tain_status copy_file(tain_rewrite *r, input *in, tain_parquet_writer *w,
 tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err)
 {
     tain_delta_writer *w;
-    TAIN_TRY(tain_delta_writer_new(r->folder, r->schema, NULL, &w, err));
+    TAIN_TRY(tain_delta_writer_new(r->folder, r->schema, &r->options, &w, err));
     tain_status st = TAIN_OK;
     for (size_t i = 0; st == TAIN_OK && i < r->count; i++) st = copy_file(r, &r->inputs[i], tain_delta_writer_parquet(w), err);
     if (st != TAIN_OK || r->rows == 0) {

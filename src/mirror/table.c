@@ -10,7 +10,7 @@
 #include "mirror/lake.h"
 #include "mirror/naming.h"
 
-enum { FEED_ROWS = 65536 };
+enum { FEED_ROWS = 65536, FEED_BYTES = 8 << 20 };
 #define MAX_COLUMN_ID "delta.columnMapping.maxColumnId"
 
 const char *tain_table_status_name(tain_table_status s)
@@ -85,6 +85,13 @@ void tain_table_shape(tain_table *t, const tain_source_table *source)
     t->exact = !t->multiset && tain_key_exact(&t->key, t->schema);
 }
 
+tain_parquet_options tain_table_file_options(const tain_table *t)
+{
+    tain_parquet_options o = tain_parquet_defaults();
+    if (t->budget && t->budget < o.row_group_bytes) o.row_group_bytes = t->budget;
+    return o;
+}
+
 void tain_table_know_files(tain_table *t)
 {
     tain_delta_file *f;
@@ -118,10 +125,9 @@ static tain_status hash_file(tain_table *t, tain_parquet_file *f, int64_t rows, 
     tain_batch batch;
     tain_batch_init(&batch, schema);
     tain_status st = TAIN_OK;
-    for (int64_t at = 0; st == TAIN_OK && at < rows; at += FEED_ROWS) {
-        int64_t n = rows - at < FEED_ROWS ? rows - at : FEED_ROWS;
+    for (int64_t at = 0, n; st == TAIN_OK && at < rows; at += n) {
         tain_batch_clear(&batch);
-        st = tain_parquet_read(f, at, n, &batch, err);
+        st = tain_parquet_read_some(f, at, rows - at < FEED_ROWS ? rows - at : FEED_ROWS, FEED_BYTES, &batch, &n, err);
         if (st == TAIN_OK) tain_key_hash(&key, &batch, 0, (size_t)n, hashes + at);
     }
     tain_batch_done(&batch);

@@ -72,6 +72,7 @@ typedef struct tain_table {
     tain_pending       pending;
     tain_position      have;        /* everything at or before it is in the table */
     bool               announced;   /* listed in an epoch record since it was (re)loaded */
+    size_t             budget;      /* bytes that one piece of work on it may hold; 0: no matter */
     struct tain_upkeep_job *job;    /* upkeep.c's: work in flight */
     tain_time          next_vacuum;
     bool               foreign;     /* a Delta table that is not ours is in its folder */
@@ -117,6 +118,8 @@ tain_status tain_table_new_index(tain_table *t, tain_error *err);
 tain_schema *tain_table_key_schema(const tain_table *t);
 /* Feeds the index every live file it does not cover. */
 tain_status tain_table_feed_index(tain_table *t, tain_error *err);
+/* How its files are written: row groups within its budget. */
+tain_parquet_options tain_table_file_options(const tain_table *t);
 /* Makes the live files findable by their ordinals, and no others. */
 void tain_table_know_files(tain_table *t);
 

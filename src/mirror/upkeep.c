@@ -179,6 +179,8 @@ static bool begin_rewrite(tain_table *t, tain_upkeep_job *job)
     tain_delta_file **files = tain_rewrite_pick(t->delta, false, &n);
     if (!files) return false;
     bool begun = tain_rewrite_begin(t->delta, t->store, files, n, &t->key, &job->rewrite, &job->error) == TAIN_OK;
+    const tain_parquet_options options = tain_table_file_options(t);
+    if (begun) tain_rewrite_limit(job->rewrite, &options);
     free(files);
     return begun;
 }

@@ -30,6 +30,8 @@ typedef struct tain_rewrite tain_rewrite;
 tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, size_t *ret_count);
 /* Notes the files' content as of now. key NULL: no hashes wanted. Thread: the table's. */
 tain_status tain_rewrite_begin(tain_delta *t, tain_store *folder, tain_delta_file **files, size_t n, const tain_key *key, tain_rewrite **ret, tain_error *err);
+/* How the merged file is written; default: as any file. */
+void tain_rewrite_limit(tain_rewrite *r, const tain_parquet_options *options);
 /* Reads and writes. Thread: any. */
 tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err);
 /* Commits the merged file in place of the others. Thread: the table's. The new file (NULL: no row was left) is live

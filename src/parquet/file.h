@@ -76,6 +76,7 @@ struct tain_parquet_file {
     tain_file_slot slots[TAIN_FILE_SLOTS];
     uint64_t       clock;
     size_t         cached;   /* bytes in slots */
+    size_t         some_rows, some_bytes; /* what the last read of some rows brought */
 };
 
 /* footer_read.c */
@@ -96,6 +97,8 @@ tain_status tain_file_make_columns(tain_parquet_file *f, const tain_file_element
 
 /* place.c: where bytes and pages are */
 tain_status tain_file_bytes(tain_parquet_file *f, int64_t offset, int64_t size, int64_t ahead, tain_slice *ret, tain_error *err);
+/* Gives back what a giant needed of the bytes read ahead, once they are unpacked. */
+void        tain_file_relax_window(tain_parquet_file *f);
 tain_status tain_file_find_pages(tain_parquet_file *f, tain_file_group *g, const tain_file_column *c, tain_error *err);
 
 typedef struct tain_page_header {

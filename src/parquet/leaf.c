@@ -21,7 +21,7 @@ static void begin_chunk(tain_leaf *l)
     l->ascending = l->descending = true;
     l->previous_page = SIZE_MAX;
     tain_dictionary_clear(&l->dictionary);
-    tain_buffer_clear(&l->pages);
+    tain_buffer_relax(&l->pages, TAIN_LEAF_KEPT);
     tain_buffer_clear(&l->page_list);
     tain_buffer_clear(&l->index_bytes);
     tain_bounds_clear(&l->bounds);
@@ -126,7 +126,7 @@ static tain_status append_flat(tain_leaf *l, const tain_column *c, const uint32_
         if (rows) rows += k;
         else first += k;
         n -= k;
-        if (n || l->page_rows == most) TAIN_TRY(tain_leaf_end_page(l, err));
+        if (n || l->page_rows == most || l->wide.data) TAIN_TRY(tain_leaf_end_page(l, err));
     }
     return TAIN_OK;
 }

@@ -60,6 +60,7 @@ typedef struct tain_leaf {
     tain_buffer plain;      /* headroom, then PLAIN values */
     tain_buffer indices;    /* uint32 */
     size_t      raw_bytes;  /* PLAIN size of the values behind indices */
+    tain_slice  wide;       /* the page's only value, where it lies in the batch: not copied, the page ends at once */
     tain_bounds page_bounds;
 
     /* the chunk */
@@ -109,5 +110,6 @@ tain_status tain_leaf_end_page(tain_leaf *l, tain_error *err);
 int tain_leaf_plain_width(const tain_leaf *l);
 
 enum { TAIN_LEAF_HEADROOM = 16 }; /* in front of PLAIN values, for the definition levels of a page without nulls */
+enum { TAIN_LEAF_KEPT = 8 << 20 };  /* bytes of a buffer that are kept when it is empty */
 
 #endif

@@ -4,6 +4,8 @@
 #include "parquet/leaf.h"
 #include "parquet/thrift.h"
 
+enum { HEADER_MOST = 64 }; /* bytes of a page header, at most */
+
 /* --- levels -------------------------------------------------------------------------------------------------------- */
 
 /* A level section of a v1 page: u32 length, then the hybrid. */
@@ -87,6 +89,28 @@ static tain_status put_page(tain_leaf *l, int type, size_t values, tain_encoding
     tain_buffer_append(out, packed.data, packed.size);
     l->chunk.uncompressed += (int64_t)(header + body.size);
     l->chunk.compressed += (int64_t)(header + packed.size);
+    return TAIN_OK;
+}
+
+/* A value that fills a page alone is compressed where it lies, behind a gap that the header then closes. */
+static tain_status put_wide_page(tain_leaf *l, tain_slice head, tain_buffer *out, tain_error *err)
+{
+    tain_leaf_shared *s = l->shared;
+    tain_slice        parts[] = {head, l->wide};
+    size_t            start = out->size, gap = start + HEADER_MOST, body = head.size + l->wide.size;
+    if (body > INT32_MAX) return tain_fail(err, TAIN_E_UNSUPPORTED, "column %s: a page of %zu bytes", l->field->name, body);
+    tain_buffer_append_zero(out, HEADER_MOST);
+    TAIN_TRY(tain_codec_append(&s->codec, parts, 2, out, err));
+    size_t packed = out->size - gap;
+    if (packed > INT32_MAX) return tain_fail(err, TAIN_E_UNSUPPORTED, "column %s: a page of %zu bytes", l->field->name, packed);
+    tain_buffer_clear(&s->packed);
+    put_page_header(&s->packed, TAIN_PAGE_DATA, l->page_levels, TAIN_ENCODING_PLAIN, body, packed);
+    size_t header = s->packed.size;
+    memcpy(out->data + start, s->packed.data, header);
+    memmove(out->data + start + header, out->data + gap, packed);
+    out->size = start + header + packed;
+    l->chunk.uncompressed += (int64_t)(header + body);
+    l->chunk.compressed += (int64_t)(header + packed);
     return TAIN_OK;
 }
 
@@ -187,6 +211,25 @@ static tain_slice dictionary_body(tain_leaf *l)
     return tain_buffer_slice(body);
 }
 
+/* Levels, and the length in front of the value. */
+static tain_slice wide_head(tain_leaf *l)
+{
+    tain_buffer *body = &l->shared->body;
+    uint32_t     size = (uint32_t)l->wide.size;
+    tain_buffer_clear(body);
+    put_levels(l, body);
+    tain_buffer_append(body, &size, 4);
+    return tain_buffer_slice(body);
+}
+
+static tain_status put_data(tain_leaf *l, tain_error *err)
+{
+    bool indexed = l->use_dictionary && l->dictionary.count; /* not while there were only nulls */
+    if (l->wide.data) return put_wide_page(l, wide_head(l), &l->pages, err);
+    return put_page(l, TAIN_PAGE_DATA, l->page_levels, indexed ? TAIN_ENCODING_RLE_DICTIONARY : TAIN_ENCODING_PLAIN,
+                    indexed ? dictionary_body(l) : plain_body(l), &l->pages, err);
+}
+
 static void note_page(tain_leaf *l, size_t size)
 {
     tain_leaf_page page = {
@@ -206,7 +249,10 @@ void tain_leaf_begin_page(tain_leaf *l)
     tain_buffer_clear(&l->definition);
     tain_buffer_clear(&l->repetition);
     tain_buffer_clear(&l->indices);
-    tain_buffer_clear(&l->plain);
+    l->wide = (tain_slice){0};
+    tain_buffer_relax(&l->plain, TAIN_LEAF_KEPT);
+    tain_buffer_relax(&l->shared->body, TAIN_LEAF_KEPT);
+    tain_buffer_relax(&l->shared->packed, TAIN_LEAF_KEPT);
     tain_buffer_append_zero(&l->plain, TAIN_LEAF_HEADROOM);
     tain_bounds_clear(&l->page_bounds);
 }
@@ -216,11 +262,8 @@ tain_status tain_leaf_end_page(tain_leaf *l, tain_error *err)
     if (l->use_dictionary && l->dictionary_kept == 0 && l->dictionary.count * (size_t)2 > l->page_values)
         tain_leaf_give_up_dictionary(l);
     if (l->use_dictionary && l->width == 0) measure_indices(l);
-    bool       indexed = l->use_dictionary && l->dictionary.count; /* not while there were only nulls */
-    tain_slice body = indexed ? dictionary_body(l) : plain_body(l);
-    size_t     start = l->pages.size;
-    TAIN_TRY(put_page(l, TAIN_PAGE_DATA, l->page_levels, indexed ? TAIN_ENCODING_RLE_DICTIONARY : TAIN_ENCODING_PLAIN, body,
-                      &l->pages, err));
+    size_t start = l->pages.size;
+    TAIN_TRY(put_data(l, err));
     note_page(l, l->pages.size - start);
     l->dictionary_kept = l->dictionary.count;
     tain_leaf_begin_page(l);

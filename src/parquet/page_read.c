@@ -6,7 +6,7 @@
 #include "parquet/file.h"
 #include "parquet/hybrid.h"
 
-enum { MOST_VALUES = 1 << 26 };
+enum { MOST_VALUES = 1 << 26, BODY_KEPT = 8 << 20 };
 
 typedef struct parts {
     tain_page_header header;
@@ -36,6 +36,7 @@ static tain_status unpack(tain_parquet_file *f, int codec, const uint8_t *data, 
     TAIN_TRY(tain_codec_decompress(&f->codec, data + plain, n - plain, out + plain, size - plain, err));
     memset(out + size, 0, TAIN_HYBRID_SLACK);
     f->body.size = size;
+    tain_file_relax_window(f);
     return TAIN_OK;
 }
 
@@ -329,7 +330,9 @@ tain_status tain_file_read_page(tain_parquet_file *f, const tain_file_column *c,
 {
     parts p;
     TAIN_TRY(take_apart(f, c, k, bytes, &p, err));
-    return c->list ? read_list(f, c, &p, rows, dictionary, out, err) : read_flat(f, c, &p, rows, dictionary, out, err);
+    tain_status st = c->list ? read_list(f, c, &p, rows, dictionary, out, err) : read_flat(f, c, &p, rows, dictionary, out, err);
+    tain_buffer_relax(&f->body, BODY_KEPT);
+    return st;
 }
 
 tain_status tain_file_count_rows(tain_parquet_file *f, const tain_file_column *c, const tain_file_chunk *k, tain_slice bytes,

@@ -72,6 +72,12 @@ tain_status tain_parquet_parse_footer(const void *data, size_t n, tain_parquet_f
 tain_status tain_parquet_read(tain_parquet_file *f, int64_t first, int64_t n, tain_batch *out, tain_error *err);
 /* The same for ascending row positions: only the pages that hold them are read (page index). Positions may repeat. */
 tain_status tain_parquet_read_rows(tain_parquet_file *f, const uint32_t *rows, size_t n, tain_batch *out, tain_error *err);
+/* The same for the first of them whose values take about `bytes` bytes (never more by more than a row or a page): *ret rows,
+ * at least 1 of n > 0. Rows that come next are best asked for of the same open file. */
+tain_status tain_parquet_read_some(tain_parquet_file *f, int64_t first, int64_t n, size_t bytes, tain_batch *out, int64_t *ret,
+                                   tain_error *err);
+tain_status tain_parquet_read_some_rows(tain_parquet_file *f, const uint32_t *rows, size_t n, size_t bytes, tain_batch *out,
+                                        size_t *ret, tain_error *err);
 
 TAIN_AUTO_DEFINE(tain_parquet_file, tain_parquet_close)
 TAIN_AUTO_DEFINE(tain_parquet_writer, tain_parquet_writer_free)

@@ -35,6 +35,11 @@ tain_status tain_file_bytes(tain_parquet_file *f, int64_t offset, int64_t size, 
     return TAIN_OK;
 }
 
+void tain_file_relax_window(tain_parquet_file *f)
+{
+    if (f->window.capacity > 2 * WINDOW) tain_buffer_done(&f->window);
+}
+
 /* --- page headers -------------------------------------------------------------------------------------------------- */
 
 static void read_v1(tain_thrift_in *t, tain_page_header *h)

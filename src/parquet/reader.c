@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/file.h"
 
-enum { TAIL = 64 << 10, LARGEST_FOOTER = 1 << 30 };
+enum { TAIL = 64 << 10, LARGEST_FOOTER = 1 << 30, FIRST_ROWS = 256 /* of a read of some rows: what they hold is not known yet */ };
 
 /* --- opening ------------------------------------------------------------------------------------------------------- */
 
@@ -110,6 +110,7 @@ typedef struct cursor {
     size_t                  group;
     tain_file_chunk        *chunk;
     const tain_type        *want;
+    size_t                  room; /* bytes that may still be appended; a row too many is */
     tain_error             *err;
 } cursor;
 
@@ -191,6 +192,32 @@ static size_t page_of(const tain_file_chunk *k, int64_t row)
     return lo;
 }
 
+/* --- what there is room for ---------------------------------------------------------------------------------------- */
+
+static void took(cursor *k, size_t bytes)
+{
+    k->room = bytes < k->room ? k->room - bytes : 0;
+}
+
+/* How many of n values there is room for, at least 1; they are counted as taken. */
+static size_t rows_with_room(cursor *k, const tain_column *c, const uint32_t *rows, size_t first, size_t n)
+{
+    size_t i = 0;
+    if (k->room == SIZE_MAX) return n;
+    do took(k, tain_column_range_bytes(c, rows ? rows[i] : first + i, 1));
+    while (++i < n && k->room);
+    return i;
+}
+
+/* Appends a whole page without a copy of it in the cache. */
+static tain_status decode_all(cursor *k, size_t page, size_t last, tain_column *out)
+{
+    size_t before = out->length;
+    TAIN_TRY(decode(k, page, last, out));
+    if (k->room != SIZE_MAX) took(k, tain_column_range_bytes(out, before, out->length - before));
+    return TAIN_OK;
+}
+
 /* --- ranges -------------------------------------------------------------------------------------------------------- */
 
 /* n > 0 rows of the group at hand, from `first` of it. */
@@ -198,24 +225,25 @@ static tain_status read_group_range(cursor *k, int64_t first, int64_t n, tain_co
 {
     TAIN_TRY(open_chunk(k));
     size_t last = page_of(k->chunk, first + n - 1);
-    for (size_t page = page_of(k->chunk, first); page <= last; page++) {
+    for (size_t page = page_of(k->chunk, first); page <= last && k->room; page++) {
         const tain_file_page *p = &k->chunk->pages[page];
         int64_t               from = first > p->first_row ? first - p->first_row : 0, to = first + n - p->first_row;
         if (to > rows_of(p)) to = rows_of(p);
         if (to - from == rows_of(p)) {
-            TAIN_TRY(decode(k, page, last, out));
+            TAIN_TRY(decode_all(k, page, last, out));
             continue;
         }
         const tain_column *whole;
         TAIN_TRY(decoded(k, page, last, &whole));
-        tain_column_take(out, whole, NULL, (size_t)from, (size_t)(to - from));
+        size_t count = rows_with_room(k, whole, NULL, (size_t)from, (size_t)(to - from));
+        tain_column_take(out, whole, NULL, (size_t)from, count);
     }
     return TAIN_OK;
 }
 
 static tain_status read_range(cursor *k, int64_t first, int64_t n, tain_column *out)
 {
-    for (k->group = 0; n > 0 && k->group < k->file->group_count; k->group++) {
+    for (k->group = 0; n > 0 && k->room && k->group < k->file->group_count; k->group++) {
         const tain_file_group *g = &k->file->groups[k->group];
         int64_t                from = first - g->first_row;
         if (from >= g->rows) continue;
@@ -241,18 +269,26 @@ static size_t rows_in(const uint32_t *rows, size_t n, int64_t first, int64_t end
     return k;
 }
 
+static tain_status take_from_page(cursor *k, size_t page, const tain_buffer *positions, size_t n, tain_column *out)
+{
+    const tain_column *whole;
+    const uint32_t    *at = (const uint32_t *)positions->data;
+    if (n == 1 && rows_of(&k->chunk->pages[page]) == 1) return decode_all(k, page, page, out);
+    TAIN_TRY(decoded(k, page, page, &whole));
+    tain_column_take(out, whole, at, 0, rows_with_room(k, whole, at, 0, n));
+    return TAIN_OK;
+}
+
 static tain_status read_group_rows(cursor *k, const uint32_t *rows, size_t n, tain_column *out)
 {
     int64_t                            base = k->file->groups[k->group].first_row;
     TAIN_AUTO(tain_buffer_done) tain_buffer positions = {0};
     TAIN_TRY(open_chunk(k));
-    for (size_t i = 0; i < n;) {
-        const tain_column *whole;
-        size_t             page = page_of(k->chunk, rows[i] - base);
-        TAIN_TRY(decoded(k, page, page, &whole));
+    for (size_t i = 0; i < n && k->room;) {
+        size_t                page = page_of(k->chunk, rows[i] - base);
         const tain_file_page *p = &k->chunk->pages[page];
         size_t                count = rows_in(rows + i, n - i, base + p[0].first_row, base + p[1].first_row, &positions);
-        tain_column_take(out, whole, (const uint32_t *)positions.data, 0, count);
+        TAIN_TRY(take_from_page(k, page, &positions, count, out));
         i += count;
     }
     return TAIN_OK;
@@ -260,7 +296,7 @@ static tain_status read_group_rows(cursor *k, const uint32_t *rows, size_t n, ta
 
 static tain_status read_rows(cursor *k, const uint32_t *rows, size_t n, tain_column *out)
 {
-    for (size_t i = 0, end; i < n; i = end) {
+    for (size_t i = 0, end; i < n && k->room; i = end) {
         const tain_file_group *g = k->file->groups;
         for (k->group = 0; rows[i] >= g[k->group].first_row + g[k->group].rows;) k->group++;
         for (end = i; end < n && rows[end] < g[k->group].first_row + g[k->group].rows;) end++;
@@ -289,50 +325,119 @@ static tain_status check_column(const tain_file_column *c, const tain_type *want
     return tain_fail(err, TAIN_E_UNSUPPORTED, "%s", tain_buffer_cstr(&text));
 }
 
-static tain_status read_column(tain_parquet_file *f, const tain_field *field, const uint32_t *rows, int64_t first, int64_t n,
-                               tain_column *out, tain_error *err)
+/* What is asked of a file: rows by number, or a range when rows is NULL. */
+typedef struct wish {
+    const uint32_t *rows;
+    int64_t         first, n;
+    size_t          bytes; /* may be stopped behind so many, SIZE_MAX: not */
+} wish;
+
+static tain_status read_column(tain_parquet_file *f, const tain_field *field, const wish *w, tain_column *out, tain_error *err)
 {
     const tain_file_column *c = find_column(f, field->physical);
-    cursor                  k = {.file = f, .column = c, .want = &out->type, .err = err};
+    cursor                  k = {.file = f, .column = c, .want = &out->type, .room = w->bytes, .err = err};
     if (!c) {
-        for (int64_t i = 0; i < n; i++) tain_column_append_null(out);
+        for (int64_t i = 0; i < w->n; i++) tain_column_append_null(out);
         return TAIN_OK;
     }
     TAIN_TRY(check_column(c, &out->type, err));
-    return rows ? read_rows(&k, rows, (size_t)n, out) : read_range(&k, first, n, out);
+    return w->rows ? read_rows(&k, w->rows, (size_t)w->n, out) : read_range(&k, w->first, w->n, out);
 }
 
-static tain_status read_columns(tain_parquet_file *f, const uint32_t *rows, int64_t first, int64_t n, tain_batch *out,
-                                tain_error *err)
+/* The columns behind one that was stopped early are asked for as many rows, and find `least` bytes of room at least. */
+static void narrow(wish *w, size_t least, const tain_column *out, size_t before)
 {
+    if (w->bytes == SIZE_MAX) return;
+    w->n = (int64_t)(out->length - before);
+    size_t bytes = tain_column_range_bytes(out, before, (size_t)w->n);
+    w->bytes = bytes + least < w->bytes ? w->bytes - bytes : least;
+}
+
+static tain_status read_columns(tain_parquet_file *f, wish w, tain_batch *out, tain_error *err)
+{
+    size_t least = w.bytes / 8 + 1;
     for (size_t i = 0; i < out->schema->count; i++) {
         const tain_field *field = &out->schema->fields[i];
-        tain_status       st = read_column(f, field, rows, first, n, &out->columns[i], err);
-        if (st == TAIN_OK) continue;
+        tain_status       st = read_column(f, field, &w, &out->columns[i], err);
+        if (st == TAIN_OK) {
+            narrow(&w, least, &out->columns[i], out->rows);
+            continue;
+        }
         tain_error_context(err, "column %s", field->physical);
         tain_error_context(err, "%s", f->key ? f->key : "footer");
         tain_batch_abandon_row(out);
         return st;
     }
-    out->rows += (size_t)n;
+    for (size_t i = 0; i < out->schema->count; i++) tain_column_truncate(&out->columns[i], out->rows + (size_t)w.n);
+    out->rows += (size_t)w.n;
+    return TAIN_OK;
+}
+
+static tain_status check_range(const tain_parquet_file *f, int64_t first, int64_t n, tain_error *err)
+{
+    if (first >= 0 && n >= 0 && first <= f->rows && n <= f->rows - first) return TAIN_OK;
+    return tain_fail(err, TAIN_E_INVALID, "%s: rows %lld+%lld of %lld", f->key ? f->key : "footer", (long long)first, (long long)n,
+                     (long long)f->rows);
+}
+
+static tain_status check_rows(const tain_parquet_file *f, const uint32_t *rows, size_t n, tain_error *err)
+{
+    if (n && rows[n - 1] >= f->rows)
+        return tain_fail(err, TAIN_E_INVALID, "%s: row %u of %lld", f->key ? f->key : "footer", rows[n - 1], (long long)f->rows);
+    for (size_t i = 1; i < n; i++)
+        if (rows[i] < rows[i - 1])
+            return tain_fail(err, TAIN_E_INVALID, "%s: row positions do not ascend", f->key ? f->key : "footer");
     return TAIN_OK;
 }
 
 tain_status tain_parquet_read(tain_parquet_file *f, int64_t first, int64_t n, tain_batch *out, tain_error *err)
 {
-    if (first < 0 || n < 0 || first > f->rows || n > f->rows - first)
-        return tain_fail(err, TAIN_E_INVALID, "%s: rows %lld+%lld of %lld", f->key ? f->key : "footer", (long long)first,
-                         (long long)n, (long long)f->rows);
-    return read_columns(f, NULL, first, n, out, err);
+    TAIN_TRY(check_range(f, first, n, err));
+    return read_columns(f, (wish){.first = first, .n = n, .bytes = SIZE_MAX}, out, err);
 }
 
 tain_status tain_parquet_read_rows(tain_parquet_file *f, const uint32_t *rows, size_t n, tain_batch *out, tain_error *err)
 {
-    if (n == 0) return TAIN_OK;
-    if (rows[n - 1] >= f->rows)
-        return tain_fail(err, TAIN_E_INVALID, "%s: row %u of %lld", f->key ? f->key : "footer", rows[n - 1], (long long)f->rows);
-    for (size_t i = 1; i < n; i++)
-        if (rows[i] < rows[i - 1])
-            return tain_fail(err, TAIN_E_INVALID, "%s: row positions do not ascend", f->key ? f->key : "footer");
-    return read_columns(f, rows, 0, (int64_t)n, out, err);
+    TAIN_TRY(check_rows(f, rows, n, err));
+    return n ? read_columns(f, (wish){.rows = rows, .n = (int64_t)n, .bytes = SIZE_MAX}, out, err) : TAIN_OK;
+}
+
+/* --- some rows ----------------------------------------------------------------------------------------------------- */
+
+/* As many as fit if they are like the last ones, so that it seldom happens that values are read in vain. */
+static int64_t probable_rows(const tain_parquet_file *f, size_t bytes)
+{
+    if (f->some_rows == 0) return FIRST_ROWS;
+    double fitting = (double)f->some_rows * (double)bytes * 0.8 / (double)(f->some_bytes + 1), most = (double)f->some_rows * 4;
+    return fitting < 1 ? 1 : fitting < most ? (int64_t)fitting : (int64_t)most;
+}
+
+static tain_status read_some(tain_parquet_file *f, wish w, tain_batch *out, size_t *ret, tain_error *err)
+{
+    size_t  before = out->rows, bytes = 0;
+    int64_t most = probable_rows(f, w.bytes);
+    if (w.n > most) w.n = most;
+    TAIN_TRY(read_columns(f, w, out, err));
+    for (size_t i = 0; i < out->schema->count; i++) bytes += tain_column_range_bytes(&out->columns[i], before, out->rows - before);
+    *ret = f->some_rows = out->rows - before;
+    f->some_bytes = bytes;
+    return TAIN_OK;
+}
+
+tain_status tain_parquet_read_some(tain_parquet_file *f, int64_t first, int64_t n, size_t bytes, tain_batch *out, int64_t *ret,
+                                   tain_error *err)
+{
+    size_t got = 0;
+    TAIN_TRY(check_range(f, first, n, err));
+    if (n) TAIN_TRY(read_some(f, (wish){.first = first, .n = n, .bytes = bytes ? bytes : 1}, out, &got, err));
+    *ret = (int64_t)got;
+    return TAIN_OK;
+}
+
+tain_status tain_parquet_read_some_rows(tain_parquet_file *f, const uint32_t *rows, size_t n, size_t bytes, tain_batch *out,
+                                        size_t *ret, tain_error *err)
+{
+    *ret = 0;
+    TAIN_TRY(check_rows(f, rows, n, err));
+    return n ? read_some(f, (wish){.rows = rows, .n = (int64_t)n, .bytes = bytes ? bytes : 1}, out, ret, err) : TAIN_OK;
 }

@@ -186,9 +186,29 @@ static size_t look_up_slices(tain_leaf *l, const tain_column *c, const uint32_t 
     return done;
 }
 
+/* Whether a value fills a page alone and is no dictionary's. */
+static bool is_wide(const tain_leaf *l, tain_slice s)
+{
+    if (l->node_count > 1 || l->page_rows || s.size < l->shared->options.page_bytes) return false;
+    return !l->use_dictionary || s.size + 4 > l->dictionary.limit;
+}
+
+static void put_wide(tain_leaf *l, tain_slice s)
+{
+    tain_leaf_give_up_dictionary(l);
+    tain_bounds_slice(&l->page_bounds, s);
+    l->wide = s;
+    l->page_values = 1;
+}
+
 /* A dictionary page's bounds come from its entries when it ends. */
 static void put_slices(tain_leaf *l, const tain_column *c, const uint32_t *rows, size_t first, size_t n)
 {
+    tain_slice one = n == 1 ? tain_column_slice(c, rows ? rows[0] : first) : (tain_slice){0};
+    if (n == 1 && is_wide(l, one)) {
+        put_wide(l, one);
+        return;
+    }
     size_t done = l->use_dictionary ? look_up_slices(l, c, rows, first, n) : 0;
     if (done == n) return;
     const uint32_t *from = rows ? rows + done : NULL;

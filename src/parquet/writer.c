@@ -9,7 +9,11 @@ tain_parquet_options tain_parquet_defaults(void)
                                   .page_rows = 20000, .page_bytes = 1 << 20, .dictionary_bytes = 1 << 20};
 }
 
-enum { OPEN_BYTES = 64 << 20, SMALLEST = 16 << 10 };
+enum {
+    OPEN_BYTES = 64 << 20,
+    SMALLEST = 16 << 10,
+    SLICE_BYTES = 4 << 20, /* of rows encoded between two looks at the size of the row group */
+};
 
 /* The columns of a wide table share what pages and dictionaries at hand may take. */
 static size_t share(size_t wanted, size_t leaves)
@@ -186,15 +190,40 @@ static tain_status append_slice(tain_parquet_writer *w, const tain_batch *b, con
     return TAIN_OK;
 }
 
+static size_t bytes_of(const tain_batch *b, const uint32_t *rows, size_t first, size_t n)
+{
+    size_t bytes = 0;
+    for (size_t c = 0; c < b->schema->count; c++) {
+        const tain_column *column = &b->columns[c];
+        if (!rows || (!column->children && column->type.kind != TAIN_STRING && column->type.kind != TAIN_BINARY)) {
+            bytes += tain_column_range_bytes(column, first, n);
+            continue;
+        }
+        for (size_t i = 0; i < n; i++) bytes += tain_column_range_bytes(column, rows[i], 1);
+    }
+    return bytes;
+}
+
+/* So many of the n rows that a row group does not outgrow its limit by more than a slice, or a row. */
+static size_t rows_within(const tain_parquet_writer *w, const tain_batch *b, const uint32_t *rows, size_t first, size_t n)
+{
+    size_t most = w->shared.options.row_group_bytes;
+    if (most > SLICE_BYTES) most = SLICE_BYTES;
+    while (n > 1 && bytes_of(b, rows, first, n) > most) n /= 2;
+    return n;
+}
+
 /* Slices as long as a page, so that a column's part stays in the processor's cache. */
 tain_status tain_parquet_append(tain_parquet_writer *w, const tain_batch *b, const uint32_t *rows, size_t first, size_t n,
                                 tain_error *err)
 {
     const tain_parquet_options *o = &w->shared.options;
+    bool                        large = tain_batch_bytes(b) > SLICE_BYTES || o->row_group_bytes < SLICE_BYTES;
     while (n) {
         size_t k = o->row_group_rows - (size_t)w->group_rows;
         if (k > o->page_rows) k = o->page_rows;
         if (k > n) k = n;
+        if (large) k = rows_within(w, b, rows, first, k);
         TAIN_TRY(append_slice(w, b, rows, first, k, err));
         if (rows) rows += k;
         else first += k;

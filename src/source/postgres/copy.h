@@ -30,6 +30,8 @@ void tain_pg_copy_init(tain_pg_copy *c, tain_source_table *table, const tain_sch
                        const tain_rows_sink *sink);
 void tain_pg_copy_done(tain_pg_copy *c);
 tain_status tain_pg_copy_feed(tain_pg_copy *c, const void *data, size_t n, tain_error *err);
+/* Gives away a row so large that it should not be held besides the bytes it came in: to be called when those are freed. */
+tain_status tain_pg_copy_give(tain_pg_copy *c, tain_error *err);
 /* The stream is over: gives the last batch. PROTOCOL when it broke off. */
 tain_status tain_pg_copy_finish(tain_pg_copy *c, tain_error *err);
 

@@ -229,6 +229,7 @@ static tain_status read_all(tain_reader *r, tain_pg_copy *copy, tain_error *err)
         tain_status status = tain_pg_copy_feed(copy, data, n, err);
         PQfreemem(data);
         TAIN_TRY(status);
+        TAIN_TRY(tain_pg_copy_give(copy, err));
     }
 }
 

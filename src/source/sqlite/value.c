@@ -131,13 +131,13 @@ static void append_hex(tain_column *c, const tain_sqlite_value *v)
 {
     static const char digits[] = "0123456789ABCDEF";
     const uint8_t *p = v->data;
-    TAIN_BUFFER hex = {0};
-    char *to = (char *)tain_buffer_reserve(&hex, v->size * 2 + 1);
+    char *to = (char *)tain_buffer_reserve(&c->bytes, v->size * 2);
     for (size_t i = 0; i < v->size; i++) {
         *to++ = digits[p[i] >> 4];
         *to++ = digits[p[i] & 15];
     }
-    tain_column_append_bytes(c, hex.data, v->size * 2);
+    c->bytes.size += v->size * 2;
+    tain_column_end_bytes(c);
 }
 
 static const char *append_text(tain_column *c, const tain_sqlite_value *v)
@@ -146,9 +146,8 @@ static const char *append_text(tain_column *c, const tain_sqlite_value *v)
         tain_column_append_bytes(c, v->data, v->size);
         return NULL;
     }
-    TAIN_BUFFER repaired = {0};
-    tain_utf8_repair(v->data, v->size, &repaired);
-    tain_column_append_bytes(c, repaired.data, repaired.size);
+    tain_utf8_repair(v->data, v->size, &c->bytes);
+    tain_column_end_bytes(c);
     return "invalid_utf8";
 }
 
