@@ -164,11 +164,11 @@ class Postgres:
 
     def sql(self, text, database=None, user="postgres", check=True):
         database = database or ("shop" if self._has_shop() else "postgres")
-        p = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", user, "-d", database], input=text,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        p = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", user, "-d", database], input=text.encode(),
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if check and p.returncode:
-            raise AssertionError(f"psql: {p.stderr}\n{text[:500]}")
-        return p.stdout.rstrip("\n")
+            raise AssertionError(f"psql: {p.stderr.decode(errors='replace')}\n{text[:500]}")
+        return p.stdout.decode().rstrip("\n")  # a carriage return in a value stays one
 
     _shop = False
 
