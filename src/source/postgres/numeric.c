@@ -6,7 +6,7 @@
 
 #include "source/postgres/wire.h"
 
-/* numeric on the wire: int16 digits, int16 weight, uint16 sign, uint16 display scale, then base-10000 digits; digit i
+/* numeric on the wire: uint16 digits, int16 weight, uint16 sign, uint16 display scale, then base-10000 digits; digit i
  * counts 10000^(weight - i). */
 enum { POSITIVE = 0, NEGATIVE = 0x4000, NOT_A_NUMBER = 0xC000, INFINITE = 0xD000, MINUS_INFINITE = 0xF000 };
 
@@ -28,9 +28,9 @@ static unsigned digit(const numeric *v, int i) { return tain_pg_load16(v->at + 2
 static bool read_numeric(const uint8_t *p, size_t n, numeric *v)
 {
     if (n < 8) return false;
-    *v = (numeric){.digits = (int16_t)tain_pg_load16(p), .weight = (int16_t)tain_pg_load16(p + 2), .sign = tain_pg_load16(p + 4),
+    *v = (numeric){.digits = tain_pg_load16(p), .weight = (int16_t)tain_pg_load16(p + 2), .sign = tain_pg_load16(p + 4),
                    .scale = tain_pg_load16(p + 6), .at = p + 8};
-    if (v->digits < 0 || n != 8 + 2 * (size_t)v->digits) return false;
+    if (n != 8 + 2 * (size_t)v->digits) return false;
     if (v->sign != POSITIVE && v->sign != NEGATIVE) return v->sign == NOT_A_NUMBER || v->sign == INFINITE || v->sign == MINUS_INFINITE;
     for (; v->digits && digit(v, 0) == 0; v->digits--, v->weight--) v->at += 2;
     for (int i = 0; i < v->digits; i++)
