@@ -20,7 +20,7 @@ static tain_status write_rows(tain_net *net, tain_delta_file **ret, tain_error *
 {
     tain_delta_writer *w;
     tain_parquet_options options = tain_table_file_options(net->table);
-    TAIN_TRY(tain_delta_writer_new(net->table->store, net->changes->batch.schema, &options, &w, err));
+    TAIN_TRY(tain_delta_writer_new(net->table->store, net->table->schema, &options, &w, err));
     tain_status st = append(net, tain_delta_writer_parquet(w), err);
     if (st != TAIN_OK) {
         tain_delta_writer_abort(w);
@@ -96,24 +96,17 @@ tain_status tain_apply_changes(tain_table *t, const tain_changes *changes, tain_
 tain_status tain_apply_truncate(tain_table *t, tain_error *err)
 {
     (void)err;
-    tain_pending kept = t->pending; /* what was applied before stays counted */
+    tain_pending kept = t->pending; /* what was applied before stays counted, and a new shape stays new */
     tain_delta_file *f;
+    t->pending.rekeyed = false;
+    t->pending.configuration = NULL;
     tain_pending_clear(t);
     t->pending = (tain_pending){
-        .truncated = true, .dirty = true, .schema = kept.schema, .rows = kept.rows, .inserted = kept.inserted,
+        .truncated = true, .dirty = true, .schema = kept.schema, .configuration = kept.configuration, .rekeyed = kept.rekeyed, .rows = kept.rows, .inserted = kept.inserted,
         .updated = kept.updated, .deleted = kept.deleted, .bytes = kept.bytes, .position = kept.position,
     };
     for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) tain_ordinals_remove(&t->files, f->ordinal);
     t->pending.rows++;
-    return TAIN_OK;
-}
-
-tain_status tain_apply_shape(tain_table *t, const tain_source_table *shape, tain_error *err)
-{
-    TAIN_TRY(tain_table_reshape(t, shape, err));
-    tain_pending *p = &t->pending;
-    p->schema = tain_schema_equal(tain_delta_meta(t->delta)->schema, t->schema) ? NULL : t->schema;
-    if (p->schema) p->dirty = true;
     return TAIN_OK;
 }
 

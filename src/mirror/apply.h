@@ -11,9 +11,6 @@
 
 tain_status tain_apply_changes(tain_table *t, const tain_changes *changes, tain_error *err);
 tain_status tain_apply_truncate(tain_table *t, tain_error *err);
-/* Rows have these columns and this key from here on; rows already there show NULL in columns they lack. */
-tain_status tain_apply_shape(tain_table *t, const tain_source_table *shape, tain_error *err);
-
 /* After another writer's commits were taken in: finds again, by key, the rows that pending deletions name in files which
  * are not live any more, and what else has moved. On failure the pending state is lost: the table cannot go on. */
 tain_status tain_apply_resolve_again(tain_table *t, tain_error *err);

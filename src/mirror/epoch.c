@@ -85,6 +85,7 @@ static void settle(tain_table *t, touched *list)
     free(list);
     free(p->deletes);
     free(p->adds);
+    json_decref(p->configuration);
     *p = (tain_pending){0};
 }
 
@@ -100,7 +101,7 @@ static tain_status write_commit(const table_commit *tc, tain_error *err)
     json_t *metrics = metrics_of(p), *info = tain_epoch_info(t, &tc->part->position, tc->epoch, tc->part);
     tain_delta_commit c = {
         .operation = operation_of(p), .metrics = metrics, .info = info, .app_id = t->app_id, .app_version = tc->epoch,
-        .schema = p->schema, .adds = p->adds, .add_count = p->add_count, .removes = removes, .remove_count = remove_count,
+        .schema = p->schema, .configuration = p->configuration, .adds = p->adds, .add_count = p->add_count, .removes = removes, .remove_count = remove_count,
         .deletes = deletes, .delete_count = p->delete_count, .data_change = true,
     };
     tain_status st = tain_delta_commit_write(t->delta, &c, err);

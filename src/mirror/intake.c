@@ -158,14 +158,23 @@ static bool wants(tain_intake *in, tain_table *t)
     return !t->skip && !t->needs_load && tain_table_takes_changes(t);
 }
 
+static tain_source_table copy_shape(const tain_source_table *source)
+{
+    tain_source_table s = {.columns = source->columns, .defaults = source->defaults, .key_count = source->key_count};
+    s.key = tain_alloc((source->key_count + 1) * sizeof *source->key);
+    memcpy(s.key, source->key, source->key_count * sizeof *source->key);
+    s.memo = tain_strdup(source->memo);
+    s.schema = tain_strdup(source->schema);
+    s.name = tain_strdup(source->name);
+    return s;
+}
+
 /* In front of the first row that has it, and again when a stream was lost, since the source tells of a shape once. */
 static void tell_shape(tain_intake *in, tain_table *t, const tain_source_table *source)
 {
     if (t->told == source->columns) return;
     tain_item *item = new_item(in, t, TAIN_ITEM_SCHEMA);
-    item->shape = (tain_source_table){.columns = source->columns, .key_count = source->key_count};
-    item->shape.key = tain_alloc((source->key_count + 1) * sizeof *source->key);
-    memcpy(item->shape.key, source->key, source->key_count * sizeof *source->key);
+    item->shape = copy_shape(source);
     t->told = source->columns;
 }
 
@@ -212,14 +221,34 @@ static void want_load(tain_intake *in, tain_table *t, const char *reason)
     if (tain_table_takes_changes(t)) tain_table_set_status(t, TAIN_TABLE_RESEEDING, reason, NULL);
 }
 
-static tain_status sink_reshape(tain_sink *sink, tain_source_table *source, bool reload, const char *reason, tain_error *err)
+static void reload(tain_intake *in, tain_table *t, const char *reason)
+{
+    tain_mirror_say(in->mirror, "%s: %s; the table is loaded again, readers keep the old content until then", t->name, reason);
+    want_load(in, t, reason);
+}
+
+void tain_intake_take_misfits(tain_intake *in)
+{
+    tain_mirror *m = in->mirror;
+    if (!atomic_exchange(&m->misfits, false)) return;
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        pthread_mutex_lock(&t->lock);
+        char *why = t->misfit;
+        t->misfit = NULL;
+        pthread_mutex_unlock(&t->lock);
+        if (why) reload(in, t, why);
+        free(why);
+    }
+}
+
+static tain_status sink_reshape(tain_sink *sink, tain_source_table *source, bool anew, const char *reason, tain_error *err)
 {
     tain_intake *in = of(sink);
     tain_table *t = source->user;
     if (!t) return TAIN_OK;
-    if (reload) {
-        tain_mirror_say(in->mirror, "%s: %s; the table is loaded again, readers keep the old content until then", t->name, reason);
-        want_load(in, t, reason);
+    if (anew) {
+        reload(in, t, reason);
     } else {
         t->told = NULL;
         t->open_item = NULL;

@@ -40,6 +40,8 @@ bool tain_intake_is_whole(const tain_intake *in);
 bool tain_intake_due(const tain_intake *in, tain_time now);
 /* Monotonic time at which it will be due by freshness; INT64_MAX when nothing waits. */
 tain_time tain_intake_due_at(const tain_intake *in);
+/* Tables that the writer found to need loading again are wanted to. */
+void tain_intake_take_misfits(tain_intake *in);
 /* Hands the part over as final. Also without changes, to record a position. */
 tain_status tain_intake_cut(tain_intake *in, tain_error *err);
 

@@ -250,13 +250,14 @@ static tain_status commit_content(loading *g, table_load *l, int64_t epoch, tain
         old = tain_alloc((tain_delta_file_count(t->delta) + 1) * sizeof *old);
         for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) old[old_count++] = f;
     }
-    json_t *info = tain_epoch_info(t, &g->position, epoch, NULL);
+    json_t *info = tain_epoch_info(t, &g->position, epoch, NULL), *memo = tain_table_memo(t, t->source->memo);
     tain_delta_commit c = {
         .operation = t->delta ? "WRITE" : "CREATE TABLE", .info = info, .app_id = t->app_id, .app_version = epoch, .name = t->name,
-        .schema = t->schema, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true,
+        .schema = t->schema, .configuration = memo, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true,
     };
     tain_status st = t->delta ? tain_delta_commit_write(t->delta, &c, err) : tain_delta_create(t->store, &c, &t->delta, err);
     json_decref(info);
+    json_decref(memo);
     free(old);
     return st;
 }

@@ -22,7 +22,7 @@ typedef enum tain_item_kind { TAIN_ITEM_CHANGES, TAIN_ITEM_TRUNCATE, TAIN_ITEM_S
 typedef struct tain_item { /* something that happened to one table, in order */
     tain_item_kind    kind;
     tain_changes      changes;
-    tain_source_table shape; /* SCHEMA: columns (borrowed) and key (owned) only */
+    tain_source_table shape; /* SCHEMA: columns and defaults (borrowed), key, memo and names (owned) only */
     struct tain_item *next;
 } tain_item;
 
@@ -82,6 +82,7 @@ typedef struct tain_mirror {
     tain_position seen;          /* how far the stream has come */
     tain_time     waiting_since; /* commit time of the oldest transaction seen and not in the lake, 0: none */
 
+    atomic_bool     misfits; /* some table's `misfit` is new */
     pthread_mutex_t tables_lock; /* held by the thread that owns the tables now: writer at work, or source while loading */
     atomic_bool     stop;
 } tain_mirror;
@@ -96,6 +97,8 @@ void tain_writer_drain(tain_mirror *m);
 bool tain_writer_idle(tain_mirror *m);
 void tain_writer_stop(tain_mirror *m); /* drains and joins */
 void tain_part_free(tain_part *p);
+/* With all it owns. */
+void tain_item_free(tain_item *item);
 
 /* --- epoch.c ------------------------------------------------------------------------------------------------------- */
 

@@ -77,22 +77,79 @@ static void make(tain_schema *s, tain_field *f, bool plain, int32_t id, names *n
     take(n, f->physical);
 }
 
+int tain_naming_match(const tain_schema *existing, const tain_field *f)
+{
+    if (!existing) return -1;
+    for (size_t i = 0; f->source_id && i < existing->count; i++)
+        if (existing->fields[i].source_id == f->source_id) return (int)i;
+    int at = tain_schema_find(existing, f->name);
+    return at >= 0 && f->source_id && existing->fields[at].source_id ? -1 : at;
+}
+
+bool tain_naming_alike(const tain_schema *a, const tain_schema *b)
+{
+    if (!tain_schema_equal(a, b)) return false;
+    for (size_t i = 0; i < a->count; i++) {
+        int32_t x = a->fields[i].source_id, y = b->fields[i].source_id;
+        if (x && y && x != y) return false;
+    }
+    return true;
+}
+
+bool tain_naming_same(const tain_schema *a, const tain_schema *b)
+{
+    if (!tain_schema_equal(a, b)) return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const tain_field *x = &a->fields[i], *y = &b->fields[i];
+        if (x->source_id != y->source_id || x->id != y->id || strcmp(x->physical, y->physical) != 0) return false;
+    }
+    return true;
+}
+
+static bool is_as_in_files(const tain_field *f, const tain_field *old)
+{
+    return strcmp(f->name, old->physical) == 0 && tain_type_equal(&f->type, &old->type);
+}
+
+/* Whether data files have anything under a name that means something else from here on. */
+static bool any_moved(const tain_schema *s, const tain_schema *existing)
+{
+    size_t kept = 0;
+    for (size_t i = 0; existing && i < s->count; i++) {
+        int at = tain_naming_match(existing, &s->fields[i]);
+        if (at < 0) continue;
+        if (!is_as_in_files(&s->fields[i], &existing->fields[at])) return true;
+        kept++;
+    }
+    return existing && kept < existing->count;
+}
+
 /* In a table that is mapped already a new column may have the name of one that was dropped, whose values are still in
  * the files: it gets a physical name of its own. */
-void tain_naming_continue(tain_schema *schema, const tain_schema *existing, int32_t used)
+static void give_names(tain_schema *schema, const tain_schema *existing, int32_t used, bool files_stay)
 {
     int32_t highest = tain_naming_highest(existing), next = (highest > used ? highest : used) + 1;
-    if (!highest && !any_alias(schema)) return;
     names n = {0};
     for (size_t i = 0; existing && i < existing->count; i++) take(&n, existing->fields[i].physical);
     for (size_t i = 0; i < schema->count; i++) {
         tain_field *f = &schema->fields[i];
-        int at = existing ? tain_schema_find(existing, f->name) : -1;
-        if (at >= 0) keep(schema, f, &existing->fields[at], &next);
+        int at = tain_naming_match(existing, f);
+        bool keeps = at >= 0 && (!files_stay || tain_type_equal(&f->type, &existing->fields[at].type));
+        if (keeps) keep(schema, f, &existing->fields[at], &next);
         else make(schema, f, highest == 0, next++, &n);
     }
     tain_buffer_done(&n.scratch);
     tain_map_done(&n.taken);
+}
+
+void tain_naming_continue(tain_schema *schema, const tain_schema *existing, int32_t used)
+{
+    if (tain_naming_highest(existing) || any_alias(schema)) give_names(schema, existing, used, false);
+}
+
+void tain_naming_evolve(tain_schema *schema, const tain_schema *existing, int32_t used)
+{
+    if (tain_naming_highest(existing) || any_alias(schema) || any_moved(schema, existing)) give_names(schema, existing, used, true);
 }
 
 void tain_naming_adopt(tain_schema *schema, const tain_schema *existing)

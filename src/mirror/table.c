@@ -12,6 +12,7 @@
 
 enum { FEED_ROWS = 65536, FEED_BYTES = 8 << 20 };
 #define MAX_COLUMN_ID "delta.columnMapping.maxColumnId"
+#define MEMO_KEY "tain.source"
 
 const char *tain_table_status_name(tain_table_status s)
 {
@@ -46,8 +47,10 @@ void tain_table_free(tain_table *t)
     }
     free(t->warnings);
     tain_ordinals_done(&t->files);
+    tain_schema_free(t->schema);
     free(t->key_columns);
     free(t->load_reason);
+    free(t->misfit);
     free(t->cache_dir);
     free(t->folder);
     free(t->name);
@@ -61,28 +64,41 @@ static uint64_t seed_of(const tain_table *t)
     return XXH3_64bits(t->app_id, strlen(t->app_id)) ^ XXH3_64bits(t->name, strlen(t->name));
 }
 
-/* Names go on from the newest shape there was, committed or not: its columns are in data files. */
-static void take_names(tain_table *t, tain_schema *columns)
+const tain_schema *tain_table_columns(const tain_table *t)
 {
-    const tain_schema *existing = !t->delta ? NULL : t->named ? t->schema : tain_delta_meta(t->delta)->schema;
-    int32_t given = t->delta ? (int32_t)strtol(tain_json_get_str(tain_delta_meta(t->delta)->configuration, MAX_COLUMN_ID, "0"), NULL, 10) : 0;
-    if (given > t->column_ids) t->column_ids = given;
-    tain_naming_continue(columns, existing, t->column_ids);
-    if (tain_naming_highest(columns) > t->column_ids) t->column_ids = tain_naming_highest(columns);
-    t->named = t->delta != NULL;
+    if (t->pending.schema) return t->schema;
+    return t->delta ? tain_delta_meta(t->delta)->schema : NULL;
 }
 
-void tain_table_shape(tain_table *t, const tain_source_table *source)
+static void take_ids(tain_table *t, const tain_schema *columns)
 {
-    take_names(t, source->columns);
-    t->schema = source->columns;
+    const json_t *configuration = t->delta ? tain_delta_meta(t->delta)->configuration : NULL;
+    int32_t given = (int32_t)strtol(tain_json_get_str(configuration, MAX_COLUMN_ID, "0"), NULL, 10);
+    if (given > t->column_ids) t->column_ids = given;
+    if (tain_naming_highest(columns) > t->column_ids) t->column_ids = tain_naming_highest(columns);
+}
+
+void tain_table_take_schema(tain_table *t, tain_schema *schema, const tain_source_table *source)
+{
+    take_ids(t, schema);
+    tain_schema_free(t->schema);
+    t->schema = schema;
     t->multiset = source->key_count == 0;
-    size_t n = t->multiset ? source->columns->count : source->key_count;
+    size_t n = t->multiset ? schema->count : source->key_count;
     free(t->key_columns);
     t->key_columns = tain_alloc((n + 1) * sizeof *t->key_columns);
     for (size_t i = 0; i < n; i++) t->key_columns[i] = t->multiset ? (uint16_t)i : source->key[i];
     t->key = (tain_key){.columns = t->key_columns, .count = n, .seed = t->index ? tain_index_seed(t->index) : seed_of(t)};
     t->exact = !t->multiset && tain_key_exact(&t->key, t->schema);
+    t->ahead = true;
+}
+
+void tain_table_shape(tain_table *t, const tain_source_table *source)
+{
+    tain_schema *schema = tain_schema_copy(source->columns);
+    take_ids(t, tain_table_columns(t));
+    tain_naming_continue(schema, tain_table_columns(t), t->column_ids);
+    tain_table_take_schema(t, schema, source);
 }
 
 tain_parquet_options tain_table_file_options(const tain_table *t)
@@ -149,15 +165,23 @@ static tain_status feed_file(tain_table *t, tain_delta_file *f, const tain_schem
     return st;
 }
 
-tain_status tain_table_feed_index(tain_table *t, tain_error *err)
+static tain_status feed_live(tain_table *t, const tain_schema *schema, tain_error *err)
 {
-    tain_schema *schema = tain_table_key_schema(t);
     tain_status st = TAIN_OK;
     tain_delta_file *f;
     tain_table_know_files(t);
     for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(t->delta, &cursor, &f);) {
         if (!tain_index_name_file(t->index, f->path, f->ordinal)) st = feed_file(t, f, schema, err);
     }
+    return st;
+}
+
+tain_status tain_table_feed_index(tain_table *t, tain_error *err)
+{
+    tain_table_know_files(t);
+    if (t->unindexed) return TAIN_OK; /* it is made anew anyhow */
+    tain_schema *schema = tain_table_key_schema(t);
+    tain_status st = feed_live(t, schema, err);
     tain_schema_free(schema);
     return st;
 }
@@ -194,25 +218,6 @@ tain_status tain_table_new_index(tain_table *t, tain_error *err)
     return TAIN_OK;
 }
 
-/* --- another key --------------------------------------------------------------------------------------------------- */
-
-static bool same_field(const tain_field *a, const tain_field *b)
-{
-    return strcmp(a->name, b->name) == 0 && tain_type_equal(&a->type, &b->type);
-}
-
-bool tain_table_same_key(const tain_table *t, const tain_source_table *shape)
-{
-    const tain_schema *columns = shape->columns;
-    size_t n = shape->key_count ? shape->key_count : columns->count;
-    if (t->multiset != (shape->key_count == 0) || n != t->key.count) return false;
-    for (size_t i = 0; i < n; i++) {
-        size_t at = shape->key_count ? shape->key[i] : i;
-        if (!same_field(&t->schema->fields[t->key_columns[i]], &columns->fields[at])) return false;
-    }
-    return true;
-}
-
 static tain_status feed_pending(tain_table *t, const tain_schema *schema, tain_error *err)
 {
     for (size_t i = 0; i < t->pending.add_count; i++) {
@@ -223,14 +228,12 @@ static tain_status feed_pending(tain_table *t, const tain_schema *schema, tain_e
     return TAIN_OK;
 }
 
-tain_status tain_table_reshape(tain_table *t, const tain_source_table *shape, tain_error *err)
+tain_status tain_table_index_anew(tain_table *t, tain_error *err)
 {
-    if (!tain_table_same_key(t, shape)) t->unindexed = true;
-    tain_table_shape(t, shape);
-    if (!t->unindexed) return TAIN_OK;
+    t->unindexed = true;
     TAIN_TRY(open_index(t, err));
     tain_schema *schema = tain_table_key_schema(t);
-    tain_status st = t->pending.truncated ? TAIN_OK : tain_table_feed_index(t, err);
+    tain_status st = t->pending.truncated || !t->delta ? TAIN_OK : feed_live(t, schema, err);
     if (st == TAIN_OK) st = feed_pending(t, schema, err);
     tain_schema_free(schema);
     t->unindexed = st != TAIN_OK;
@@ -295,19 +298,41 @@ tain_status tain_table_find_delta(tain_table *t, tain_error *err)
     return st;
 }
 
-tain_status tain_table_open(tain_table *t, const tain_position *otherwise, int64_t last_epoch, bool *ret_found, tain_error *err)
+/* What the source made of it then; without a memo it shows what its catalog has now. */
+static void recall(tain_table *t, tain_source *source)
+{
+    const char *memo = tain_json_get_str(tain_delta_meta(t->delta)->configuration, MEMO_KEY, NULL);
+    t->recalled = false;
+    if (!source || !source->ops->recall || t->load_reason) return;
+    tain_status st = source->ops->recall(source, t->source, memo, NULL);
+    t->recalled = memo && st == TAIN_OK;
+}
+
+tain_status tain_table_open(tain_table *t, tain_source *source, const tain_position *otherwise, int64_t last_epoch, bool *ret_found,
+                            tain_error *err)
 {
     tain_status st = tain_table_find_delta(t, err);
     *ret_found = st == TAIN_OK;
     if (st == TAIN_E_NOT_FOUND) return clear_leftovers(t, err);
     TAIN_TRY(st);
-    tain_table_shape(t, t->source);
     TAIN_TRY(read_progress(t, last_epoch, otherwise, err));
+    recall(t, source);
+    tain_table_shape(t, t->source);
     t->rows_live = tain_delta_live_rows(t->delta);
     t->announced = true;
-    if (t->load_reason || !tain_schema_equal(tain_delta_meta(t->delta)->schema, t->schema)) return TAIN_OK; /* it is loaded again */
+    bool same = tain_naming_alike(tain_delta_meta(t->delta)->schema, t->schema);
+    t->unindexed = !same && t->recalled; /* what became of its columns is worked out in front of the first row */
+    if (t->load_reason || (!same && !t->recalled)) return TAIN_OK; /* it is loaded again */
+    if (t->unindexed) return TAIN_OK;
     TAIN_TRY(tain_table_new_index(t, err));
     return tain_table_feed_index(t, err);
+}
+
+json_t *tain_table_memo(const tain_table *t, const char *memo)
+{
+    const char *have = t->delta ? tain_json_get_str(tain_delta_meta(t->delta)->configuration, MEMO_KEY, NULL) : NULL;
+    if (have == memo || (have && memo && strcmp(have, memo) == 0)) return NULL;
+    return json_pack("{s:o}", MEMO_KEY, memo ? json_string(memo) : json_null());
 }
 
 /* --- state --------------------------------------------------------------------------------------------------------- */
@@ -329,6 +354,16 @@ static tain_warning *find_warning(tain_table *t, const char *code, const char *c
     tain_warning *w = &t->warnings[t->warning_count++];
     *w = (tain_warning){.code = tain_strdup(code), .column = tain_strdup(column)};
     return w;
+}
+
+void tain_table_misfit(tain_table *t, const char *why)
+{
+    tain_pending_clear(t);
+    tain_table_set_status(t, TAIN_TABLE_RESEEDING, why, NULL);
+    pthread_mutex_lock(&t->lock);
+    free(t->misfit);
+    t->misfit = tain_strdup(why);
+    pthread_mutex_unlock(&t->lock);
 }
 
 void tain_table_warn(tain_table *t, const char *code, const char *column, int64_t count)
@@ -403,7 +438,9 @@ void tain_pending_clear(tain_table *t)
     }
     free(p->adds);
     free(p->deletes);
+    json_decref(p->configuration);
     bool hidden = p->truncated;
+    if (p->rekeyed) t->unindexed = true; /* its index is of a shape that did not come about */
     *p = (tain_pending){0};
     if (hidden) tain_table_know_files(t); /* a truncation that did not come about */
 }

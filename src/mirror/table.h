@@ -44,7 +44,9 @@ typedef struct tain_pending {
     tain_file_deletes *deletes;     /* in live files and in adds */
     size_t             delete_count, delete_capacity;
     bool               truncated;   /* remove every file that is live in the log */
-    const tain_schema *schema;      /* new schema, NULL: unchanged */
+    const tain_schema *schema;      /* the table's own, where the lake's is another; NULL: unchanged */
+    json_t            *configuration; /* properties to set; NULL: unchanged */
+    bool               rekeyed;     /* the index is made anew for the new schema */
     int64_t            rows, inserted, updated, deleted; /* changes applied */
     int64_t            bytes;
     tain_position      position;
@@ -60,13 +62,14 @@ typedef struct tain_table {
     char              *app_id;      /* borrowed from the mirror */
     tain_delta        *delta;       /* NULL: no Delta table yet */
     tain_index        *index;
-    const tain_schema *schema;      /* of rows now arriving */
+    tain_schema       *schema;      /* of rows now arriving, with the names that data files have; owned */
     tain_key           key;
     uint16_t          *key_columns; /* owned; every column for a table without key */
     bool               multiset;    /* no key: equal rows are interchangeable */
     bool               exact;       /* equal hashes prove equal keys */
     bool               unindexed;   /* the index is of another key: it must be made anew */
-    bool               named;       /* schema has the names that data files have */
+    bool               ahead;       /* schema is one that the lake may not have (yet): upkeep waits */
+    bool               recalled;    /* the source shows it as it was when the lake was written */
     int32_t            column_ids;  /* the highest ever given */
     tain_ordinals      files;       /* live and pending ones */
     tain_pending       pending;
@@ -90,6 +93,7 @@ typedef struct tain_table {
     pthread_mutex_t   lock;
     _Atomic tain_table_status status;
     char              reason[1024], remedy[1024];
+    char             *misfit;       /* why its files cannot be brought to its shape, until the source thread has seen it; owned */
     tain_warning     *warnings;
     size_t            warning_count;
     int64_t           rows_processed, bytes_processed, rows_live;
@@ -100,20 +104,28 @@ typedef struct tain_table {
 tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *app_id, tain_source_table *source);
 void        tain_table_free(tain_table *t);
 
-/* Takes columns and key from the source table. */
+/* Takes columns and key from the source table, for content that is read anew. */
 void tain_table_shape(tain_table *t, const tain_source_table *source);
-/* Whether rows of that shape have the key by which the index finds rows. */
-bool tain_table_same_key(const tain_table *t, const tain_source_table *shape);
-/* As tain_table_shape for a table with content, live and pending: with another key the index is made anew from it. */
-tain_status tain_table_reshape(tain_table *t, const tain_source_table *shape, tain_error *err);
+/* The columns of the newest shape there is, pending or in the lake; NULL: none. Borrowed, until the next change. */
+const tain_schema *tain_table_columns(const tain_table *t);
+/* Takes that schema (its owner now) and the key of source, whose columns are in the same order. */
+void tain_table_take_schema(tain_table *t, tain_schema *schema, const tain_source_table *source);
 /* Opens the Delta table in its folder. NOT_FOUND: there is none. INVALID: one that this mirror did not write. */
 tain_status tain_table_find_delta(tain_table *t, tain_error *err);
 /* Opens the Delta table in its folder, if there is one, and its index, feeding the index what it does not cover.
  * *ret_found: whether there was one; its position then is in t->have (from the commit, or `otherwise` when the log no
- * longer tells). A table that the source has made anew since gets a load_reason. INVALID: as above. */
-tain_status tain_table_open(tain_table *t, const tain_position *otherwise, int64_t last_epoch, bool *ret_found, tain_error *err);
+ * longer tells). source (may be NULL) is asked to recall what it knew of the table then. A table that the source has made
+ * anew since gets a load_reason. INVALID: as above. */
+tain_status tain_table_open(tain_table *t, tain_source *source, const tain_position *otherwise, int64_t last_epoch, bool *ret_found,
+                            tain_error *err);
+/* The property that the lake's table needs to hold memo, as an object; NULL: it has it. Caller json_decref()s. */
+json_t *tain_table_memo(const tain_table *t, const char *memo);
+/* Says why its files cannot be brought to the shape it has: it is loaded again. Thread: writer. */
+void tain_table_misfit(tain_table *t, const char *why);
 /* Opens an empty index for a table about to be loaded. */
 tain_status tain_table_new_index(tain_table *t, tain_error *err);
+/* Makes the index anew for the key it has now, from live and pending files. */
+tain_status tain_table_index_anew(tain_table *t, tain_error *err);
 /* The key columns alone, in key order; caller frees. */
 tain_schema *tain_table_key_schema(const tain_table *t);
 /* Feeds the index every live file it does not cover. */

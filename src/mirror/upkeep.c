@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "mirror/naming.h"
+
 #define VACUUM_EVERY     (3600 * TAIN_SECOND)
 #define RETENTION        (24 * 3600 * TAIN_SECOND)
 
@@ -25,6 +27,7 @@ typedef struct tain_upkeep_job {
     live_set          live;
     tain_status       status;
     tain_error        error;
+    bool              outdated; /* the table is another meanwhile */
     atomic_bool       done;
 } tain_upkeep_job;
 
@@ -110,6 +113,11 @@ void tain_upkeep_forget(tain_mirror *m, tain_table *t)
     job_free(t->job);
 }
 
+void tain_upkeep_outdate(tain_table *t)
+{
+    if (t->job && t->job->rewrite) t->job->outdated = true;
+}
+
 void tain_upkeep_stop(tain_mirror *m)
 {
     if (!m->upkeep_runs) return;
@@ -161,6 +169,10 @@ static void finish(tain_mirror *m, tain_table *t)
 {
     tain_upkeep_job *job = t->job;
     if (!job || !atomic_load(&job->done)) return;
+    if (job->outdated) {
+        job_free(job);
+        return;
+    }
     if (job->status != TAIN_OK) {
         tain_mirror_say(m, "%s: upkeep was given up for now: %s", t->name, job->error.message);
     } else if (job->rewrite) {
@@ -193,9 +205,16 @@ static bool begin_merge(tain_table *t, tain_upkeep_job *job)
     return true;
 }
 
+/* Its key is told in columns of `schema`, which must be the lake's. */
+static bool is_settled(tain_table *t)
+{
+    if (t->ahead) t->ahead = !tain_naming_same(tain_delta_meta(t->delta)->schema, t->schema);
+    return !t->ahead && !t->unindexed;
+}
+
 static void begin(tain_mirror *m, tain_table *t)
 {
-    if (t->job || !t->delta || !t->index || t->status != TAIN_TABLE_REPLICATING) return;
+    if (t->job || !t->delta || !t->index || t->status != TAIN_TABLE_REPLICATING || !is_settled(t)) return;
     tain_upkeep_job *job = tain_alloc(sizeof *job);
     job->table = t;
     if (!begin_rewrite(t, job) && !begin_merge(t, job)) {

@@ -21,6 +21,9 @@ bool tain_upkeep_idle(tain_mirror *m);
  * flight, source. */
 void tain_upkeep_forget(tain_mirror *m, tain_table *t);
 
+/* Its files are about to be others: what is being rewritten is given up once it is done. Thread: writer. */
+void tain_upkeep_outdate(tain_table *t);
+
 /* --- one rewriting, also used by `tain table optimize` -------------------------------------------------------------- */
 
 typedef struct tain_rewrite tain_rewrite;

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "mirror/intake.h"
+#include "mirror/naming.h"
 #include "mirror/report.h"
 #include "mirror/status.h"
 #include "mirror/upkeep.h"
@@ -68,7 +69,7 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, co
 {
     bool found = false;
     tain_error e = {0};
-    if (tain_table_open(t, &last->position, last->number, &found, &e) != TAIN_OK) {
+    if (tain_table_open(t, m->source, &last->position, last->number, &found, &e) != TAIN_OK) {
         tain_mirror_fail_table(m, t, &e);
         tain_delta_close(t->delta);
         t->delta = NULL;
@@ -139,7 +140,7 @@ static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain
 
 static bool schema_differs(const tain_table *t)
 {
-    return t->delta && !tain_schema_equal(tain_delta_meta(t->delta)->schema, t->schema);
+    return t->delta && !t->recalled && !tain_naming_alike(tain_delta_meta(t->delta)->schema, t->schema);
 }
 
 /* Which tables are loaded: those without content, those asked for, those whose shape changed while nobody looked. */
@@ -346,6 +347,14 @@ static tain_status load_again(tain_mirror *m, tain_intake *in, tain_position *co
     return load_with_patience(m, err);
 }
 
+/* Everything is written down, and what the writer found not to fit any more is loaded again. */
+static tain_status finish(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)
+{
+    TAIN_TRY(settle(m, in, confirmed, err));
+    tain_intake_take_misfits(in);
+    return in->load_wanted && !atomic_load(&m->stop) ? load_again(m, in, confirmed, err) : TAIN_OK;
+}
+
 static tain_time poll_deadline(const tain_intake *in)
 {
     tain_time slice = tain_monotonic() + POLL_SLICE, due = tain_intake_due_at(in);
@@ -361,6 +370,7 @@ static tain_status turn(tain_mirror *m, tain_intake *in, tain_position *confirme
     TAIN_TRY(writer_failure(m, err));
     TAIN_TRY(cut_if_due(m, in, err));
     TAIN_TRY(confirm(m, confirmed, err));
+    tain_intake_take_misfits(in);
     if (in->load_wanted && !in->open && tain_intake_is_whole(in)) TAIN_TRY(load_again(m, in, confirmed, err));
     *done = m->once && !in->open && !in->load_wanted && tain_position_compare(&in->position, target) >= 0;
     return TAIN_OK;
@@ -398,7 +408,7 @@ static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
         tain_intake_abort(in);
         begun = false;
     }
-    return settle(m, in, &confirmed, err);
+    return finish(m, in, &confirmed, err);
 }
 
 /* --- from start to stop -------------------------------------------------------------------------------------------- */

@@ -4,9 +4,20 @@
 #include "base/fault.h"
 #include "mirror/apply.h"
 #include "mirror/mirror.h"
+#include "mirror/reshape.h"
 #include "mirror/upkeep.h"
 
 enum { PARTS_IN_QUEUE = 1, GIVE_UP_SECONDS = 30, MAX_PAUSE_MS = 5000 };
+
+void tain_item_free(tain_item *item)
+{
+    if (item->kind == TAIN_ITEM_CHANGES) tain_changes_done(&item->changes);
+    free(item->shape.key);
+    free(item->shape.memo);
+    free(item->shape.schema);
+    free(item->shape.name);
+    free(item);
+}
 
 void tain_part_free(tain_part *p)
 {
@@ -14,9 +25,7 @@ void tain_part_free(tain_part *p)
     for (size_t i = 0; i < p->count; i++) {
         for (tain_item *item = p->tables[i].first, *next; item; item = next) {
             next = item->next;
-            if (item->kind == TAIN_ITEM_CHANGES) tain_changes_done(&item->changes);
-            free(item->shape.key);
-            free(item);
+            tain_item_free(item);
         }
     }
     free(p->tables);
@@ -30,7 +39,7 @@ static tain_status apply_item(tain_table *t, tain_item *item, tain_error *err)
     switch (item->kind) {
     case TAIN_ITEM_CHANGES: return tain_apply_changes(t, &item->changes, err);
     case TAIN_ITEM_TRUNCATE: return tain_apply_truncate(t, err);
-    case TAIN_ITEM_SCHEMA: return tain_apply_shape(t, &item->shape, err);
+    case TAIN_ITEM_SCHEMA: return tain_reshape(t, &item->shape, err);
     }
     return TAIN_OK;
 }
@@ -43,9 +52,7 @@ static tain_status apply_table(void *ctx, tain_error *err)
         if (tain_table_takes_changes(tp->table)) TAIN_TRY_IN(err, apply_item(tp->table, tp->first, err), "table %s", tp->table->name);
         tain_item *item = tp->first;
         tp->first = item->next;
-        if (item->kind == TAIN_ITEM_CHANGES) tain_changes_done(&item->changes);
-        free(item->shape.key);
-        free(item);
+        tain_item_free(item);
     }
     return TAIN_OK;
 }
@@ -79,13 +86,27 @@ static void abort_epoch(tain_mirror *m)
     for (size_t i = 0; i < m->table_count; i++) tain_pending_clear(m->tables[i]);
 }
 
-/* Upkeep works with the key of the table as it was: its work is given up where the key is another from here on. */
+/* Upkeep works with the table as it was: its work is given up where the key, or more, is another from here on. */
 static void forget_upkeep(tain_mirror *m, tain_part *part)
 {
     for (size_t i = 0; i < part->count; i++) {
         tain_table *t = part->tables[i].table;
-        for (tain_item *item = part->tables[i].first; item; item = item->next)
-            if (item->kind == TAIN_ITEM_SCHEMA && !tain_table_same_key(t, &item->shape)) tain_upkeep_forget(m, t);
+        for (tain_item *item = part->tables[i].first; item; item = item->next) {
+            if (item->kind != TAIN_ITEM_SCHEMA) continue;
+            if (!tain_reshape_keeps_key(t, &item->shape)) tain_upkeep_forget(m, t);
+            else tain_upkeep_outdate(t);
+        }
+    }
+}
+
+/* Tables that a change of shape left with files that it does not fit are the source thread's to load. */
+static void pass_misfits(tain_mirror *m, tain_part *part)
+{
+    for (size_t i = 0; i < part->count; i++) {
+        tain_table *t = part->tables[i].table;
+        pthread_mutex_lock(&t->lock);
+        if (t->misfit) atomic_store(&m->misfits, true);
+        pthread_mutex_unlock(&t->lock);
     }
 }
 
@@ -94,6 +115,7 @@ static tain_status process(tain_mirror *m, tain_part *part, tain_error *err)
     tain_fault(TAIN_FAULT_EPOCH_BEFORE_WRITE);
     forget_upkeep(m, part);
     TAIN_TRY(apply(m, part, err));
+    pass_misfits(m, part);
     return part->final ? tain_epoch_commit(m, part, err) : TAIN_OK;
 }
 

@@ -284,7 +284,7 @@ static void reopen(bench *b)
     b->mirror.table_count = 0;
     b->table = tain_mirror_add(&b->mirror, b->source);
     bool found;
-    OK(tain_table_open(b->table, &(tain_position){""}, 0, &found, &err));
+    OK(tain_table_open(b->table, NULL, &(tain_position){""}, 0, &found, &err));
     assert_true(found);
     tain_table_set_status(b->table, TAIN_TABLE_REPLICATING, NULL, NULL);
     OK(tain_upkeep_start(&b->mirror, &err));

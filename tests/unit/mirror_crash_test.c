@@ -41,8 +41,20 @@ static void change_something(int t)
     }
 }
 
+/* One of a, b, c gets another shape: a column renamed, dropped, added. */
+static void change_shape(int n)
+{
+    static const char *const names[] = {"w", "odd name", "x"};
+    int t = n % 3;
+    const fake_shape *s = &fake.tables[t].shapes[fake.now[t].shape];
+    if (n % 4 == 3 && s->count > 3) fake_drop_column(t, 2, false);
+    else if (n % 4 == 2) fake_add_column(t, names[n / 4], TAIN_INT64, 3 + n / 4);
+    else fake_rename_column(t, 1, n % 2 ? "renamed" : "again");
+}
+
 static void write_script(void)
 {
+    fake.tracks = true;
     a = fake_create("main", "a", true);
     b = fake_create("main", "b", true);
     c = fake_create("main", "c", false);
@@ -51,6 +63,7 @@ static void write_script(void)
     for (int i = 0; i < TRANSACTIONS; i++) {
         for (int n = pick(4) + 1; n; n--) change_something(pick(5) ? a : pick(2) ? b : c);
         if (pick(20) == 0) fake_do(FAKE_TRUNCATE, b);
+        if (i % 3 == 2) change_shape(i / 3);
         fake_commit();
     }
 }
@@ -84,6 +97,11 @@ static void go_on(void)
     else fake.visible = ++*happened;
 }
 
+static void tell(const char *line)
+{
+    if (getenv("SAY")) fprintf(stderr, "%s\n", line);
+}
+
 static _Noreturn void mirror(const char *fault, bool follow)
 {
     if (fault) setenv("TAIN_FAULT", fault, 1);
@@ -92,7 +110,7 @@ static _Noreturn void mirror(const char *fault, bool follow)
     fake.forgotten = 1;
     if (follow) fake.on_head = go_on;
     tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .jobs = 2, .memory = 64 << 20};
-    tain_worker_options o = {.once = !follow};
+    tain_worker_options o = {.once = !follow, .say = tell};
     tain_error e = {0};
     tain_status st = tain_worker_run(&d, &o, &e);
     if (st != TAIN_OK) fprintf(stderr, "%s: %s\n", tain_status_name(st), e.message);

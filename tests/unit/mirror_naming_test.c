@@ -173,6 +173,100 @@ static void adopting_twice_changes_nothing(void **state)
     tain_schema_free(s);
 }
 
+/* --- columns that are what they are under any name */
+
+static tain_schema *numbered(tain_schema *s, const int *ids)
+{
+    for (size_t i = 0; i < s->count; i++) s->fields[i].source_id = ids[i];
+    return s;
+}
+
+static void renamed_column_is_found_by_its_number(void **state)
+{
+    tain_schema *old = numbered(columns("id", "v", "w", NULL), (int[]){1, 2, 3});
+    tain_schema *now = numbered(columns("id", "w", "v", NULL), (int[]){1, 2, 3}); /* each has the other's name */
+    tain_naming_evolve(now, old, 0);
+    check_mapped(now);
+    assert_string_equal(field(now, "w")->physical, "v");
+    assert_string_equal(field(now, "v")->physical, "w");
+    assert_string_equal(field(now, "id")->physical, "id");
+    tain_schema_free(old);
+    tain_schema_free(now);
+}
+
+static void another_column_of_a_name_is_another(void **state)
+{
+    tain_schema *old = numbered(columns("id", "v", NULL), (int[]){1, 2}), *now = numbered(columns("id", "v", NULL), (int[]){1, 3});
+    assert_int_equal(tain_naming_match(old, &now->fields[1]), -1);
+    assert_false(tain_naming_alike(old, now));
+    tain_naming_evolve(now, old, 0);
+    check_mapped(now);
+    assert_string_not_equal(field(now, "v")->physical, "v");
+    tain_schema_free(old);
+    tain_schema_free(now);
+}
+
+/* Tables from before columns had numbers. */
+static void column_without_number_is_found_by_name(void **state)
+{
+    tain_schema *old = columns("id", "v", NULL), *now = numbered(columns("id", "v", NULL), (int[]){1, 2});
+    tain_naming_evolve(now, old, 0);
+    assert_int_equal(now->fields[1].id, 0);
+    assert_true(tain_naming_alike(old, now));
+    assert_false(tain_naming_same(old, now));
+    tain_schema_free(old);
+    tain_schema_free(now);
+}
+
+static void column_of_another_type_is_another_in_files(void **state)
+{
+    tain_schema *old = columns("id", "v", NULL), *now = columns("id", "v", NULL);
+    now->fields[1].type = tain_type_of(TAIN_STRING);
+    tain_naming_evolve(now, old, 0);
+    check_mapped(now);
+    assert_string_not_equal(field(now, "v")->physical, "v");
+    tain_schema_free(old);
+    tain_schema_free(now);
+}
+
+/* From the drop on the table is mapped, so that the name is free for another column. */
+static void dropped_column_leaves_a_mapping(void **state)
+{
+    tain_schema *old = columns("id", "v", NULL), *without = columns("id", NULL), *again = columns("id", "v", NULL);
+    tain_naming_evolve(without, old, 0);
+    check_mapped(without);
+    tain_naming_evolve(again, without, tain_naming_highest(without));
+    check_mapped(again);
+    assert_string_not_equal(field(again, "v")->physical, "v");
+    tain_schema_free(old);
+    tain_schema_free(without);
+    tain_schema_free(again);
+}
+
+static void added_column_needs_no_mapping(void **state)
+{
+    tain_schema *old = columns("id", NULL), *now = columns("v", "id", NULL);
+    tain_naming_evolve(now, old, 0);
+    for (size_t i = 0; i < now->count; i++) assert_int_equal(now->fields[i].id, 0);
+    tain_schema_free(old);
+    tain_schema_free(now);
+}
+
+/* What they are in the source is told by the lake's own text. */
+static void numbers_survive_the_log(void **state)
+{
+    tain_schema *s = numbered(columns("id", "v", NULL), (int[]){7, 1600}), *back;
+    tain_buffer text = {0};
+    tain_schema_to_json(s, &text);
+    assert_ok(tain_schema_from_json((const char *)text.data, text.size, &back, err));
+    assert_true(tain_naming_same(s, back));
+    assert_int_equal(back->fields[1].source_id, 1600);
+    assert_null(back->fields[1].metadata);
+    tain_buffer_done(&text);
+    tain_schema_free(s);
+    tain_schema_free(back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +281,13 @@ int main(void)
         cmocka_unit_test(table_becomes_mapped_by_a_new_column),
         cmocka_unit_test(old_columns_stay_readable),
         cmocka_unit_test(adopting_twice_changes_nothing),
+        cmocka_unit_test(renamed_column_is_found_by_its_number),
+        cmocka_unit_test(another_column_of_a_name_is_another),
+        cmocka_unit_test(column_without_number_is_found_by_name),
+        cmocka_unit_test(column_of_another_type_is_another_in_files),
+        cmocka_unit_test(dropped_column_leaves_a_mapping),
+        cmocka_unit_test(added_column_needs_no_mapping),
+        cmocka_unit_test(numbers_survive_the_log),
     };
     cmocka_set_test_filter(getenv("CASE"));
     return cmocka_run_group_tests(tests, NULL, NULL);

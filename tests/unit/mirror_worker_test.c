@@ -772,6 +772,171 @@ static void interrupted_reload_is_not_forgotten(void **state)
     assert_int_equal(fake.loads, 4);
 }
 
+/* --- columns that the source knows under any name --------------------------------------------------------------------- */
+
+static void (*change_shapes)(int round);
+static void reshape_while_following(void)
+{
+    if (fake.confirmed < fake.count) return;
+    if (rounds == 0) tain_worker_stop();
+    if (rounds-- <= 0) return;
+    change_shapes(rounds);
+    some_changes();
+}
+
+/* Seen by a mirror that follows; nothing is loaded but at first. */
+static void follow_shapes(void (*change)(int), int n)
+{
+    fake.tracks = true;
+    two_tables(40);
+    once();
+    change_shapes = change;
+    rounds = n;
+    fake.on_head = reshape_while_following;
+    assert_ok(run_mirror((run){.follow = true}, err));
+    fake.on_head = NULL;
+    check_all();
+    check_epochs();
+    assert_int_equal(fake.loads, 2);
+    some_changes();
+    once();
+    check_all();
+    assert_int_equal(fake.loads, 2);
+}
+
+static void rename_columns(int round)
+{
+    if (round == 4) fake_rename_column(a, 2, "title of it");
+    if (round == 3) fake_rename_column(b, 1, "value");
+    if (round == 2) { /* each takes the other's name */
+        fake_shape *s = fake_next_shape(a);
+        s->columns[1].name = "title of it";
+        s->columns[2].name = "v";
+        fake_reshape(a, false);
+    }
+    if (round == 1) fake_rename_column(a, 0, "id");
+}
+
+static void renamed_columns_keep_their_values(void **state)
+{
+    follow_shapes(rename_columns, 6);
+}
+
+static void drop_and_add_columns(int round)
+{
+    if (round == 4) fake_drop_column(a, 2, false);
+    if (round == 3) fake_add_column(a, "s", TAIN_STRING, 3); /* another one of that name */
+    if (round == 2) fake_drop_column(b, 1, false);
+    if (round == 1) { /* in one epoch: what is written between is not seen again */
+        fake_add_column(b, "x", TAIN_INT64, 4);
+        fake_row row = fake_make(900, 1, 1);
+        row.v[4] = 42;
+        fake_insert_row(b, row);
+        fake_drop_column(b, 2, false);
+        fake_add_column(b, "x", TAIN_INT64, 5);
+    }
+}
+
+static void dropped_columns_do_not_come_back(void **state)
+{
+    follow_shapes(drop_and_add_columns, 6);
+}
+
+static void rename_and_lose_the_stream(int round)
+{
+    if (round == 3) {
+        fake_rename_column(a, 1, "w");
+        fake_update(a, 3, 77);
+        fake_do(FAKE_LOST, a);
+        fake_drop_column(a, 2, false);
+    }
+    if (round == 2) fake_do(FAKE_LOST, b);
+}
+
+static void names_survive_a_lost_stream(void **state)
+{
+    follow_shapes(rename_and_lose_the_stream, 5);
+}
+
+/* While nothing was running: the source recalls what it had told, and the stream tells the rest. */
+static void columns_renamed_unseen_are_not_loaded(void **state)
+{
+    fake.tracks = true;
+    two_tables(40);
+    once();
+    some_changes();
+    fake_rename_column(a, 1, "w");
+    some_changes();
+    fake_drop_column(a, 2, false);
+    fake_add_column(a, "v", TAIN_INT64, 3);
+    fake_set(a, 3, 3, 17, 0);
+    fake_commit();
+    fake_rename_column(b, 0, "kk");
+    some_changes();
+    once();
+    check_all();
+    check_epochs();
+    assert_int_equal(fake.loads, 2);
+}
+
+static void check_memo(int t, const char *memo)
+{
+    tain_store *s = open_lake();
+    char *path = tain_lake_table_folder(fake.tables[t].schema, fake.tables[t].name);
+    tain_store *folder = tain_store_sub(s, path);
+    tain_delta *d;
+    assert_ok(tain_delta_open(folder, &d, err));
+    const char *have = tain_json_get_str(tain_delta_meta(d)->configuration, "tain.source", "none");
+    assert_string_equal(have, memo);
+    for (size_t i = 0; i < tain_delta_meta(d)->schema->count; i++) assert_true(tain_delta_meta(d)->schema->fields[i].source_id > 0);
+    tain_delta_close(d);
+    tain_store_close(folder);
+    tain_store_close(s);
+    free(path);
+}
+
+static void memo_is_kept_with_the_shape(void **state)
+{
+    fake.tracks = true;
+    two_tables(40);
+    once();
+    check_memo(a, "0");
+    fake_rename_column(a, 1, "w");
+    some_changes();
+    once();
+    check_memo(a, "1");
+    check_memo(b, "0");
+}
+
+static void make_a_misfit(int round)
+{
+    if (round == 3) fake_retype_column(a, 2, TAIN_INT64);
+}
+
+/* Text does not become a number here: the table is loaded again, the others go on. */
+static void what_cannot_be_converted_is_loaded(void **state)
+{
+    fake.tracks = true;
+    two_tables(40);
+    once();
+    change_shapes = make_a_misfit;
+    rounds = 5;
+    fake.on_head = reshape_while_following;
+    assert_ok(run_mirror((run){.follow = true}, err));
+    fake.on_head = NULL;
+    check_all();
+    check_epochs();
+    assert_non_null(strstr(said, "type of column s"));
+    assert_int_equal(fake.loads, 3);
+    fake_retype_column(a, 2, TAIN_STRING);
+    some_changes();
+    once(); /* nothing comes behind it that would bring the news */
+    check_all();
+    some_changes();
+    once();
+    check_all();
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -807,6 +972,12 @@ int main(void)
         CASE(columns_changed_unseen_are_loaded),
         CASE(deep_change_loads_again),
         CASE(interrupted_reload_is_not_forgotten),
+        CASE(renamed_columns_keep_their_values),
+        CASE(dropped_columns_do_not_come_back),
+        CASE(names_survive_a_lost_stream),
+        CASE(columns_renamed_unseen_are_not_loaded),
+        CASE(memo_is_kept_with_the_shape),
+        CASE(what_cannot_be_converted_is_loaded),
     };
     cmocka_set_test_filter(getenv("CASE"));
     return cmocka_run_group_tests(tests, NULL, NULL);
