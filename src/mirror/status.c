@@ -156,16 +156,34 @@ static void restore_table(tain_mirror *m, const json_t *o)
     }
 }
 
-void tain_status_restore(tain_mirror *m)
+json_t *tain_status_stored(tain_lake *lake)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
-    json_t *root, *o;
+    json_t *root;
+    if (tain_store_get(tain_lake_store(lake), STATUS_KEY, 0, -1, &text, NULL) != TAIN_OK) return NULL;
+    return tain_json_parse(text.data, text.size, STATUS_KEY, &root, NULL) == TAIN_OK ? root : NULL;
+}
+
+bool tain_status_had_content(const json_t *stored, const char *table)
+{
     size_t i;
-    if (tain_store_get(tain_lake_store(m->lake), STATUS_KEY, 0, -1, &text, NULL) != TAIN_OK) return;
-    if (tain_json_parse(text.data, text.size, STATUS_KEY, &root, NULL) != TAIN_OK) return;
-    json_array_foreach(json_object_get(root, "tables"), i, o)
+    json_t *o;
+    json_array_foreach(json_object_get(stored, "tables"), i, o)
+    {
+        if (strcmp(tain_json_get_str(o, "name", ""), table) != 0) continue;
+        const char *status = tain_json_get_str(o, "status", "");
+        bool followed = strcmp(status, tain_table_status_name(TAIN_TABLE_REPLICATING)) == 0 || strcmp(status, tain_table_status_name(TAIN_TABLE_FAILED)) == 0;
+        return followed && tain_json_get_str(o, "last_completed", NULL);
+    }
+    return false;
+}
+
+void tain_status_restore(tain_mirror *m, const json_t *stored)
+{
+    size_t i;
+    json_t *o;
+    json_array_foreach(json_object_get(stored, "tables"), i, o)
     {
         restore_table(m, o);
     }
-    json_decref(root);
 }

@@ -8,9 +8,13 @@
 /* Appends the object. Thread: any. */
 void tain_status_to_json(tain_mirror *m, tain_buffer *out);
 tain_status tain_status_write(tain_mirror *m, tain_error *err);
-/* Takes back from the last status written what only it knows: warnings and their counts, when a table last completed and
- * how late. Tables left behind since then are said to be. */
-void tain_status_restore(tain_mirror *m);
+/* The last status written; NULL: there is none that can be read. Caller json_decref()s. */
+json_t *tain_status_stored(tain_lake *lake);
+/* Whether the table had been loaded and was followed, or had failed, by that status (NULL: no). */
+bool tain_status_had_content(const json_t *stored, const char *table);
+/* Takes back what only that status knows: warnings and their counts, when a table last completed and how late. Tables left
+ * behind since then are said to be. stored NULL: nothing. */
+void tain_status_restore(tain_mirror *m, const json_t *stored);
 /* Microseconds by which the lake is behind the source, as far as known; -1 unknown. */
 tain_time tain_status_lag(tain_mirror *m);
 

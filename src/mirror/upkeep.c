@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "mirror/naming.h"
+#include "mirror/presence.h"
 
 #define VACUUM_EVERY     (3600 * TAIN_SECOND)
 #define RETENTION        (24 * 3600 * TAIN_SECOND)
@@ -165,6 +166,25 @@ static void finish_merge(tain_table *t, tain_upkeep_job *job)
     job->merge = NULL;
 }
 
+static bool is_damage(const tain_error *e)
+{
+    return e->code == TAIN_E_NOT_FOUND || e->code == TAIN_E_CORRUPT;
+}
+
+/* A file that cannot be read may have been replaced by another writer, and removed then; otherwise the table is damaged. */
+static void fail_rewrite(tain_mirror *m, tain_table *t, const tain_error *why)
+{
+    tain_error e = *why;
+    int64_t foreign = 0;
+    bool damaged = is_damage(why);
+    if (damaged && tain_delta_refresh(t->delta, &foreign, NULL) == TAIN_OK && foreign) {
+        follow_others(m, t);
+        damaged = t->status == TAIN_TABLE_REPLICATING && tain_presence_check(t->delta, t->store, &e) != TAIN_OK;
+    }
+    if (damaged) tain_mirror_fail_table(m, t, &e);
+    else if (t->status == TAIN_TABLE_REPLICATING) tain_mirror_say(m, "%s: upkeep was given up for now: %s", t->name, why->message);
+}
+
 static void finish(tain_mirror *m, tain_table *t)
 {
     tain_upkeep_job *job = t->job;
@@ -174,7 +194,7 @@ static void finish(tain_mirror *m, tain_table *t)
         return;
     }
     if (job->status != TAIN_OK) {
-        tain_mirror_say(m, "%s: upkeep was given up for now: %s", t->name, job->error.message);
+        fail_rewrite(m, t, &job->error);
     } else if (job->rewrite) {
         finish_rewrite(m, t, job);
     } else {
@@ -217,7 +237,9 @@ static void begin(tain_mirror *m, tain_table *t)
     if (t->job || !t->delta || !t->index || t->status != TAIN_TABLE_REPLICATING || !is_settled(t)) return;
     tain_upkeep_job *job = tain_alloc(sizeof *job);
     job->table = t;
-    if (!begin_rewrite(t, job) && !begin_merge(t, job)) {
+    bool begun = begin_rewrite(t, job);
+    if (!begun && is_damage(&job->error)) fail_rewrite(m, t, &job->error);
+    if (!begun && (t->status != TAIN_TABLE_REPLICATING || !begin_merge(t, job))) {
         free(job);
         return;
     }

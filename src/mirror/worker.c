@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "mirror/intake.h"
 #include "mirror/naming.h"
+#include "mirror/presence.h"
 #include "mirror/report.h"
 #include "mirror/status.h"
 #include "mirror/upkeep.h"
@@ -65,7 +66,17 @@ static void take_mark(tain_mirror *m, tain_table *t, const json_t *mark)
     }
 }
 
-static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, const json_t *apart)
+/* A table that had content and has no folder any more was not forgotten by us: it is not loaded again without a word. */
+static void miss_table(tain_mirror *m, tain_table *t, const json_t *stored)
+{
+    tain_error e;
+    t->needs_load = !tain_status_had_content(stored, t->name);
+    if (t->needs_load) return;
+    (void)tain_fail(&e, TAIN_E_CORRUPT, "its folder %s is not in the lake any more", t->folder);
+    tain_mirror_fail_table(m, t, &e);
+}
+
+static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, const json_t *apart, const json_t *stored)
 {
     bool found = false;
     tain_error e = {0};
@@ -75,11 +86,11 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, co
         t->delta = NULL;
         return;
     }
-    t->needs_load = !found;
-    if (!found) return;
-    tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
+    if (!found) return miss_table(m, t, stored);
     int64_t version = tain_delta_txn(t->delta, m->app_id);
     if (version >= m->next_epoch) m->next_epoch = version + 1;
+    if (!t->load_reason && tain_presence_check(t->delta, t->store, &e) != TAIN_OK) return tain_mirror_fail_table(m, t, &e);
+    tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
     /* One whose commit was not followed by a record is announced by the next. */
     t->announced = version <= last->number && tain_position_compare(&t->have, &last->position) <= 0;
     const json_t *mark = json_object_get(apart, t->name);
@@ -120,6 +131,7 @@ static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain
     json_t *apart;
     TAIN_TRY(tain_lake_last_epoch(m->lake, &last, err));
     TAIN_TRY(tain_lake_apart(m->lake, last.number, &apart, err));
+    json_t *stored = tain_status_stored(m->lake);
     m->position = last.position;
     m->epoch = last.number;
     m->source_time = last.source_time;
@@ -129,13 +141,14 @@ static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain
         if (catalog->tables[i]->verdict == TAIN_VERDICT_ERROR) {
             refuse(m, t);
         } else {
-            open_table(m, t, &last, apart);
+            open_table(m, t, &last, apart, stored);
         }
     }
     json_decref(apart);
-    TAIN_TRY(tain_lake_each_table(m->lake, add_left_behind, m, err));
-    tain_status_restore(m);
-    return TAIN_OK;
+    tain_status st = tain_lake_each_table(m->lake, add_left_behind, m, err);
+    tain_status_restore(m, stored);
+    json_decref(stored);
+    return st;
 }
 
 static bool schema_differs(const tain_table *t)

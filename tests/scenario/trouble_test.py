@@ -220,6 +220,67 @@ def test_corrupt_log_quarantines_one_table(folder):
         assert_same_as_postgres(pg, lake, "public.a", "public.b")
 
 
+def data_files(lake, name):
+    folder = table_folder(lake, name)
+    return sorted(os.path.join(folder, n) for n in os.listdir(folder) if n.endswith(".parquet"))
+
+
+def shorten(path):
+    os.truncate(path, os.path.getsize(path) // 2)
+
+
+def assert_one_failed_and_mended(pg, lake, r, word):
+    assert r.code == 3 and "public.a" in r.err and word in r.err, r
+    status = {t["name"]: t for t in lake_status(lake)["tables"]}
+    assert status["public.a"]["status"] == "Failed" and word in status["public.a"]["reason"], status
+    assert "--resync public.a" in status["public.a"]["remedy"], status
+    assert status["public.b"]["status"] == "Replicating", status
+    assert_same_as_postgres(pg, lake, "public.b")
+    v = tain("verify", pg.url(), lake)
+    assert v.code != 0 and "equal     public.b" in v.out, v
+    again = tain("mirror", pg.url(), lake, "--once")
+    assert again.code == 3, again  # it stays so, and is not loaded without a word
+    tain("mirror", pg.url(), lake, "--once", "--resync", "public.a", check=0)
+    assert_same_as_postgres(pg, lake, "public.a", "public.b")
+
+
+def test_missing_data_fails_one_table(folder):
+    """Files removed, files cut short, the whole folder removed: noticed at the next start, and at no other table's cost."""
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, v text); create table b (id int primary key)")
+        damages = {"is missing": lambda lake: [os.unlink(f) for f in data_files(lake, "public.a")],
+                   "bytes instead of": lambda lake: [shorten(f) for f in data_files(lake, "public.a")],
+                   "not in the lake any more": lambda lake: shutil.rmtree(table_folder(lake, "public.a"))}
+        for i, (word, damage) in enumerate(damages.items()):
+            lake = os.path.join(folder, f"lake{i}")
+            pg.sql(f"truncate a, b; insert into a select i, 'x' from generate_series(1, 1000) i; insert into b values (1)")
+            tain("mirror", pg.url(), lake, "--once", check=0)
+            damage(lake)
+            pg.sql("insert into a values (5000, 'y'); update a set v = 'z' where id = 7; insert into b values (2)")
+            assert_one_failed_and_mended(pg, lake, tain("mirror", pg.url(), lake, "--once"), word)
+            tain("mirror", pg.url(), lake, "--remove", check=0)
+
+
+def test_missing_data_is_met_while_following(folder):
+    """Merging small files comes upon one that is not there."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, v text); create table b (id int primary key)")
+        with Background("mirror", pg.url(), lake, "--freshness", "1ms") as m:
+            wait_until(lambda: last_epoch(lake), what="first epoch")
+            for i in range(1, 9):
+                pg.sql(f"insert into a values ({i}, 'x')")
+                wait_until(lambda: len(data_files(lake, "public.a")) >= min(i, 6), what="a file of its own")
+                if i == 6:
+                    os.unlink(data_files(lake, "public.a")[0])
+            state = lambda: {t["name"]: t for t in lake_status(lake)["tables"]}
+            wait_until(lambda: state()["public.a"]["status"] == "Failed", what="damage noticed")
+            assert "--resync public.a" in state()["public.a"]["remedy"], state()
+            pg.sql("insert into b values (1)")
+            wait_until(lambda: read_delta(table_folder(lake, "public.b"))[2] == [(1,)], what="the other table goes on")
+            assert m.stop() == 0, m.output()
+
+
 def test_another_writer_rewrites_the_table_meanwhile(folder):
     """OPTIMIZE by delta-rs and by tain while following: taken in, rows are found again."""
     lake = os.path.join(folder, "lake")

@@ -152,6 +152,13 @@ static void warnings_are_explained_and_counted(void **state)
     assert_string_equal(tain_json_get_str(json_array_get(list, 2), "message", ""), "never_heard_of");
 }
 
+static void restore(void)
+{
+    json_t *stored = tain_status_stored(m.lake);
+    tain_status_restore(&m, stored);
+    json_decref(stored);
+}
+
 static void warnings_survive_a_restart(void **state)
 {
     tain_table_warn(table, "value_out_of_range", "k", 41);
@@ -160,7 +167,7 @@ static void warnings_survive_a_restart(void **state)
     tain_table_free(table);
     m.table_count = 0;
     table = tain_mirror_add(&m, source);
-    tain_status_restore(&m);
+    restore();
     assert_int_equal(table->warning_count, 2);
     assert_int_equal(table->warnings[0].count, 41);
     assert_string_equal(table->warnings[1].column, "");
@@ -173,21 +180,45 @@ static void times_survive_a_restart(void **state)
     table->latency = 42 * TAIN_MILLISECOND;
     assert_ok(tain_status_write(&m, err));
     table->last_completed = table->latency = 0;
-    tain_status_restore(&m);
+    restore();
     assert_int_equal(table->last_completed, 1769862896789000);
     assert_int_equal(table->latency, 42 * TAIN_MILLISECOND);
     table->last_completed = 1769862899000000; /* what is known since the start stands */
-    tain_status_restore(&m);
+    restore();
     assert_int_equal(table->last_completed, 1769862899000000);
+}
+
+static bool had_content(void)
+{
+    assert_ok(tain_status_write(&m, err));
+    json_t *stored = tain_status_stored(m.lake);
+    bool had = tain_status_had_content(stored, table->name);
+    assert_false(tain_status_had_content(stored, "main.other"));
+    json_decref(stored);
+    return had;
+}
+
+/* What was loaded and is still wanted, not what never came to be, and not what was given up. */
+static void content_is_remembered(void **state)
+{
+    assert_false(tain_status_had_content(NULL, table->name));
+    tain_table_set_status(table, TAIN_TABLE_FAILED, "a foreign table is in its place", NULL);
+    assert_false(had_content());
+    table->last_completed = 1769862896789000;
+    assert_true(had_content());
+    tain_table_set_status(table, TAIN_TABLE_REPLICATING, NULL, NULL);
+    assert_true(had_content());
+    tain_table_set_status(table, TAIN_TABLE_STOPPED, "dropped", NULL);
+    assert_false(had_content());
 }
 
 static void damaged_status_is_no_obstacle(void **state)
 {
     static const char *const texts[] = {"", "{", "[]", "{\"tables\":7}", "{\"tables\":[7,{\"name\":\"main.x\"},{\"name\":7,\"warnings\":{}}]}"};
-    tain_status_restore(&m);
+    restore();
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         assert_ok(tain_store_put(tain_lake_store(m.lake), "_tain/status.json", (tain_slice){(const uint8_t *)texts[i], strlen(texts[i])}, 0, err));
-        tain_status_restore(&m);
+        restore();
         assert_int_equal(table->warning_count, 0);
     }
 }
@@ -225,6 +256,7 @@ int main(void)
         CASE(warnings_are_explained_and_counted),
         CASE(warnings_survive_a_restart),
         CASE(times_survive_a_restart),
+        CASE(content_is_remembered),
         CASE(damaged_status_is_no_obstacle),
         CASE(lag_is_zero_when_all_is_there),
         CASE(lag_is_the_age_of_what_waits),

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/presence.h"
+
+#include <stdlib.h>
+
+#include "delta/dv.h"
+
+#define LOG        "_delta_log/"
+#define BEHIND_LOG "_delta_log0" /* '0' follows '/' */
+
+typedef struct search {
+    tain_map    wanted; /* key -> file; of a vector: -> the search itself */
+    tain_error *err;
+    tain_status status;
+} search;
+
+static bool found(void *ctx, const tain_object *o)
+{
+    search *s = ctx;
+    if (strncmp(o->key, LOG, strlen(LOG)) == 0) return false;
+    const tain_delta_file *f = tain_map_remove(&s->wanted, o->key);
+    if (!f || (const void *)f == s || f->size == o->size) return true;
+    s->status = tain_fail(s->err, TAIN_E_CORRUPT, "data file %s has %lld bytes instead of %lld", o->key, (long long)o->size, (long long)f->size);
+    return false;
+}
+
+static void want(search *s, char *key, void *what)
+{
+    if (key) tain_map_put(&s->wanted, key, what);
+    free(key);
+}
+
+/* The log is passed over: it may hold far more than the table does. */
+static tain_status list(search *s, tain_store *folder, tain_error *err)
+{
+    TAIN_TRY(tain_store_list(folder, "", NULL, found, s, err));
+    return s->status == TAIN_OK && s->wanted.count ? tain_store_list(folder, "", BEHIND_LOG, found, s, err) : TAIN_OK;
+}
+
+tain_status tain_presence_check(tain_delta *t, tain_store *folder, tain_error *err)
+{
+    search s = {.err = err};
+    tain_delta_file *f;
+    const char *key;
+    void *what;
+    for (size_t cursor = 0; tain_delta_next_file(t, &cursor, &f);) {
+        want(&s, tain_delta_file_key(t, f), f);
+        want(&s, tain_dv_key(&f->dv), &s);
+    }
+    tain_status st = s.wanted.count ? list(&s, folder, err) : TAIN_OK;
+    if (st == TAIN_OK) st = s.status;
+    size_t cursor = 0;
+    if (st == TAIN_OK && tain_map_next(&s.wanted, &cursor, &key, &what))
+        st = tain_fail(err, TAIN_E_CORRUPT, "%s %s is missing", what == &s ? "deletion vector" : "data file", key);
+    tain_map_done(&s.wanted);
+    return st;
+}

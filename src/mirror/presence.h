@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* presence.h -- whether what a table's log names is in its folder. */
+#ifndef TAIN_MIRROR_PRESENCE_H
+#define TAIN_MIRROR_PRESENCE_H
+
+#include "delta/delta.h"
+
+/* Every live file has its size, and every deletion vector is there: one listing, nothing is read. CORRUPT names one that
+ * is not. Files outside of the folder are not looked for. Thread: the table's. */
+tain_status tain_presence_check(tain_delta *t, tain_store *folder, tain_error *err);
+
+#endif
