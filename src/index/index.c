@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <unistd.h>
 
-#include "base/fault.h"
 #include "index/internal.h"
 #include "index/sort.h"
 
@@ -83,48 +82,12 @@ void tain_index_drop_run(tain_index *x, tain_index_run *r, bool and_file)
     tain_run_close(r);
 }
 
-/* Entries in ascending order of hashes. Companion: the entry's number in memory, or its row when memory is NULL. */
-typedef struct sorted {
-    uint64_t                *hashes;
-    uint32_t                *companions;
-    size_t                   n;
-    const tain_index_memory *memory;
-} sorted;
-
-static tain_status write_entries(tain_run_writer *w, sorted s, tain_error *err)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        uint64_t place = s.companions[i];
-        if (s.memory) {
-            const tain_memory_entry *e = &s.memory->entries[place];
-            place = (uint64_t)e->file << 32 | e->row;
-        }
-        TAIN_TRY(tain_run_writer_add(w, s.hashes[i], place, err));
-    }
-    return TAIN_OK;
-}
-
-static tain_status write_file(tain_index *x, const char *path, sorted s, const tain_run_file *parts, size_t n, tain_error *err)
-{
-    tain_run_writer *w;
-    TAIN_TRY(tain_index_make_folder(x->folder, err));
-    TAIN_TRY(tain_run_writer_new(path, x->seed, s.n, &w, err));
-    tain_status st = write_entries(w, s, err);
-    if (st == TAIN_OK) return tain_run_writer_finish(w, parts, n, err);
-    tain_run_writer_abort(w);
-    return st;
-}
-
 /* The run is in use even when only the manifest could not be written. */
-static tain_status write_run(tain_index *x, sorted s, const tain_run_file *parts, size_t n, tain_index_run **ret, tain_error *err)
+static tain_status write_run(tain_index *x, const tain_sorted *s, const tain_run_file *parts, size_t n, tain_index_run **ret, tain_error *err)
 {
+    TAIN_TRY(tain_index_make_folder(x->folder, err));
     TAIN_AUTO(tain_free) char *path = tain_index_new_run_path(x);
-    TAIN_TRY(write_file(x, path, s, parts, n, err));
-    tain_status st = TAIN_OK;
-    if (tain_fault_fails(TAIN_FAULT_INDEX_RUN_WRITTEN)) st = tain_fail(err, TAIN_E_FULL, "index run %s: failed as asked", path);
-    if (st == TAIN_OK) st = tain_run_open(path, x->seed, ret, err);
-    if (st != TAIN_OK) (void)unlink(path);
-    return st;
+    return tain_run_write(path, x->seed, s, parts, n, ret, err);
 }
 
 static void use_run(tain_index *x, tain_index_run *r, const tain_run_file *parts)
@@ -144,9 +107,9 @@ static tain_run_file part_of(const tain_index *x, tain_index_file *f, uint64_t r
 /* --- memory to run ------------------------------------------------------------------------------------------------- */
 
 /* Newest first, which sorting keeps among equal hashes. */
-static sorted gather(const tain_index_memory *m)
+static tain_sorted gather(const tain_index_memory *m)
 {
-    sorted s = {.memory = m};
+    tain_sorted s = {.memory = m};
     s.hashes = tain_realloc(NULL, (m->count + 1) * sizeof *s.hashes);
     s.companions = tain_realloc(NULL, (m->count + 1) * sizeof *s.companions);
     for (size_t i = m->count; i-- > 0;) {
@@ -158,9 +121,9 @@ static sorted gather(const tain_index_memory *m)
     return s;
 }
 
-static tain_status write_gathered(tain_index *x, sorted s, tain_error *err)
+static tain_status write_gathered(tain_index *x, const tain_sorted *s, tain_error *err)
 {
-    const tain_index_memory *m = s.memory;
+    const tain_index_memory *m = s->memory;
     tain_run_file *parts = tain_alloc(m->file_count * sizeof *parts);
     for (size_t i = 0; i < m->file_count; i++)
         if (m->files[i]->ordinal != TAIN_INDEX_DEAD) parts[i] = part_of(x, m->files[i], m->file_rows[i]);
@@ -174,8 +137,8 @@ static tain_status write_gathered(tain_index *x, sorted s, tain_error *err)
 static tain_status write_memory(tain_index *x, tain_error *err)
 {
     if (x->memory.count == 0) return TAIN_OK;
-    sorted s = gather(&x->memory);
-    tain_status st = s.n ? write_gathered(x, s, err) : TAIN_OK;
+    tain_sorted s = gather(&x->memory);
+    tain_status st = s.n ? write_gathered(x, &s, err) : TAIN_OK;
     tain_free(s.hashes);
     tain_free(s.companions);
     x->patience = st == TAIN_OK ? 0 : x->memory.count + x->limit;
@@ -212,32 +175,5 @@ tain_status tain_index_add(tain_index *x, uint32_t file, uint32_t first_row, con
         part = n - i < room ? n - i : room;
         tain_memory_add(&x->memory, tain_files_of_ordinal(&x->files, file), first_row + (uint32_t)i, NULL, hashes + i, part);
     }
-    return st;
-}
-
-static tain_status add_sorted(tain_index *x, tain_index_file *f, sorted s, tain_error *err)
-{
-    tain_index_run *r;
-    tain_run_file part = {.name = f->name, .rows = s.n, .total = f->rows + s.n, .feed = f->feed, .file = f};
-    tain_status st = write_run(x, s, &part, 1, &r, err);
-    if (st != TAIN_OK) {
-        tain_memory_add(&x->memory, f, 0, s.companions, s.hashes, s.n);
-        x->patience = x->memory.count + x->limit;
-        return st;
-    }
-    f->rows += s.n;
-    use_run(x, r, &part);
-    return tain_manifest_write(x, err);
-}
-
-tain_status tain_index_add_file(tain_index *x, uint32_t file, uint64_t *hashes, size_t n, tain_error *err)
-{
-    if (n == 0 || n < x->limit / 2) return tain_index_add(x, file, 0, hashes, n, err);
-    x->feeding = TAIN_INDEX_DEAD;
-    sorted s = {.hashes = hashes, .companions = tain_realloc(NULL, n * sizeof *s.companions), .n = n};
-    for (size_t i = 0; i < n; i++) s.companions[i] = (uint32_t)i;
-    tain_index_sort(hashes, s.companions, n);
-    tain_status st = add_sorted(x, tain_files_of_ordinal(&x->files, file), s, err);
-    tain_free(s.companions);
     return st;
 }

@@ -120,6 +120,17 @@ void tain_memory_add(tain_index_memory *m, tain_index_file *f, uint32_t first, c
 void tain_memory_clear(tain_index_memory *m);
 void tain_memory_done(tain_index_memory *m);
 
+/* Entries in ascending order of hashes. Companion: the entry's number in memory, or its row when memory is NULL. */
+typedef struct tain_sorted {
+    uint64_t                *hashes;
+    uint32_t                *companions;
+    size_t                   n;
+    const tain_index_memory *memory;
+} tain_sorted;
+
+/* part.c: writes a run's file and opens it. Any thread. */
+tain_status tain_run_write(const char *path, uint64_t seed, const tain_sorted *s, const tain_run_file *parts, size_t n, tain_index_run **ret, tain_error *err);
+
 /* --- the whole ----------------------------------------------------------------------------------------------------- */
 
 struct tain_index {

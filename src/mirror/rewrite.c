@@ -262,6 +262,11 @@ tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err)
     return TAIN_OK;
 }
 
+bool tain_rewrite_index(tain_rewrite *r, const tain_index *index, tain_index_part *part)
+{
+    return r->output && tain_index_is_part(index, r->rows) && tain_index_part_run(part, r->output->path, r->hashes, r->rows, NULL) == TAIN_OK;
+}
+
 /* --- finishing ----------------------------------------------------------------------------------------------------- */
 
 typedef struct mapping { const input *in; roaring_bitmap_t *out; } mapping;

@@ -2,12 +2,16 @@
 #include "mirror/upkeep.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "mirror/naming.h"
 #include "mirror/presence.h"
 
 #define VACUUM_EVERY     (3600 * TAIN_SECOND)
 #define RETENTION        (24 * 3600 * TAIN_SECOND)
+
+enum { NICE = 10 /* upkeep takes what capture leaves */ };
 
 /* What is live, as an index merge sees it from its own thread: a copy, which may be behind (dead entries kept do no harm).
  * Files that came later are not in it; whatever the merge reads is older. */
@@ -24,6 +28,8 @@ typedef struct live_set { /* ascending by ordinal */
 typedef struct tain_upkeep_job {
     tain_table       *table;
     tain_rewrite     *rewrite; /* either ... */
+    tain_index_part  *part;    /* of the file it makes */
+    bool              indexed; /* part is made */
     tain_index_merge *merge;   /* ... or */
     live_set          live;
     tain_status       status;
@@ -69,12 +75,22 @@ static bool is_live(void *ctx, tain_location at)
 
 /* --- the upkeep thread --------------------------------------------------------------------------------------------- */
 
+static void run(tain_upkeep_job *job)
+{
+    if (job->merge) {
+        job->status = tain_index_merge_run(job->merge, is_live, &job->live, &job->error);
+        return;
+    }
+    job->status = tain_rewrite_run(job->rewrite, &job->error);
+    if (job->status == TAIN_OK) job->indexed = tain_rewrite_index(job->rewrite, job->table->index, job->part);
+}
+
 static void *upkeep_main(void *ctx)
 {
     tain_mirror *m = ctx;
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of this thread alone */
     for (tain_upkeep_job *job; (job = tain_queue_pop(m->jobs, INT64_MAX));) {
-        job->status = job->rewrite ? tain_rewrite_run(job->rewrite, &job->error)
-                                   : tain_index_merge_run(job->merge, is_live, &job->live, &job->error);
+        run(job);
         pthread_mutex_lock(&m->lock);
         atomic_store(&job->done, true);
         pthread_cond_broadcast(&m->changed);
@@ -94,6 +110,7 @@ tain_status tain_upkeep_start(tain_mirror *m, tain_error *err)
 static void job_free(tain_upkeep_job *job)
 {
     if (job->merge) tain_index_merge_abort(job->table->index, job->merge);
+    if (job->part) tain_index_part_abort(job->part);
     tain_rewrite_free(job->rewrite);
     live_set_done(&job->live);
     job->table->job = NULL;
@@ -139,6 +156,14 @@ static void follow_others(tain_mirror *m, tain_table *t)
     if (tain_table_feed_index(t, &e) != TAIN_OK) tain_mirror_fail_table(m, t, &e);
 }
 
+static tain_status index_rewritten(tain_table *t, tain_upkeep_job *job, const tain_delta_file *file, const uint64_t *hashes, size_t rows)
+{
+    if (!job->indexed) return tain_index_add(t->index, file->ordinal, 0, hashes, rows, NULL);
+    tain_index_part *part = job->part;
+    job->part = NULL;
+    return tain_index_part_finish(t->index, part, file->ordinal, NULL);
+}
+
 static void finish_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
 {
     tain_delta_file *file = NULL;
@@ -156,7 +181,7 @@ static void finish_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
     if (!file) return;
     tain_ordinals_put(&t->files, file);
     tain_index_name_file(t->index, file->path, file->ordinal);
-    if (tain_index_add(t->index, file->ordinal, 0, hashes, rows, &e) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
+    if (index_rewritten(t, job, file, hashes, rows) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
     if (tain_delta_version(t->delta) != before + 1) follow_others(m, t);
 }
 
@@ -212,7 +237,10 @@ static bool begin_rewrite(tain_table *t, tain_upkeep_job *job)
     if (!files) return false;
     bool begun = tain_rewrite_begin(t->delta, t->store, files, n, &t->key, &job->rewrite, &job->error) == TAIN_OK;
     const tain_parquet_options options = tain_table_file_options(t);
-    if (begun) tain_rewrite_limit(job->rewrite, &options);
+    if (begun) {
+        tain_rewrite_limit(job->rewrite, &options);
+        job->part = tain_index_part_begin(t->index);
+    }
     free(files);
     return begun;
 }

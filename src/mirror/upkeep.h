@@ -40,6 +40,9 @@ tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err);
 /* Commits the merged file in place of the others. Thread: the table's. The new file (NULL: no row was left) is live
  * then; *ret_hashes (borrowed) are the hashes of its rows. */
 tain_status tain_rewrite_finish(tain_rewrite *r, tain_delta_file **ret, const uint64_t **ret_hashes, size_t *ret_rows, tain_error *err);
+/* After run(): the hashes of its rows as a run of the index. false: they are too few, or it could not be written, and are
+ * to be added one by one. Thread: any. */
+bool tain_rewrite_index(tain_rewrite *r, const tain_index *index, tain_index_part *part);
 /* Ordinals of the files it replaces. */
 const uint32_t *tain_rewrite_inputs(const tain_rewrite *r, size_t *ret_count);
 void tain_rewrite_free(tain_rewrite *r); /* accepts NULL */
