@@ -14,6 +14,7 @@
 #include "mirror/upkeep.h"
 
 #define POLL_SLICE      (100 * TAIN_MILLISECOND)
+#define BUSY_SLICE      (2 * TAIN_MILLISECOND)
 #define IDLE_RECORD     (10 * TAIN_SECOND) /* a position that moved without changes is recorded this often */
 #define PAUSE_LEAST     (200 * TAIN_MILLISECOND)
 #define PAUSE_MOST      (5 * TAIN_SECOND)
@@ -368,16 +369,18 @@ static tain_status finish(tain_mirror *m, tain_intake *in, tain_position *confir
     return in->load_wanted && !atomic_load(&m->stop) ? load_again(m, in, confirmed, err) : TAIN_OK;
 }
 
-static tain_time poll_deadline(const tain_intake *in)
+/* What is due while the writer is busy waits for it without turning in circles. */
+static tain_time poll_deadline(tain_mirror *m, const tain_intake *in)
 {
-    tain_time slice = tain_monotonic() + POLL_SLICE, due = tain_intake_due_at(in);
-    return due < slice ? due : slice;
+    tain_time now = tain_monotonic(), due = tain_intake_due_at(in);
+    if (due < now + BUSY_SLICE && !tain_writer_idle(m)) due = now + BUSY_SLICE;
+    return due < now + POLL_SLICE ? due : now + POLL_SLICE;
 }
 
 /* One turn of the loop. *done: caught up (once). */
 static tain_status turn(tain_mirror *m, tain_intake *in, tain_position *confirmed, const tain_position *target, bool *done, tain_error *err)
 {
-    tain_status st = m->source->ops->poll(m->source, &in->sink, poll_deadline(in), err);
+    tain_status st = m->source->ops->poll(m->source, &in->sink, poll_deadline(m, in), err);
     if (st == TAIN_E_CANCELLED) st = in->trouble;
     TAIN_TRY(st);
     TAIN_TRY(writer_failure(m, err));
