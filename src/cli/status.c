@@ -7,6 +7,24 @@
 #include "mirror/lake.h"
 
 #define STATUS_KEY "_tain/status.json"
+#define SILENCE    (10 * TAIN_SECOND) /* a running mirror writes every second */
+
+/* A mirror that runs and cannot write cannot say so in the lake either. */
+static tain_status note_silence(tain_lake *lake, json_t *status, tain_error *err)
+{
+    tain_object o;
+    char age[24];
+    TAIN_TRY(tain_store_head(tain_lake_store(lake), STATUS_KEY, &o, err));
+    tain_time silent = tain_now() - o.modified;
+    if (silent < SILENCE) return TAIN_OK;
+    const char *why = tain_lake_obstacle(lake);
+    tain_human_duration(silent, age);
+    TAIN_AUTO(tain_free) char *reason = tain_format("nothing could be written to the lake for %s%s%s", age, why ? ": " : "", why ? why : "");
+    json_object_set_new(status, "lag_ms", json_integer(tain_json_get_int(status, "lag_ms", 0) + silent / TAIN_MILLISECOND));
+    json_object_set_new(status, "reason", json_string(reason));
+    json_object_set_new(status, "remedy", json_string(why ? "make room, or make it writable; the mirror goes on by itself" : "look at what the mirror says on its terminal or in its log"));
+    return TAIN_OK;
+}
 
 /* What the writer said last; when it does not run any more, that is what changes. */
 static tain_status read_status(const char *url, json_t **ret, tain_error *err)
@@ -24,8 +42,9 @@ static tain_status read_status(const char *url, json_t **ret, tain_error *err)
     if (!tain_lake_is_locked(lake)) {
         json_object_set_new(*ret, "status", json_string("Stopped"));
         json_object_set_new(*ret, "lag_ms", json_null());
+        return TAIN_OK;
     }
-    return TAIN_OK;
+    return note_silence(lake, *ret, err);
 }
 
 static void add_int(tain_grid *g, int64_t v)

@@ -325,6 +325,7 @@ static void note_seen(tain_intake *in, tain_time time)
 static tain_status sink_commit(tain_sink *sink, const tain_position *position, tain_time time, tain_error *err)
 {
     tain_intake *in = of(sink);
+    if (in->open && tain_position_compare(position, &in->reached) > 0) in->reached = *position;
     in->open = false;
     in->position = *position;
     if (in->part || in->given) in->source_time = time;

@@ -24,6 +24,7 @@ typedef struct tain_intake {
     bool          load_wanted;   /* some table must be loaded (again): poll returns at the next transaction's end */
     unsigned      calls;
     tain_position position;      /* end of the last whole transaction */
+    tain_position reached;       /* the furthest there was, also if it was lost with the stream */
     tain_time     source_time;
     tain_time     last_cut;
     tain_status   trouble;       /* from the writer, when a row could not be taken */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -15,7 +16,7 @@
 
 #define EPOCHS   "_tain/epochs/"
 #define SEGMENTS "_tain/epochs/segments/"
-enum { SEGMENT_RECORDS = 1000 };
+enum { SEGMENT_RECORDS = 1000, LEAST_ROOM = 1 << 20 };
 
 struct tain_lake {
     tain_store *store;
@@ -155,6 +156,15 @@ bool tain_lake_is_locked(tain_lake *l)
     bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
     close(fd);
     return locked;
+}
+
+const char *tain_lake_obstacle(tain_lake *l)
+{
+    struct statvfs fs;
+    const char *root = tain_store_path(l->store);
+    if (!root || statvfs(root, &fs) != 0) return NULL;
+    if (fs.f_flag & ST_RDONLY) return "it is read-only";
+    return (uint64_t)fs.f_bavail * fs.f_frsize < LEAST_ROOM ? "it is full" : NULL;
 }
 
 /* --- tables ------------------------------------------------------------------------------------------------------- */

@@ -33,6 +33,9 @@ tain_status tain_lake_lock(tain_lake *l, tain_error *err);
 /* Whether some process holds it. */
 bool tain_lake_is_locked(tain_lake *l);
 
+/* What stands in the way of writing to it, as far as can be seen: "it is full", "it is read-only"; NULL: nothing. */
+const char *tain_lake_obstacle(tain_lake *l);
+
 /* Every table folder below Tables/ that has a _delta_log: each(ctx, schema, table, folder), true names. */
 tain_status tain_lake_each_table(tain_lake *l, tain_status (*each)(void *ctx, const char *schema, const char *table, const char *folder, tain_error *err),
                                  void *ctx, tain_error *err);

@@ -79,6 +79,8 @@ typedef struct tain_mirror {
     size_t        in_flight;     /* parts handed over and not done with */
     tain_error    trouble;       /* what the writer is retrying, code OK when all is well */
     tain_error    failure;       /* why the writer gave up */
+    tain_error    stall;         /* why the source thread waits and tries again, code OK: it does not */
+    tain_time     stalled_since; /* 0: it does not */
     tain_position seen;          /* how far the stream has come */
     tain_time     waiting_since; /* commit time of the oldest transaction seen and not in the lake, 0: none */
 

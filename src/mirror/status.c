@@ -8,9 +8,10 @@
 tain_time tain_status_lag(tain_mirror *m)
 {
     pthread_mutex_lock(&m->lock);
-    tain_time lag = -1;
-    if (m->waiting_since) {
-        lag = tain_now() - m->waiting_since;
+    tain_time lag = -1, since = m->waiting_since;
+    if (m->stalled_since && (!since || m->stalled_since < since)) since = m->stalled_since;
+    if (since) {
+        lag = tain_now() - since;
     } else if (m->seen.text[0]) {
         lag = 0;
     }
@@ -100,7 +101,7 @@ static void write_table(tain_json *j, tain_table *t)
 
 static void write_trouble(tain_json *j, const tain_mirror *m)
 {
-    const tain_error *e = m->failure.code != TAIN_OK ? &m->failure : &m->trouble;
+    const tain_error *e = m->failure.code != TAIN_OK ? &m->failure : m->trouble.code != TAIN_OK ? &m->trouble : &m->stall;
     tain_json_kstr(j, "reason", e->code != TAIN_OK ? e->message : NULL);
     tain_json_kstr(j, "remedy", e->code != TAIN_OK ? tain_error_advice(e) : NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mirror/worker.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #define PAUSE_LEAST     (200 * TAIN_MILLISECOND)
 #define PAUSE_MOST      (5 * TAIN_SECOND)
 #define GIVE_UP         (30 * TAIN_SECOND) /* with once */
+#define QUIET           (10 * TAIN_SECOND) /* after trouble with the lake */
 
 static tain_mirror *_Atomic running;
 static atomic_size_t        failed_tables;
@@ -253,26 +255,62 @@ static tain_status prepare(tain_mirror *m, const tain_worker_options *o, tain_er
 
 /* --- waiting for the source ---------------------------------------------------------------------------------------- */
 
-typedef struct patience { tain_time pause, since; } patience;
+/* since: the first failure; tried, failed: begin and end of the latest try. */
+typedef struct patience {
+    tain_time     pause, since, tried, failed;
+    bool          lakes;   /* no room, or no right to write: it may take long to come upon that again */
+    tain_position reached; /* how far the stream had come */
+} patience;
+
+static bool is_lakes(const tain_error *e)
+{
+    return e->sys == ENOSPC || e->sys == EDQUOT || e->sys == EROFS;
+}
+
+static void note_stall(tain_mirror *m, const tain_error *e)
+{
+    pthread_mutex_lock(&m->lock);
+    m->stall = *e;
+    if (e->code == TAIN_OK) m->stalled_since = 0;
+    else if (!m->stalled_since) m->stalled_since = tain_now();
+    pthread_mutex_unlock(&m->lock);
+}
 
 static bool wait_and_retry(tain_mirror *m, patience *p, tain_status st, const tain_error *e)
 {
-    if (tain_status_policy(st) != TAIN_POLICY_RETRY || atomic_load(&m->stop)) return false;
-    tain_time now = tain_monotonic();
+    if ((tain_status_policy(st) != TAIN_POLICY_RETRY && !is_lakes(e)) || atomic_load(&m->stop)) return false;
+    p->failed = tain_monotonic();
     if (!p->pause) {
-        *p = (patience){.pause = PAUSE_LEAST, .since = now};
+        p->pause = PAUSE_LEAST;
+        p->since = p->failed;
         tain_mirror_say(m, "%s; trying again", e->message);
     }
-    if (m->once && now - p->since > GIVE_UP) return false;
+    p->lakes |= is_lakes(e);
+    note_stall(m, e);
+    if (m->once && p->failed - p->since > GIVE_UP) return false;
     tain_mirror_pause(m, p->pause);
     p->pause = p->pause * 2 > PAUSE_MOST ? PAUSE_MOST : p->pause * 2;
+    p->tried = tain_monotonic();
     return !atomic_load(&m->stop);
 }
 
 static void recovered(tain_mirror *m, patience *p)
 {
-    if (p->pause) tain_mirror_say(m, "going on");
-    *p = (patience){0};
+    if (!p->pause) return;
+    tain_mirror_say(m, "going on");
+    note_stall(m, &(tain_error){0});
+    *p = (patience){.tried = tain_monotonic()};
+}
+
+/* A stream that could not be spooled runs well until it has gathered as much again: it must come further than it was, or
+ * be well for longer than that took. */
+static void look_up(tain_mirror *m, patience *p, const tain_intake *in)
+{
+    if (p->pause && p->lakes && tain_position_compare(&in->reached, &p->reached) <= 0) {
+        if (m->once || tain_monotonic() - p->failed < QUIET + 2 * (p->failed - p->tried)) return;
+    }
+    recovered(m, p);
+    p->reached = in->reached;
 }
 
 static bool loads_wanted(const tain_mirror *m)
@@ -404,7 +442,7 @@ static tain_status begin_stream(tain_mirror *m, tain_intake *in, tain_position *
 /* A stream that broke begins again behind the last epoch. */
 static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
 {
-    patience p = {0};
+    patience p = {.tried = tain_monotonic()};
     tain_position target = {0}, confirmed = {0};
     bool done = false, begun = false;
     while (!done && !atomic_load(&m->stop)) {
@@ -416,10 +454,11 @@ static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
         }
         if (st == TAIN_OK) st = turn(m, in, &confirmed, &target, &done, err);
         if (st == TAIN_OK) {
-            recovered(m, &p);
+            look_up(m, &p, in);
             continue;
         }
         if (writer_failure(m, err) != TAIN_OK) return m->failure.code;
+        if (!p.pause) p.reached = in->reached;
         if (!wait_and_retry(m, &p, st, err)) return atomic_load(&m->stop) ? TAIN_OK : st;
         tain_intake_abort(in);
         begun = false;

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 from harness import *
 
@@ -178,6 +179,39 @@ def test_disk_full_and_room_again(folder):
                 os.unlink(ballast)
                 wait_until(lambda: len(read_delta(table_folder(lake, "public.a"))[2]) == 3000, what="room was made")
                 assert m.stop() == 0, m.output()
+            assert_same_as_postgres(pg, lake, "public.a")
+    finally:
+        subprocess.run(["umount", small])
+
+
+def test_no_room_to_spool(folder):
+    """A transaction that does not fit: following stays up and says why, --once gives up after 30 s; with room it goes on."""
+    if os.geteuid() != 0:
+        raise Skip("needs root to mount a small file system")
+    small = os.path.join(folder, "small")
+    os.mkdir(small)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", small], stderr=subprocess.DEVNULL).returncode:
+        raise Skip("cannot mount a tmpfs here")
+    lake = os.path.join(small, "lake")
+    try:
+        with Postgres(folder, logical_decoding_work_mem="'64kB'") as pg:
+            pg.sql("create table a (id int primary key, v text); insert into a values (1, 'x')")
+            with Background("mirror", pg.url(), lake, "--freshness", "50ms", "--memory", "32MiB") as m:
+                wait_until(lambda: last_epoch(lake), what="first epoch")
+                pg.sql("insert into a select i, repeat(md5(i::text), 4) from generate_series(2, 300000) i")
+                wait_until(lambda: lake_status(lake)["reason"], what="the reason in status")
+                first = lake_status(lake)
+                assert "No space left" in first["reason"] and first["remedy"], first
+                wait_until(lambda: lake_status(lake)["lag_ms"] > first["lag_ms"] + 1000, what="lag grows")
+                assert m.process.poll() is None, m.output()
+                assert m.output().count("trying again") == 1, m.output()
+                m.process.kill()
+                m.process.wait()
+            began = time.monotonic()
+            r = tain("mirror", pg.url(), lake, "--once", "--memory", "32MiB", timeout=90)
+            assert r.code == 3 and "No space left" in r.err and time.monotonic() - began > 25, r
+            subprocess.run(["mount", "-o", "remount,size=400m", small], check=True)
+            tain("mirror", pg.url(), lake, "--once", check=0)
             assert_same_as_postgres(pg, lake, "public.a")
     finally:
         subprocess.run(["umount", small])

@@ -231,6 +231,19 @@ static void lag_is_zero_when_all_is_there(void **state)
     assert_int_equal(tain_status_lag(&m), 0);
 }
 
+/* Nothing arrives any more: nobody knows what waits, so the lag is the age of the trouble. */
+static void stalled_stream_lags_and_says_why(void **state)
+{
+    m.seen = m.position = (tain_position){"0005"};
+    m.stalled_since = tain_now() - 7 * TAIN_SECOND;
+    (void)tain_fail(&m.stall, TAIN_E_FULL, "no room in /lake");
+    assert_true(tain_json_get_int(say(), "lag_ms", -1) >= 7000);
+    assert_string_equal(tain_json_get_str(say(), "reason", ""), "no room in /lake");
+    assert_string_equal(tain_json_get_str(say(), "remedy", ""), "make room");
+    m.waiting_since = tain_now() - 60 * TAIN_SECOND;
+    assert_true(tain_json_get_int(say(), "lag_ms", -1) >= 60000);
+}
+
 /* Changes wait: the oldest of them decides. */
 static void lag_is_the_age_of_what_waits(void **state)
 {
@@ -260,6 +273,7 @@ int main(void)
         CASE(damaged_status_is_no_obstacle),
         CASE(lag_is_zero_when_all_is_there),
         CASE(lag_is_the_age_of_what_waits),
+        CASE(stalled_stream_lags_and_says_why),
     };
     cmocka_set_test_filter(getenv("CASE"));
     return cmocka_run_group_tests(tests, NULL, NULL);
