@@ -162,8 +162,10 @@ TAIN_PG_DECODER(tain_pg_numeric_text_binary)
 static tain_pg_say append_by_text(const tain_pg_codec *c, tain_column *out, const numeric *v)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
-    numeric same = *v;
-    put_numeric(&same, &text);
+    numeric all = *v;
+    int behind = 4 * (v->digits - v->weight - 1);
+    if (all.scale < behind) all.scale = behind; /* what the display scale hides counts, too */
+    put_numeric(&all, &text);
     return c->text(c, out, text.data, text.size);
 }
 
