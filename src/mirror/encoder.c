@@ -6,7 +6,7 @@
 
 #include "base/queue.h"
 
-enum { BATCHES = 3, GIANT = 32 << 20 /* bytes of a batch that is written before the next one is read */ };
+enum { BATCHES = 3, GIANT = 16 << 20 /* bytes of a batch that is written before the next one is read */ };
 
 typedef struct load { /* a batch going round */
     void      *ctx;

@@ -178,16 +178,21 @@ static void tell_shape(tain_intake *in, tain_table *t, const tain_source_table *
     t->told = source->columns;
 }
 
+/* KEY_NEW belongs to the batch of its KEY_OLD. */
+static bool ends_in_half_a_pair(const tain_item *item)
+{
+    size_t rows = item ? item->changes.batch.rows : 0;
+    return rows && item->changes.ops.data[rows - 1] == TAIN_KEY_OLD;
+}
+
 static tain_changes *sink_changes(tain_sink *sink, tain_source_table *source)
 {
     tain_intake *in = of(sink);
     tain_table *t = source->user;
     if (!t || in->trouble != TAIN_OK || !wants(in, t)) return NULL;
     tain_item *item = t->open_item;
-    size_t rows = item ? item->changes.batch.rows : 0;
-    bool pair = rows && item->changes.ops.data[rows - 1] == TAIN_KEY_OLD; /* its KEY_NEW belongs to the same batch */
     measure(in);
-    if ((++in->calls % LOOK_EVERY == 0 || in->bytes >= in->budget) && !pair) {
+    if ((++in->calls % LOOK_EVERY == 0 || in->bytes >= in->budget) && !ends_in_half_a_pair(item)) {
         look_at_size(in);
         item = t->open_item;
     }
@@ -200,6 +205,13 @@ static tain_changes *sink_changes(tain_sink *sink, tain_source_table *source)
     in->part->changes++;
     begin_measuring(in, item);
     return &item->changes;
+}
+
+static void sink_relieve(tain_sink *sink)
+{
+    tain_intake *in = of(sink);
+    measure(in);
+    if (has_giant(in) && in->trouble == TAIN_OK && !ends_in_half_a_pair(in->growing)) look_at_size(in);
 }
 
 static tain_status sink_truncate(tain_sink *sink, tain_source_table *source, tain_error *err)
@@ -343,7 +355,8 @@ void tain_intake_init(tain_intake *in, tain_mirror *m, size_t budget)
 {
     *in = (tain_intake){
         .sink = {.begin = sink_begin, .changes = sink_changes, .truncate = sink_truncate, .reshape = sink_reshape,
-                 .appeared = sink_appeared, .dropped = sink_dropped, .failed = sink_failed, .warn = sink_warn, .commit = sink_commit},
+                 .appeared = sink_appeared, .dropped = sink_dropped, .failed = sink_failed, .warn = sink_warn, .commit = sink_commit,
+                 .relieve = sink_relieve},
         .mirror = m,
         .budget = budget < LARGEST_PIECE ? budget : LARGEST_PIECE,
         .last_cut = tain_monotonic(),

@@ -95,6 +95,8 @@ struct tain_sink {
     /* Everything since the last commit belongs to transactions that end at position; time: the source's commit time.
      * Also called without changes, to tell how far the stream has come. OK: go on; CANCELLED: return from poll. */
     tain_status (*commit)(tain_sink *sink, const tain_position *position, tain_time time, tain_error *err);
+    /* NULL: not wanted. A very large row was delivered, and the driver holds its bytes no more: a time to let go of it. */
+    void (*relieve)(tain_sink *sink);
 };
 
 /* A part of a table that one reader reads at once and that makes about one good data file. */

@@ -3,7 +3,7 @@
 
 #include "source/postgres/wire.h"
 
-enum { BATCH_ROWS = 16384, BATCH_BYTES = 8 << 20, GIANT = 32 << 20 };
+enum { BATCH_ROWS = 16384, BATCH_BYTES = 8 << 20 };
 static const uint8_t signature[11] = "PGCOPY\n\377\r\n";
 
 void tain_pg_copy_init(tain_pg_copy *c, tain_source_table *table, const tain_schema *schema, const tain_pg_codec *const *codecs,
@@ -101,7 +101,7 @@ part:
 static tain_status read_rows(tain_pg_copy *c, const uint8_t **io, const uint8_t *end, tain_error *err)
 {
     for (;;) {
-        if (c->bytes >= GIANT && *io < end) TAIN_TRY(flush(c, err));
+        if (c->bytes >= TAIN_PG_GIANT && *io < end) TAIN_TRY(flush(c, err));
         switch (read_row(c, io, end, err)) {
         case GOT_ROW: break;
         case GOT_PART: return TAIN_OK;
@@ -113,7 +113,7 @@ static tain_status read_rows(tain_pg_copy *c, const uint8_t **io, const uint8_t 
             tain_batch_abandon_row(&c->batch);
             return err ? err->code : TAIN_E_PROTOCOL;
         }
-        if ((c->batch.rows >= BATCH_ROWS || c->bytes >= BATCH_BYTES) && c->bytes < GIANT) TAIN_TRY(flush(c, err));
+        if ((c->batch.rows >= BATCH_ROWS || c->bytes >= BATCH_BYTES) && c->bytes < TAIN_PG_GIANT) TAIN_TRY(flush(c, err));
     }
 }
 
@@ -149,7 +149,7 @@ tain_status tain_pg_copy_feed(tain_pg_copy *c, const void *data, size_t n, tain_
 
 tain_status tain_pg_copy_give(tain_pg_copy *c, tain_error *err)
 {
-    return c->bytes >= GIANT ? flush(c, err) : TAIN_OK;
+    return c->bytes >= TAIN_PG_GIANT ? flush(c, err) : TAIN_OK;
 }
 
 tain_status tain_pg_copy_finish(tain_pg_copy *c, tain_error *err)

@@ -95,6 +95,12 @@ static size_t record_bytes(const uint8_t *p)
     return sizeof size + (size_t)size;
 }
 
+static void relieve(tain_pg_decoder *d, tain_buffer *part)
+{
+    tain_buffer_done(part);
+    if (d->sink->relieve) d->sink->relieve(d->sink);
+}
+
 static tain_status replay(tain_pg_decoder *d, tain_spool *spool, tain_error *err)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer part = {0};
@@ -104,6 +110,7 @@ static tain_status replay(tain_pg_decoder *d, tain_spool *spool, tain_error *err
         size_t n = size - at < want ? (size_t)(size - at) : want, used;
         TAIN_TRY(tain_spool_read(spool, at, tain_buffer_reserve(&part, n), n, err));
         TAIN_TRY(replay_part(d, part.data, n, &used, err));
+        if (used >= TAIN_PG_GIANT) relieve(d, &part);
         if (d->tick) d->tick(d->ctx);
         if (used == 0 && n == size - at) return tain_fail(err, TAIN_E_INTERNAL, "the spool of a transaction is damaged");
         want = used ? REPLAY_BYTES : record_bytes(part.data); /* one record is larger than that */

@@ -349,6 +349,7 @@ static tain_status receive(tain_pg_source *s, tain_sink *sink, tain_pg_copied *r
     if (*ret_what == TAIN_PG_COPY_NONE) return TAIN_OK;
     tain_status status = on_message(s, sink, data, n, err);
     PQfreemem(data);
+    if (n >= TAIN_PG_GIANT && sink->relieve) sink->relieve(sink);
     return status;
 }
 

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+enum { TAIN_PG_GIANT = 16 << 20 }; /* bytes of a row that is to be let go of before the next one is read */
+
 static inline uint16_t tain_pg_load16(const uint8_t *p)
 {
     uint16_t v;
