@@ -69,11 +69,13 @@ static totals sum(tain_mirror *m)
 
 static void summary(tain_mirror *m, const totals *s, tain_time lag, char out[static 200])
 {
-    char rows[24], behind[24] = "?";
+    char rows[24], behind[24];
     tain_human_count((uint64_t)s->rows, rows);
-    if (lag >= 0) tain_human_duration(lag < TAIN_MILLISECOND ? 0 : lag, behind);
-    int n = snprintf(out, 200, "%s: %zu tables, %s rows, epoch %lld, lag %s", tain_mirror_state_name(m->state), m->table_count, rows,
-                     (long long)m->epoch, behind);
+    int n = snprintf(out, 200, "%s: %zu tables, %s rows, epoch %lld", tain_mirror_state_name(m->state), m->table_count, rows, (long long)m->epoch);
+    if (lag >= 0) { /* unknown before the stream has begun */
+        tain_human_duration(lag < TAIN_MILLISECOND ? 0 : lag, behind);
+        n += snprintf(out + n, 200 - (size_t)n, ", lag %s", behind);
+    }
     if (s->failed) n += snprintf(out + n, 200 - (size_t)n, ", %zu failed", s->failed);
     if (s->stopped) snprintf(out + n, 200 - (size_t)n, ", %zu not mirrored", s->stopped);
 }

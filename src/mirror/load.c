@@ -230,6 +230,7 @@ static tain_status begin_table(loading *g, table_load *l, tain_error *err)
         }
     }
     tain_table_shape(t, t->source);
+    tain_table_forget_warnings(t);
     tain_table_set_status(t, t->delta ? TAIN_TABLE_RESEEDING : TAIN_TABLE_SNAPSHOTTING, t->load_reason, NULL);
     pthread_mutex_lock(&t->lock);
     t->rows_live = 0;

@@ -165,6 +165,24 @@ json_t *tain_status_stored(tain_lake *lake)
     return tain_json_parse(text.data, text.size, STATUS_KEY, &root, NULL) == TAIN_OK ? root : NULL;
 }
 
+tain_status tain_status_note_end(tain_lake *lake, const tain_error *why, tain_error *err)
+{
+    json_t *status = tain_status_stored(lake);
+    if (!json_is_object(status)) {
+        json_decref(status);
+        return TAIN_OK;
+    }
+    json_object_set_new(status, "status", json_string(tain_mirror_state_name(TAIN_MIRROR_STOPPED)));
+    json_object_set_new(status, "lag_ms", json_null());
+    json_object_set_new(status, "reason", json_string(why->message));
+    json_object_set_new(status, "remedy", json_string(tain_error_advice(why)));
+    TAIN_AUTO(tain_free) char *text = json_dumps(status, JSON_COMPACT);
+    json_decref(status);
+    if (!text) return TAIN_OK;
+    tain_slice data = {.data = (const uint8_t *)text, .size = strlen(text)};
+    return tain_store_put(tain_lake_store(lake), STATUS_KEY, data, 0, err);
+}
+
 bool tain_status_had_content(const json_t *stored, const char *table)
 {
     size_t i;

@@ -41,11 +41,7 @@ void tain_table_free(tain_table *t)
     tain_index_close(t->index);
     tain_delta_close(t->delta);
     tain_store_close(t->store);
-    for (size_t i = 0; i < t->warning_count; i++) {
-        free(t->warnings[i].code);
-        free(t->warnings[i].column);
-    }
-    free(t->warnings);
+    tain_table_forget_warnings(t);
     tain_ordinals_done(&t->files);
     tain_schema_free(t->schema);
     free(t->key_columns);
@@ -370,6 +366,19 @@ void tain_table_warn(tain_table *t, const char *code, const char *column, int64_
 {
     pthread_mutex_lock(&t->lock);
     find_warning(t, code, column ? column : "")->count += count;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void tain_table_forget_warnings(tain_table *t)
+{
+    pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < t->warning_count; i++) {
+        free(t->warnings[i].code);
+        free(t->warnings[i].column);
+    }
+    free(t->warnings);
+    t->warnings = NULL;
+    t->warning_count = 0;
     pthread_mutex_unlock(&t->lock);
 }
 

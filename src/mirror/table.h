@@ -137,6 +137,8 @@ void tain_table_know_files(tain_table *t);
 
 void tain_table_set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy);
 void tain_table_warn(tain_table *t, const char *code, const char *column, int64_t count);
+/* They were about content that is replaced. */
+void tain_table_forget_warnings(tain_table *t);
 /* Also one that was dropped: what came before that is still to be written. */
 bool tain_table_takes_changes(const tain_table *t);
 /* Whether a column is part of the key: values that a policy replaces there would make different rows the same. */

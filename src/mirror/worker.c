@@ -548,6 +548,15 @@ static void undo(tain_mirror *m)
     if (tain_store_path(store)) rmdir(tain_store_path(store)); /* only if it is empty */
 }
 
+/* It has what is ours by another name. */
+static tain_status explain_name(const tain_definition *d, tain_status st, tain_error *err)
+{
+    if (st != TAIN_E_GONE || !d->old_name) return st;
+    st = tain_fail(err, TAIN_E_GONE, "by the name of %s the source knows no position of this mirror, which was named %s until now", d->name, d->old_name);
+    tain_error_remedy(err, "go on with --name %s, or begin anew under the new name with --resync", d->old_name);
+    return st;
+}
+
 /* The source is looked at before anything is made in the lake, the lake is ours before anything is made in the source. */
 static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
@@ -573,7 +582,7 @@ static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error 
     if (st == TAIN_OK && is_new) st = tain_definition_save(d, tain_lake_store(m->lake), err);
     if (st == TAIN_OK) st = open_tables(m, &catalog, err);
     if (st == TAIN_OK) st = choose_loads(m, o, err);
-    if (st == TAIN_OK) st = prepare(m, o, err);
+    if (st == TAIN_OK) st = explain_name(d, prepare(m, o, err), err);
     if (st == TAIN_OK) st = keep_changes(m, err);
     if (st != TAIN_OK && is_new && m->owned) undo(m);
     return st == TAIN_OK ? run_prepared(m, o, err) : st;
@@ -585,6 +594,14 @@ static void table_done(tain_table *t)
     if (t->index) (void)!tain_index_flush(t->index, NULL); /* what is not written is fed again at the next start */
     tain_table_free(t);
     tain_source_table_free(gone);
+}
+
+/* What ended a mirror is for tain status to show, also when it had not even begun. */
+static void note_end(tain_mirror *m, tain_status st, const tain_error *why)
+{
+    if (st == TAIN_OK || m->is_new || !m->app_id || !why) return; /* without an id it is not this lake's mirror */
+    if (!m->lake && tain_lake_open(m->definition->lake_url, false, &m->lake, NULL) == TAIN_OK) m->owned = tain_lake_lock(m->lake, NULL) == TAIN_OK;
+    if (m->owned) (void)!tain_status_note_end(m->lake, why, NULL); /* it has been said once already */
 }
 
 static void mirror_done(tain_mirror *m)
@@ -615,6 +632,7 @@ tain_status tain_worker_run(tain_definition *d, const tain_worker_options *o, ta
     m.pool = tain_pool_new(2);
     atomic_store(&running, &m);
     tain_status st = run(&m, o, err);
+    note_end(&m, st, err);
     mirror_done(&m);
     return st;
 }

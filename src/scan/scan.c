@@ -119,5 +119,6 @@ tain_status tain_scan_fail(tain_error *err, duckdb_error_type type, const char *
     one_line(message ? message : "DuckDB failed without a reason", line, sizeof line);
     tain_status status = tain_fail(err, code_of(type), "%s", line);
     if (status == TAIN_E_FULL) tain_error_remedy(err, "allow more memory, or give a folder for temporary files");
+    if (status == TAIN_E_INVALID) tain_error_remedy(err, "correct the statement");
     return status;
 }

@@ -95,11 +95,57 @@ def test_lost_slot_is_said_and_resync_reloads(folder):
         pg.sql(f"select pg_drop_replication_slot('{slot}'); insert into a values (2, 'y'); delete from a where id = 1")
         for _ in range(2):  # it is refused again and again, not only once
             assert_refused(tain("mirror", pg.url(), lake, "--once"), slot, "--resync")
+            status = lake_status(lake)
+            assert status["status"] == "Stopped" and slot in status["reason"] and "--resync" in status["remedy"], status
+            assert [t["status"] for t in status["tables"]] == ["Replicating"], status
         tain("mirror", pg.url(), lake, "--once", "--resync", check=0)
         assert_same_as_postgres(pg, lake, "public.a")
+        assert lake_status(lake)["reason"] is None, lake_status(lake)
         pg.sql("insert into a values (3, 'z')")
         tain("mirror", pg.url(), lake, "--once", check=0)
         assert_same_as_postgres(pg, lake, "public.a")
+
+
+def test_server_that_cannot_be_reached_is_in_status(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key)")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        pg.stop()
+        assert tain("mirror", pg.url(), lake, "--once", timeout=90).code == 3
+        status = lake_status(lake)
+        assert status["status"] == "Stopped" and folder in status["reason"] and status["remedy"], status
+        pg.start()
+        other = os.path.join(folder, "other")
+        tain("mirror", pg.url(), other, "--once", check=0)
+        assert tain("mirror", pg.url(database="postgres"), other, "--once").code == 3  # another source: not this lake's mirror
+        assert lake_status(other)["reason"] is None, lake_status(other)
+
+
+def test_another_name_is_not_another_file(folder):
+    import sqlite3
+    lake, path = os.path.join(folder, "lake"), os.path.join(folder, "s.db")
+    with sqlite3.connect(path) as db:
+        db.execute("create table a (id integer primary key)")
+    tain("mirror", path, lake, "--name", "one", "--once", check=0)
+    r = tain("mirror", path, lake, "--name", "two", "--once")
+    assert_refused(r, "named one", "--name one", "--resync")
+    assert "replaced" not in r.err, r
+    tain("mirror", path, lake, "--name", "two", "--once", "--resync", check=0)
+
+
+def test_warnings_are_those_of_the_content_there_is(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, d date); insert into a values (1, 'infinity')")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        for _ in range(2):
+            tain("mirror", pg.url(), lake, "--once", "--resync", check=0)
+            warnings = lake_status(lake)["tables"][0]["warnings"]
+            assert [w["count"] for w in warnings] == [1], warnings
+        pg.sql("insert into a values (2, '-infinity')")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert lake_status(lake)["tables"][0]["warnings"][0]["count"] == 2, lake_status(lake)
 
 
 def test_slot_moved_by_somebody_else(folder):
@@ -377,6 +423,14 @@ def test_usage_errors(folder):
     r = tain("query", os.path.join(folder, "nothing"), "select 1")
     assert r.code == 3 and "nothing" in r.err, r
     assert tain("status", folder).code == 3
+    import sqlite3
+    lake, path = os.path.join(folder, "lake"), os.path.join(folder, "s.db")
+    with sqlite3.connect(path) as db:
+        db.execute("create table a (id integer primary key)")
+    r = tain("mirror", path, lake, "--once", check=0)
+    assert "?" not in r.err, r
+    r = tain("query", lake, "selec 1")
+    assert r.code == 3 and "correct the statement" in r.err, r
 
 
 if __name__ == "__main__":
