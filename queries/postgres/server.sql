@@ -12,7 +12,7 @@ SELECT current_setting('wal_level') AS wal_level,
        current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_catalog.pg_replication_slots) AS free_slots,
        current_setting('max_wal_senders')::int - (SELECT count(*) FROM pg_catalog.pg_stat_get_wal_senders()) AS free_senders,
        (SELECT s.slot_name FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $1) AS slot,
-       p.oid AS publication, p.puballtables, p.pubviaroot,
+       p.oid AS publication, p.xmin::text AS altered, p.puballtables, p.pubviaroot,
        p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AS publishes_all,
        pg_has_role(p.pubowner, 'USAGE') AS owns_publication
   FROM pg_catalog.pg_roles r

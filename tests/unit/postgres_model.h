@@ -19,6 +19,8 @@ typedef struct model_row { char **cells; size_t count; int copies; } model_row;
 
 typedef struct model_table {
     tain_source_table *source;
+    const tain_schema *columns; /* of rows */
+    char               name[140], *memo; /* as last told */
     tain_map           rows; /* key text -> model_row */
     tain_position      have;
     bool               ignored;
@@ -32,7 +34,7 @@ typedef struct model {
     tain_changes  changes;
     tain_position at, position;
     bool          open;
-    int           commits, inserts, updates, deletes, moves, truncates, reshapes, reloads, appeared, dropped, failed, warnings, unchanged;
+    int           commits, inserts, updates, deletes, moves, truncates, reshapes /* that show */, notes /* that do not */, reloads, appeared, dropped, failed, warnings, unchanged;
     char          last_reason[300], last_code[60];
     tain_status   commit_status; /* what commit answers */
 } model;
@@ -158,11 +160,21 @@ static inline model_table *model_find(model *m, const tain_source_table *t)
     return NULL;
 }
 
+/* What the mirror keeps of a table's description. */
+static inline void model_know(model_table *t)
+{
+    t->columns = t->source->columns;
+    snprintf(t->name, sizeof t->name, "%s.%s", t->source->schema, t->source->name);
+    free(t->memo);
+    t->memo = tain_strdup(t->source->memo);
+}
+
 static inline model_table *model_add(model *m, tain_source_table *t)
 {
     model_table *found = model_find(m, t);
     if (found) return found;
     m->tables[m->count] = (model_table){.source = t};
+    model_know(&m->tables[m->count]);
     return &m->tables[m->count++];
 }
 
@@ -207,23 +219,67 @@ static inline tain_status model_truncate(tain_sink *sink, tain_source_table *t, 
     return TAIN_OK;
 }
 
-/* Without reload: rows that are there have NULL in columns that are new. */
+/* Index in `columns` of what is column i of t now; -1: it was not there. */
+static inline int model_same_column(const tain_schema *columns, const tain_source_table *t, size_t i)
+{
+    for (size_t k = 0; k < columns->count; k++)
+        if (columns->fields[k].source_id == t->columns->fields[i].source_id) return (int)k;
+    return -1;
+}
+
+/* Rows keep what they have in columns that stay, and get the default of those that come. */
+static inline void model_reshape_row(model_row *row, const tain_schema *columns, const tain_source_table *t)
+{
+    char **cells = tain_alloc((t->columns->count + 1) * sizeof *cells);
+    for (size_t i = 0; i < t->columns->count; i++) {
+        int k = model_same_column(columns, t, i);
+        cells[i] = k >= 0 ? tain_strdup(row->cells[k]) : t->defaults ? model_cell(&t->defaults->columns[i], 0) : tain_strdup("\\N");
+    }
+    for (size_t i = 0; i < row->count; i++) free(row->cells[i]);
+    free(row->cells);
+    row->cells = cells;
+    row->count = t->columns->count;
+}
+
+static inline void model_reshape_rows(model_table *mt)
+{
+    tain_map old = mt->rows;
+    const char *key;
+    model_row *row;
+    mt->rows = (tain_map){0};
+    TAIN_MAP_EACH(&old, cursor, key, row) {
+        model_reshape_row(row, mt->columns, mt->source);
+        model_put(mt, row);
+    }
+    tain_map_done(&old);
+}
+
+static inline bool model_shows(const model_table *mt)
+{
+    char name[140];
+    const tain_source_table *t = mt->source;
+    snprintf(name, sizeof name, "%s.%s", t->schema, t->name);
+    if (strcmp(name, mt->name) != 0 || !tain_schema_equal(mt->columns, t->columns)) return true;
+    for (size_t i = 0; i < t->columns->count; i++)
+        if (model_same_column(mt->columns, t, i) != (int)i) return true;
+    return false;
+}
+
 static inline tain_status model_reshape(tain_sink *sink, tain_source_table *t, bool reload, const char *reason, tain_error *err)
 {
     model *m = (model *)sink;
     model_table *mt = model_find(m, t);
     model_drain(m);
-    m->reshapes++;
+    bool shows = reload || !mt || model_shows(mt);
+    m->reshapes += shows;
+    m->notes += !shows;
     m->reloads += reload;
-    snprintf(m->last_reason, sizeof m->last_reason, "%s", reason ? reason : "");
+    if (shows) snprintf(m->last_reason, sizeof m->last_reason, "%s", reason ? reason : "");
     if (!mt) return TAIN_OK;
     mt->ignored |= reload;
-    const char *key;
-    model_row *row;
-    TAIN_MAP_EACH(&mt->rows, cursor, key, row) {
-        row->cells = tain_realloc(row->cells, (t->columns->count + 1) * sizeof *row->cells);
-        for (; row->count < t->columns->count; row->count++) row->cells[row->count] = tain_strdup("\\N");
-    }
+    if (reload) return TAIN_OK;
+    if (!mt->ignored) model_reshape_rows(mt);
+    model_know(mt);
     return TAIN_OK;
 }
 
@@ -278,7 +334,10 @@ static inline void model_init(model *m)
 static inline void model_done(model *m)
 {
     if (m->current) tain_changes_done(&m->changes);
-    for (size_t i = 0; i < m->count; i++) model_empty(&m->tables[i]);
+    for (size_t i = 0; i < m->count; i++) {
+        model_empty(&m->tables[i]);
+        free(m->tables[i].memo);
+    }
 }
 
 /* --- loading from a snapshot ------------------------------------------------------------------------------------------- */
@@ -308,6 +367,7 @@ static inline void model_read(model_table *mt, tain_source *s, int64_t rows)
     tain_rows_sink sink = {model_rows, model_rows_warn, mt};
     model_empty(mt);
     mt->ignored = false;
+    model_know(mt);
     must(s->ops->snapshot_plan(s, mt->source, rows, &chunks, &n, err));
     must(s->ops->reader_open(s, &reader, err));
     for (size_t i = 0; i < n; i++) must(s->ops->reader_read(reader, &chunks[i], &sink, err));

@@ -15,7 +15,7 @@ static bool may_be_published(const tain_pg_table *t) { return t->present && t->p
 static void put_table(const tain_pg_table *t, tain_buffer *out)
 {
     if (t->kind != 'p') tain_buffer_append_str(out, "ONLY ");
-    tain_pg_put_name(out, t->pub->schema, t->pub->name);
+    tain_pg_put_name(out, t->seen.schema, t->seen.name);
 }
 
 void tain_pg_put_publication(const tain_pg_source *s, tain_buffer *out)
@@ -78,6 +78,7 @@ static bool may_add(const tain_pg_source *s, const tain_pg_table *t)
 
 tain_status tain_pg_publish_more(tain_pg_source *s, void (*say)(const char *), tain_error *err)
 {
+    bool any = false;
     for (size_t i = 0; i < s->table_count; i++) {
         tain_pg_table *t = s->tables[i];
         if (!may_add(s, t)) continue;
@@ -88,10 +89,10 @@ tain_status tain_pg_publish_more(tain_pg_source *s, void (*say)(const char *), t
         put_table(t, &sql);
         tain_status status = run_patiently(s, &sql, err);
         if (status != TAIN_OK && status != TAIN_E_EXISTS) return status;
-        t->published = true;
-        tell(say, "added %s.%s to publication %s", t->pub->schema, t->pub->name, s->publication);
+        any = true;
+        tell(say, "added %s.%s to publication %s", t->seen.schema, t->seen.name, s->publication);
     }
-    return TAIN_OK;
+    return any ? tain_pg_published_read(s, err) : TAIN_OK;
 }
 
 tain_status tain_pg_unpublish(tain_pg_source *s, tain_pg_table *t, tain_error *err)
@@ -248,19 +249,26 @@ static tain_status status_of_finding(const char *code)
     return TAIN_E_CONFIG;
 }
 
-static tain_status refuse_errors(tain_pg_source *s, tain_error *err)
+/* The first finding about the source that forbids to follow it, of that code (NULL: any). */
+static tain_status refuse(tain_pg_source *s, const char *code, tain_error *err)
 {
     tain_finding *f;
     size_t n;
     tain_status status = TAIN_OK;
     tain_pg_source_judge(s, &f, &n);
     for (size_t i = 0; i < n && status == TAIN_OK; i++) {
-        if (f[i].level != TAIN_VERDICT_ERROR) continue;
+        if (f[i].level != TAIN_VERDICT_ERROR || (code && strcmp(f[i].code, code) != 0)) continue;
         status = tain_fail(err, status_of_finding(f[i].code), "PostgreSQL at %s: %s", s->target.where, f[i].message);
         tain_error_remedy(err, "%.1000s", f[i].remedy && strlen(f[i].remedy) <= 1000 ? f[i].remedy : "run the SQL that `tain check` prints");
     }
     tain_findings_free(f, n);
     return status;
+}
+
+tain_status tain_pg_publication_check(tain_pg_source *s, tain_error *err)
+{
+    tain_pg_slot slot = {.there = true};
+    return s->server.has_publication ? refuse(s, "publication_options", err) : tain_pg_capture_gone(s, &slot, err);
 }
 
 static tain_status make_all(tain_pg_source *s, void (*say)(const char *), tain_error *err)
@@ -283,7 +291,7 @@ tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *
     TAIN_TRY(tain_pg_target_check(&s->target, err));
     TAIN_TRY(tain_pg_catalog_read(s, err));
     TAIN_TRY(tain_pg_slot_read(s, &slot, err));
-    TAIN_TRY(refuse_errors(s, err));
+    TAIN_TRY(refuse(s, NULL, err));
     bool whole = slot.there && s->server.has_publication;
     if (s->stream && (!whole || slot.lost[0])) return tain_pg_capture_gone(s, &slot, err);
     if (whole) {

@@ -19,6 +19,8 @@ tain_status tain_pg_slot_read(tain_pg_source *s, tain_pg_slot *ret, tain_error *
 /* Makes the mirror's slot; its snapshot is held in s->exporter. */
 tain_status tain_pg_slot_create(tain_pg_source *s, void (*say)(const char *), tain_error *err);
 tain_status tain_pg_slot_replace(tain_pg_source *s, tain_error *err);
+/* Whether the publication is there, and shows every change: GONE, CONFIG. The catalog was read. */
+tain_status tain_pg_publication_check(tain_pg_source *s, tain_error *err);
 /* GONE, naming what is missing: slot (by its state) or publication. */
 tain_status tain_pg_capture_gone(const tain_pg_source *s, const tain_pg_slot *slot, tain_error *err);
 void        tain_pg_export_end(tain_pg_source *s);

@@ -21,11 +21,11 @@ tain_pg_table *tain_pg_table_of(const tain_pg_source *s, const tain_source_table
 
 /* --- the server ---------------------------------------------------------------------------------------------------- */
 
-/* An unchanged text stays where it is: readers may be looking at it. */
-static void replace(char **slot, const char *text)
+/* Others may be looking at the old one. */
+static void replace(tain_pg_source *s, char **slot, const char *text)
 {
     if (*slot && strcmp(*slot, text) == 0) return;
-    tain_free(*slot);
+    tain_pg_keep_text(s, *slot);
     *slot = tain_strdup(text);
 }
 
@@ -35,10 +35,10 @@ static tain_status read_server(tain_pg_source *s, tain_error *err)
     TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_server, 2, (const char *[]){s->slot, s->publication}, &r, err));
     if (PQntuples(r) != 1) return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s does not know its own role", s->target.where);
     tain_pg_server *v = &s->server;
-    replace(&v->wal_level, tain_pg_get(r, 0, "wal_level"));
-    replace(&v->version, tain_pg_get(r, 0, "server_version"));
-    replace(&v->role, tain_pg_get(r, 0, "rolname"));
-    replace(&v->database, tain_pg_get(r, 0, "database"));
+    replace(s, &v->wal_level, tain_pg_get(r, 0, "wal_level"));
+    replace(s, &v->version, tain_pg_get(r, 0, "server_version"));
+    replace(s, &v->role, tain_pg_get(r, 0, "rolname"));
+    replace(s, &v->database, tain_pg_get(r, 0, "database"));
     v->logical = strcmp(v->wal_level, "logical") == 0;
     v->utf8 = strcmp(tain_pg_get(r, 0, "server_encoding"), "SQL_ASCII") != 0;
     v->in_recovery = tain_pg_get_bool(r, 0, "in_recovery");
@@ -53,6 +53,8 @@ static tain_status read_server(tain_pg_source *s, tain_error *err)
     v->via_root = tain_pg_get_bool(r, 0, "pubviaroot");
     v->publishes_all = tain_pg_get_bool(r, 0, "publishes_all");
     v->owns_publication = tain_pg_get_bool(r, 0, "owns_publication");
+    v->publication = tain_pg_get_oid(r, 0, "publication");
+    v->altered = tain_pg_get_oid(r, 0, "altered");
     v->known = true;
     return TAIN_OK;
 }
@@ -103,14 +105,20 @@ static size_t parse_attnums(const char *text, int16_t **ret)
     return n;
 }
 
+static void set_text(char **slot, const char *text)
+{
+    tain_free(*slot);
+    *slot = tain_strdup(text);
+}
+
 static void read_seen(struct tain_pg_seen *seen, const PGresult *r, int row)
 {
     seen->filenode = tain_pg_get_oid(r, row, "relfilenode");
     seen->identity = *tain_pg_get(r, row, "relreplident");
     tain_free(seen->key_attnums);
     seen->key_count = parse_attnums(tain_pg_get(r, row, "key_columns"), &seen->key_attnums);
-    replace(&seen->schema, tain_pg_get(r, row, "nspname"));
-    replace(&seen->name, tain_pg_get(r, row, "relname"));
+    set_text(&seen->schema, tain_pg_get(r, row, "nspname"));
+    set_text(&seen->name, tain_pg_get(r, row, "relname"));
 }
 
 static void seen_done(struct tain_pg_seen *seen)
@@ -120,8 +128,10 @@ static void seen_done(struct tain_pg_seen *seen)
     tain_free(seen->name);
 }
 
-/* What the catalog says is what is known: nobody follows the table yet. */
-static void take_seen(tain_pg_table *t)
+/* Whether what the catalog says is what is known: nobody follows the table, or it is being read anew. */
+static bool is_taken_over(const tain_pg_source *s, const tain_pg_table *t) { return !t->shape || t->renew || (s->refresh && !t->recalled); }
+
+static void take_seen(tain_pg_source *s, tain_pg_table *t, const char *as_of)
 {
     t->filenode = t->seen.filenode;
     t->identity = t->seen.identity;
@@ -129,8 +139,11 @@ static void take_seen(tain_pg_table *t)
     t->key_attnums = tain_alloc((t->seen.key_count + 1) * sizeof *t->key_attnums);
     memcpy(t->key_attnums, t->seen.key_attnums, t->seen.key_count * sizeof *t->key_attnums);
     t->key_count = t->seen.key_count;
-    replace(&t->pub->schema, t->seen.schema);
-    replace(&t->pub->name, t->seen.name);
+    replace(s, &t->pub->schema, t->seen.schema);
+    replace(s, &t->pub->name, t->seen.name);
+    tain_free(t->as_of);
+    t->as_of = tain_strdup(as_of);
+    t->fresh = true;
 }
 
 static void read_table(tain_pg_source *s, tain_pg_table *t, const PGresult *r, int row)
@@ -148,10 +161,11 @@ static void read_table(tain_pg_source *s, tain_pg_table *t, const PGresult *r, i
     t->bytes = t->total_bytes = -1;
     t->present = true;
     t->published = false;
+    t->listed = 0;
     tain_free(t->filter);
     t->filter = NULL;
     read_seen(&t->seen, r, row);
-    if (!t->shape || s->refresh) take_seen(t);
+    if (is_taken_over(s, t)) take_seen(s, t, tain_pg_get(r, row, "as_of"));
 }
 
 static tain_status read_tables(tain_pg_source *s, tain_error *err)
@@ -174,12 +188,16 @@ void tain_pg_table_free(tain_pg_table *t)
 {
     t->pub->columns = NULL;
     t->pub->key = NULL;
+    tain_free(t->pub->memo);
     tain_source_table_free(t->pub);
     tain_pg_leaves_free(t->leaves);
     tain_free(t->key_attnums);
     seen_done(&t->seen);
     tain_free(t->filter);
-    tain_free(t->watched);
+    tain_pg_beside_done(&t->looked);
+    tain_pg_beside_done(&t->settled);
+    tain_free(t->history);
+    tain_free(t->as_of);
     tain_free(t->due_reason);
     tain_free(t);
 }
@@ -219,11 +237,11 @@ void tain_pg_shape_keep(tain_pg_source *s, tain_pg_shape *shape)
     s->shapes[s->shape_count++] = shape;
 }
 
-static bool needs_shape(const tain_pg_source *s, const tain_pg_table *t) { return !t->shape || s->refresh; }
+static bool needs_shape(const tain_pg_source *s, const tain_pg_table *t) { return !t->shape || t->fresh; }
 
 static bool same_column(const tain_pg_column *a, const tain_pg_column *b)
 {
-    return a->attnum == b->attnum && a->type_oid == b->type_oid && a->typmod == b->typmod && strcmp(a->name, b->name) == 0;
+    return a->attnum == b->attnum && a->type_oid == b->type_oid && a->typmod == b->typmod && a->written == b->written && strcmp(a->name, b->name) == 0;
 }
 
 static bool same_shape(const tain_pg_shape *a, const tain_pg_shape *b)
@@ -252,11 +270,10 @@ static void take_shape(tain_pg_source *s, tain_pg_table *t, tain_pg_shape *shape
 {
     if (t->shape && same_shape(t->shape, shape)) {
         tain_pg_shape_free(shape);
+        tain_pg_table_show(t); /* the key may be another */
     } else {
-        tain_pg_shape_keep(s, shape);
-        t->shape = shape;
+        tain_pg_table_take_shape(s, t, shape);
     }
-    tain_pg_table_show(t);
 }
 
 static tain_status read_shapes(tain_pg_source *s, tain_error *err)
@@ -268,11 +285,11 @@ static tain_status read_shapes(tain_pg_source *s, tain_error *err)
         n = tain_pg_rows_of(r, row, "attrelid");
         tain_pg_table *t = tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "attrelid"));
         char *name = tain_format("%s.%s", t->pub->schema, t->pub->name);
-        take_shape(s, t, tain_pg_shape_read(s, r, row, n, name));
+        take_shape(s, t, tain_pg_shape_read(s, r, row, n, NULL, name));
         tain_free(name);
     }
     for (size_t i = 0; i < s->table_count; i++) /* a table without any column */
-        if (s->tables[i]->present && !s->tables[i]->shape) take_shape(s, s->tables[i], tain_pg_shape_read(s, r, 0, 0, ""));
+        if (s->tables[i]->present && !s->tables[i]->shape) take_shape(s, s->tables[i], tain_pg_shape_read(s, r, 0, 0, NULL, ""));
     return TAIN_OK;
 }
 
@@ -301,21 +318,112 @@ bool tain_pg_table_differs(const tain_pg_table *t, const PGresult *r, int first,
 
 /* --- what an existing publication covers --------------------------------------------------------------------------- */
 
-static tain_status read_published(tain_pg_source *s, tain_error *err)
+tain_status tain_pg_published_read(tain_pg_source *s, tain_error *err)
 {
     if (!s->server.has_publication) return TAIN_OK;
     TAIN_PG_RESULT *r = NULL, *filtered = NULL;
     TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_published, 1, (const char *[]){s->publication}, &r, err));
     for (int row = 0; row < PQntuples(r); row++) {
         tain_pg_table *t = tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "oid"));
-        if (t) t->published = true;
+        if (!t) continue;
+        t->published = true;
+        t->listed = tain_pg_get_oid(r, row, "listed");
     }
     if (s->conn.version < 150000) return TAIN_OK;
     TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_filtered, 1, (const char *[]){s->publication}, &filtered, err));
     for (int row = 0; row < PQntuples(filtered); row++) {
         tain_pg_table *t = tain_pg_table_by_oid(s, tain_pg_get_oid(filtered, row, "oid"));
-        if (t) replace(&t->filter, tain_pg_get_bool(filtered, row, "rows_filtered") ? "rows" : "columns");
+        if (t) replace(s, &t->filter, tain_pg_get_bool(filtered, row, "rows_filtered") ? "rows" : "columns");
     }
+    return TAIN_OK;
+}
+
+/* --- one table now ------------------------------------------------------------------------------------------------- */
+
+static void read_now_leaves(const PGresult *r, tain_pg_now *ret)
+{
+    ret->leaf_count = (size_t)PQntuples(r);
+    ret->leaves = tain_alloc((ret->leaf_count + 1) * sizeof *ret->leaves);
+    for (size_t i = 0; i < ret->leaf_count; i++) ret->leaves[i] = (tain_pg_watched){tain_pg_get_oid(r, (int)i, "leaf"), tain_pg_get_oid(r, (int)i, "relfilenode")};
+}
+
+static tain_status read_now(tain_pg_source *s, tain_pg_table *t, const PGresult *table, const PGresult *columns, const PGresult *older, tain_pg_now *ret, tain_error *err)
+{
+    TAIN_TRY(load_column_types(s, columns, err));
+    read_seen(&t->seen, table, 0);
+    ret->there = true;
+    ret->schema = tain_strdup(t->seen.schema);
+    ret->name = tain_strdup(t->seen.name);
+    ret->filenode = t->seen.filenode;
+    ret->identity = t->seen.identity;
+    ret->key_count = parse_attnums(tain_pg_get(table, 0, "key_columns"), &ret->key_attnums);
+    ret->as_of = tain_strdup(tain_pg_get(table, 0, "as_of"));
+    char *full = tain_format("%s.%s", ret->schema, ret->name);
+    ret->shape = tain_pg_shape_read(s, columns, 0, PQntuples(columns), older, full);
+    tain_free(full);
+    return TAIN_OK;
+}
+
+/* The snapshot noted is that of the first question: what it shows is in the answers to the later ones, too. */
+tain_status tain_pg_catalog_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, tain_error *err)
+{
+    char one[16], set[20];
+    snprintf(one, sizeof one, "%u", t->oid);
+    snprintf(set, sizeof set, "{%u}", t->oid);
+    TAIN_PG_RESULT *table = NULL, *columns = NULL, *older = NULL, *leaves = NULL;
+    *ret = (tain_pg_now){0};
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_tables, 1, (const char *[]){one}, &table, err));
+    if (PQntuples(table) == 0) return TAIN_OK;
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_columns, 1, (const char *[]){set}, &columns, err));
+    if (t->kind == 'p') {
+        TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_older_values, 1, (const char *[]){one}, &older, err));
+        TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_leaves, 1, (const char *[]){set}, &leaves, err));
+        read_now_leaves(leaves, ret);
+    }
+    return read_now(s, t, table, columns, older, ret, err);
+}
+
+void tain_pg_now_done(tain_pg_now *now)
+{
+    tain_free(now->schema);
+    tain_free(now->name);
+    tain_free(now->key_attnums);
+    tain_free(now->leaves);
+    tain_free(now->as_of);
+    tain_pg_shape_free(now->shape);
+    *now = (tain_pg_now){0};
+}
+
+static void take_beside(tain_pg_source *s)
+{
+    for (size_t i = 0; i < s->table_count; i++) {
+        tain_pg_table *t = s->tables[i];
+        if (!t->fresh || !t->present || !t->shape) continue;
+        t->fresh = false;
+        tain_pg_beside_take(s, t);
+        (void)tain_pg_memo_renew(s, t);
+    }
+}
+
+static tain_status read_as_of(tain_pg_source *s, tain_error *err)
+{
+    TAIN_TRY(tain_pg_run(&s->conn, err, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+    TAIN_TRY(tain_pg_run(&s->conn, err, "SET TRANSACTION SNAPSHOT '%s'", s->snapshot));
+    TAIN_TRY(read_tables(s, err));
+    TAIN_TRY(tain_pg_leaves_read(s, err));
+    TAIN_TRY(read_shapes(s, err));
+    TAIN_TRY(tain_pg_published_read(s, err));
+    return tain_pg_run(&s->conn, err, "COMMIT");
+}
+
+tain_status tain_pg_catalog_renew(tain_pg_source *s, tain_error *err)
+{
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    tain_status status = read_as_of(s, err);
+    if (status != TAIN_OK && tain_pg_connected(&s->conn)) (void)!tain_pg_run(&s->conn, NULL, "ROLLBACK");
+    TAIN_TRY(status);
+    take_beside(s);
     return TAIN_OK;
 }
 
@@ -329,50 +437,12 @@ tain_status tain_pg_catalog_read(tain_pg_source *s, tain_error *err)
     TAIN_TRY(tain_pg_leaves_read(s, err));
     TAIN_TRY(read_shapes(s, err));
     TAIN_TRY(tain_pg_sizes_read(s, err));
-    TAIN_TRY(read_published(s, err));
+    TAIN_TRY(tain_pg_published_read(s, err));
+    take_beside(s);
     for (size_t i = 0; i < s->table_count; i++) {
         if (!s->tables[i]->present) continue;
         tain_pg_table_estimate(s->tables[i]);
         tain_pg_table_judge(s, s->tables[i]);
     }
     return TAIN_OK;
-}
-
-static tain_status read_now(tain_pg_source *s, tain_pg_table *t, const PGresult *table, const PGresult *columns, tain_pg_now *ret, tain_error *err)
-{
-    TAIN_TRY(load_column_types(s, columns, err));
-    read_seen(&t->seen, table, 0);
-    ret->there = true;
-    ret->schema = tain_strdup(t->seen.schema);
-    ret->name = tain_strdup(t->seen.name);
-    ret->filenode = t->seen.filenode;
-    ret->identity = t->seen.identity;
-    ret->key_count = parse_attnums(tain_pg_get(table, 0, "key_columns"), &ret->key_attnums);
-    char *full = tain_format("%s.%s", ret->schema, ret->name);
-    ret->shape = tain_pg_shape_read(s, columns, 0, PQntuples(columns), full);
-    tain_free(full);
-    return TAIN_OK;
-}
-
-tain_status tain_pg_catalog_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, tain_error *err)
-{
-    char one[16], set[20];
-    snprintf(one, sizeof one, "%u", t->oid);
-    snprintf(set, sizeof set, "{%u}", t->oid);
-    TAIN_PG_RESULT *table = NULL, *columns = NULL;
-    *ret = (tain_pg_now){0};
-    TAIN_TRY(tain_pg_catalog_conn(s, err));
-    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_tables, 1, (const char *[]){one}, &table, err));
-    if (PQntuples(table) == 0) return TAIN_OK;
-    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_columns, 1, (const char *[]){set}, &columns, err));
-    return read_now(s, t, table, columns, ret, err);
-}
-
-void tain_pg_now_done(tain_pg_now *now)
-{
-    tain_free(now->schema);
-    tain_free(now->name);
-    tain_free(now->key_attnums);
-    tain_pg_shape_free(now->shape);
-    *now = (tain_pg_now){0};
 }

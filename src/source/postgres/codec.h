@@ -69,6 +69,8 @@ struct tain_pg_type {
     const tain_pg_type *element, *base;
     struct tain_pg_type_field { char *name; uint32_t type_oid; const tain_pg_type *type; } *fields; /* of a composite */
     size_t   field_count;
+    char   **labels; /* of an enum, by age */
+    size_t   label_count;
 };
 
 /* The text of a "char", of which every byte is one character. */

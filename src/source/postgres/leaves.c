@@ -52,7 +52,5 @@ tain_status tain_pg_leaves_read(tain_pg_source *s, tain_error *err)
         tain_pg_leaves *l = new_leaves(s, tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "root")), (size_t)n);
         for (int i = 0; i < n; i++) read_leaf(&l->list[l->count++], r, row + i);
     }
-    for (size_t i = 0; i < s->table_count; i++)
-        if (s->tables[i]->kind == 'p' && (!s->tables[i]->watched || s->refresh)) tain_pg_leaves_watch(s->tables[i]);
     return TAIN_OK;
 }

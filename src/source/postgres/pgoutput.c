@@ -71,9 +71,15 @@ static bool append_cell(tain_pg_decoder *d, const tain_pg_relation *r, size_t i,
     return false;
 }
 
+/* A row that is older than a column has its default. */
 static void append_missing(const tain_pg_relation *r, tain_changes *to)
 {
-    for (size_t i = 0; i < r->missing_count; i++) tain_column_append_null(&to->batch.columns[r->missing[i]]);
+    const tain_batch *defaults = r->shape ? r->shape->defaults : NULL;
+    for (size_t i = 0; i < r->missing_count; i++) {
+        uint16_t at = r->missing[i];
+        if (defaults) tain_column_take(&to->batch.columns[at], &defaults->columns[at], NULL, 0, 1);
+        else tain_column_append_null(&to->batch.columns[at]);
+    }
 }
 
 static bool append_row(tain_pg_decoder *d, const tain_pg_relation *r, const tain_pg_cell *cells, tain_op op, tain_changes *to)

@@ -28,6 +28,7 @@ typedef struct tain_pg_relation {
     tain_arena               arena;   /* names */
     const char              *schema, *name;
     tain_pg_table           *table;   /* NULL: its changes are not wanted */
+    const tain_pg_shape     *as;      /* that its columns are those of; NULL: they go by name */
     const tain_pg_shape     *shape;   /* of the table, when the rest was filled in */
     size_t                   count;
     tain_pg_relation_column *columns;
@@ -84,7 +85,8 @@ static inline bool tain_pg_decoder_between(const tain_pg_decoder *d) { return !d
 /* Tells the sink that a transaction's rows follow, once a transaction. */
 void tain_pg_decoder_begin(tain_pg_decoder *d);
 tain_pg_relation *tain_pg_decoder_relation(const tain_pg_decoder *d, uint32_t oid);
-/* Fills target, codec, missing and key from the table's shape, by name. Done again by itself when that changes. */
+/* Fills target, codec, missing and key from the table's shape: by attribute number where r->as tells them, else by name.
+ * Done again by itself when that changes. */
 void tain_pg_relation_map(tain_pg_relation *r, tain_pg_table *t);
 /* relation.c: reads a Relation message and resolves it. */
 tain_status tain_pg_relation_read(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err);

@@ -72,6 +72,14 @@ tain_status tain_pg_catalog_conn(tain_pg_source *s, tain_error *err)
     return tain_pg_connect(&s->conn, &s->target, TAIN_PG_CATALOG, err);
 }
 
+void tain_pg_keep_text(tain_pg_source *s, char *text)
+{
+    if (!text) return;
+    if (s->old_text_count == s->old_text_capacity)
+        s->old_texts = tain_realloc(s->old_texts, (s->old_text_capacity = s->old_text_capacity * 2 + 16) * sizeof *s->old_texts);
+    s->old_texts[s->old_text_count++] = text;
+}
+
 static void close_source(tain_source *base)
 {
     tain_pg_source *s = (tain_pg_source *)base;
@@ -81,8 +89,8 @@ static void close_source(tain_source *base)
     tain_pg_disconnect(&s->conn);
     for (size_t i = 0; i < s->table_count; i++) tain_pg_table_free(s->tables[i]);
     for (size_t i = 0; i < s->shape_count; i++) tain_pg_shape_free(s->shapes[i]);
-    for (size_t i = 0; i < s->old_name_count; i++) tain_free(s->old_names[i]);
-    tain_free(s->old_names);
+    for (size_t i = 0; i < s->old_text_count; i++) tain_free(s->old_texts[i]);
+    tain_free(s->old_texts);
     tain_free(s->tables);
     tain_free(s->shapes);
     tain_free(s->catalog);
@@ -150,6 +158,7 @@ const tain_source_ops tain_source_postgres = {
     .open = open_source,
     .close = close_source,
     .describe = describe,
+    .recall = tain_pg_recall,
     .prepare = tain_pg_prepare,
     .remove = tain_pg_remove,
     .snapshot_begin = tain_pg_snapshot_begin,

@@ -12,21 +12,36 @@
 #include "source/postgres/type.h"
 #include "source/source.h"
 
+/* A column as a description of its table has it: the catalog's, or one that was written down. Texts are borrowed. */
+typedef struct tain_pg_attribute {
+    const char *name;
+    const char *missing; /* what rows older than it have in it, as an array of that one value; NULL: nothing is noted */
+    int         attnum, dimensions;
+    uint32_t    type_oid, written;
+    int32_t     typmod;
+    bool        generated;
+    bool        filled;  /* has a default or the like: a rewritten table may hold it in rows that are older */
+    bool        unsure;  /* its older rows have different values */
+} tain_pg_attribute;
+
 typedef struct tain_pg_column {
-    char                *name, *type_name;
-    int                  attnum;
+    char                *name, *type_name, *missing;
+    int                  attnum, dimensions;
     uint32_t             type_oid; /* as declared, a domain perhaps */
     int32_t              typmod;
-    bool                 filled;   /* may have been given a value in rows that are older than it */
+    bool                 filled, unsure; /* as in tain_pg_attribute */
     uint32_t             written;  /* xid of the catalog row */
     const tain_pg_codec *codec;
 } tain_pg_column;
 
 typedef struct tain_pg_shape {
+    struct tain_pg_shape *older; /* the table's before this one; NULL: none */
     tain_pg_column *columns;  /* those mirrored, by attnum; same indexes as schema */
     size_t          count;
+    int             last_attnum; /* given so far, dropped columns and those left out included */
     tain_schema    *schema;
     tain_schema    *shown;    /* what others see: that of an earlier shape, if nothing they see changed since */
+    tain_batch     *defaults; /* one row of schema: what rows have that are older than a column; NULL: NULLs */
     bool            textual;  /* a column can be read as text only */
     char           *left_out; /* generated columns the server does not send, "a, b"; NULL: none */
 } tain_pg_shape;
@@ -47,6 +62,14 @@ typedef struct tain_pg_leaves {
 
 typedef struct tain_pg_watched { uint32_t oid, filenode; } tain_pg_watched;
 
+/* What the catalog tells of a table beside its shape: what becomes of it no row does tell. */
+typedef struct tain_pg_beside {
+    tain_pg_watched *leaves; /* ascending by OID */
+    size_t           leaf_count;
+    char            *types;  /* what the types of its columns are made of (parts.h) */
+    uint32_t         publication, altered /* xid */, listed; /* the publication, and its entry for the table; 0: none */
+} tain_pg_beside;
+
 typedef struct tain_pg_table {
     tain_source_table *pub;
     uint32_t           oid, filenode;
@@ -59,8 +82,15 @@ typedef struct tain_pg_table {
     bool               dropped;
     bool               failed;    /* given up until it is as it should be again */
     uint64_t           truncates; /* seen in the stream */
-    tain_pg_watched   *watched;   /* partitioned: leaves as last compared, ascending by OID */
-    size_t             watched_count;
+    bool               recalled;  /* shows what was written down of it, until the stream tells otherwise */
+    bool               textual_now; /* the catalog has a column of it that can be read as text only */
+    bool               renew;     /* the next reading of the catalog replaces what is known */
+    bool               fresh;     /* it did */
+    struct tain_pg_then { uint64_t since; const char *memo; } *history; /* as it was at positions of the stream, rising */
+    size_t             history_count;
+    uint32_t           listed;    /* its entry in the publication, 0: none */
+    tain_pg_beside     looked;    /* as last compared */
+    tain_pg_beside     settled;   /* as the stream has come to */
     uint64_t           truncates_then; /* truncates when they were compared */
     enum { TAIN_PG_DUE_NOTHING, TAIN_PG_DUE_SHAPE, TAIN_PG_DUE_RELOAD, TAIN_PG_DUE_DROP } due; /* when the stream has come to due_at */
     uint64_t           due_at;
@@ -80,6 +110,7 @@ typedef struct tain_pg_table {
         char    *schema, *name;
     } seen;
     char              *filter;      /* what an existing publication hides of it */
+    char              *as_of;       /* the server's snapshot in which the catalog was read that the shape is from; NULL: told by the stream */
 } tain_pg_table;
 
 typedef struct tain_pg_server {
@@ -87,6 +118,7 @@ typedef struct tain_pg_server {
     char   *role, *database, *version, *wal_level;
     int64_t free_slots, free_senders;
     bool    has_slot, has_publication, all_tables, via_root, publishes_all, owns_publication;
+    uint32_t publication, altered; /* OID of the publication, xid of its last alteration */
 } tain_pg_server;
 
 typedef struct tain_pg_stream tain_pg_stream;
@@ -105,8 +137,8 @@ typedef struct tain_pg_source {
     tain_source_table **catalog;
     tain_pg_shape     **shapes; /* all ever made */
     size_t              shape_count, shape_capacity;
-    char              **old_names; /* of renamed tables: somebody may still look at them */
-    size_t              old_name_count;
+    char              **old_texts; /* names and memos: somebody may still look at them */
+    size_t              old_text_count, old_text_capacity;
     bool                refresh;  /* reading the catalog may replace shapes: nobody follows them yet */
     bool                streamed; /* shapes change in stream order only */
 
@@ -123,6 +155,7 @@ typedef struct tain_pg_source {
 } tain_pg_source;
 
 /* postgres.c */
+void        tain_pg_keep_text(tain_pg_source *s, char *text); /* until the source is closed; accepts NULL */
 tain_status tain_pg_catalog_conn(tain_pg_source *s, tain_error *err); /* s->conn is connected after it */
 void        tain_pg_position(uint64_t lsn, tain_position *ret);
 tain_status tain_pg_lsn_of(const tain_position *position, uint64_t *ret, tain_error *err);
@@ -133,9 +166,20 @@ tain_pg_policy tain_pg_policy_for(const tain_pg_source *s, const char *table, co
 tain_status    tain_pg_policy_check(const json_t *policies, tain_error *err);
 
 /* shape.c */
-tain_pg_shape *tain_pg_shape_read(tain_pg_source *s, const PGresult *columns, int first, int n, const char *table);
+/* natts: pg_class.relnatts. Types must be loaded. table: "schema.table", for policies. */
+tain_pg_shape *tain_pg_shape_new(tain_pg_source *s, const tain_pg_attribute *attributes, size_t n, int natts, const char *table);
+/* From rows [first, first + n) of the catalog's columns. */
+/* older: of older_values.sql for a partitioned table, else NULL. */
+tain_pg_shape *tain_pg_shape_read(tain_pg_source *s, const PGresult *columns, int first, int n, const PGresult *older, const char *table);
 void           tain_pg_shape_free(tain_pg_shape *shape);
 void           tain_pg_shape_keep(tain_pg_source *s, tain_pg_shape *shape); /* until the source is closed */
+/* What is known of older rows stays known: a rewriting of the table takes it from the catalog. */
+void           tain_pg_shape_inherit(tain_pg_source *s, tain_pg_shape *shape, const tain_pg_shape *older);
+int            tain_pg_shape_index(const tain_pg_shape *shape, int attnum); /* of the column, -1: none */
+/* Whether whoever sees both sees the same: names, types, order, and the same columns. */
+bool           tain_pg_shape_looks_like(const tain_pg_shape *a, const tain_pg_shape *b);
+/* From now on it is the table's; columns that others see as before keep their schema. Kept until the source is closed. */
+void tain_pg_table_take_shape(tain_pg_source *s, tain_pg_table *t, tain_pg_shape *shape);
 /* Gives the public table the shape's columns and key. */
 void tain_pg_table_show(tain_pg_table *t);
 bool tain_pg_is_left_out(const PGresult *columns, int row); /* a column that the log does not hold */
@@ -149,22 +193,54 @@ tain_pg_table *tain_pg_table_by_oid(const tain_pg_source *s, uint32_t oid);
 tain_pg_table *tain_pg_table_of(const tain_pg_source *s, const tain_source_table *t);
 void           tain_pg_table_free(tain_pg_table *t);
 void           tain_pg_server_done(tain_pg_server *v);
-/* What the catalog says now of one table. *ret_there: it exists. Caller frees shape if it does not keep it. */
+/* What one table is: as the catalog says now, or as it was told. Caller frees shape if it does not keep it. */
 typedef struct tain_pg_now {
-    bool           there;
-    char          *schema, *name;
-    uint32_t       filenode;
-    char           identity;
-    int16_t       *key_attnums;
-    size_t         key_count;
-    tain_pg_shape *shape;
+    bool             there;
+    bool             told;     /* by the stream, at its place: nothing else has happened since what is known */
+    bool             computed; /* told: the command may have computed values (USING) */
+    char            *schema, *name;
+    uint32_t         filenode;
+    char             identity;
+    int16_t         *key_attnums;
+    size_t           key_count;
+    tain_pg_watched *leaves;   /* partitioned */
+    size_t           leaf_count;
+    char            *as_of;
+    tain_pg_shape   *shape;
 } tain_pg_now;
+/* What is known is `now`: takes its parts. */
+void        tain_pg_table_adopt(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now);
 /* Whether the catalog has something else of the table than what is known. columns: rows [first, first + n) of its columns. */
 bool        tain_pg_table_differs(const tain_pg_table *t, const PGresult *columns, int first, int n);
 /* Columns of every table that is followed, ordered by table. */
 tain_status tain_pg_catalog_columns(tain_pg_source *s, PGresult **ret, tain_error *err);
 tain_status tain_pg_catalog_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, tain_error *err);
 void        tain_pg_now_done(tain_pg_now *now);
+/* Reads the tables with `renew` again as of the exported snapshot, and replaces what was known of them. */
+tain_status tain_pg_catalog_renew(tain_pg_source *s, tain_error *err);
+/* What the publication has now. */
+tain_status tain_pg_published_read(tain_pg_source *s, tain_error *err);
+
+/* memo.c: a table written down, and read again. */
+/* Brings pub->memo up to date. Whether it is another. */
+bool        tain_pg_memo_renew(tain_pg_source *s, tain_pg_table *t);
+tain_status tain_pg_recall(tain_source *base, tain_source_table *table, const char *memo, tain_error *err);
+/* From `since` on the table is as its memo says. */
+void        tain_pg_history_add(tain_pg_source *s, tain_pg_table *t, uint64_t since);
+/* The table is again what it was at `from`. */
+tain_status tain_pg_history_return(tain_pg_source *s, tain_pg_table *t, uint64_t from, tain_error *err);
+/* description: as in a memo. */
+tain_status tain_pg_now_read(tain_pg_source *s, const json_t *description, tain_pg_now *ret, tain_error *err);
+
+/* beside.c */
+void tain_pg_beside_done(tain_pg_beside *b);
+void tain_pg_beside_copy(tain_pg_beside *to, const tain_pg_beside *from);
+/* As the catalog was read last. */
+void tain_pg_beside_look(const tain_pg_source *s, const tain_pg_table *t, tain_pg_beside *ret);
+bool tain_pg_beside_equal(const tain_pg_beside *a, const tain_pg_beside *b);
+const tain_pg_watched *tain_pg_beside_leaf(const tain_pg_beside *b, uint32_t oid); /* NULL: none */
+/* Nobody follows the table yet: what the catalog says is what is known. */
+void tain_pg_beside_take(tain_pg_source *s, tain_pg_table *t);
 
 /* leaves.c */
 tain_status tain_pg_leaves_read(tain_pg_source *s, tain_error *err);
@@ -176,9 +252,6 @@ tain_status tain_pg_sizes_read(tain_pg_source *s, tain_error *err);
 void        tain_pg_table_estimate(tain_pg_table *t); /* from what was read last */
 /* Measures one table again; the estimates follow. */
 tain_status tain_pg_catalog_size(tain_pg_source *s, tain_pg_table *t, tain_error *err);
-
-/* watch.c: remembers the partitions as they are now, to notice what becomes of them. */
-void tain_pg_leaves_watch(tain_pg_table *t);
 
 /* findings.c */
 void tain_pg_table_judge(tain_pg_source *s, tain_pg_table *t);

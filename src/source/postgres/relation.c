@@ -118,6 +118,13 @@ static int find_target(const tain_pg_shape *shape, const char *name, size_t like
     return -1;
 }
 
+static int target_of(const tain_pg_relation *r, size_t i, const tain_pg_shape *shape)
+{
+    if (!r->as) return find_target(shape, r->columns[i].name, i);
+    int attnum = r->as->columns[i].attnum;
+    return i < shape->count && shape->columns[i].attnum == attnum ? (int)i : tain_pg_shape_index(shape, attnum);
+}
+
 /* A name that comes twice has a target once. */
 static void map_columns(tain_pg_relation *r, const tain_pg_shape *shape)
 {
@@ -126,7 +133,7 @@ static void map_columns(tain_pg_relation *r, const tain_pg_shape *shape)
     r->missing_count = 0;
     for (size_t i = 0; i < r->count; i++) {
         tain_pg_relation_column *c = &r->columns[i];
-        c->target = find_target(shape, c->name, i);
+        c->target = target_of(r, i, shape);
         if (c->target >= 0 && there[c->target]) c->target = -1;
         c->codec = c->target < 0 ? NULL : shape->columns[c->target].codec;
         if (c->target >= 0) there[c->target] = true;

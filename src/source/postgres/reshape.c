@@ -22,7 +22,7 @@ static const tain_pg_column *by_attnum(const tain_pg_shape *shape, int attnum)
     return NULL;
 }
 
-typedef enum change { SAME, HARMLESS /* nothing to see in the mirror */, SHOWN /* rows stay right, the shape differs */, DEEP } change;
+typedef enum change { SAME, NOTED /* nothing to see in the mirror */, SHOWN /* rows stay right, the shape differs */, DEEP, LOOSE = DEEP /* SHOWN once mirrors follow it */ } change;
 
 typedef struct difference { change what; char reason[200]; } difference;
 
@@ -37,30 +37,84 @@ static void note(difference *d, change what, const char *format, ...)
     d->what = what;
 }
 
-/* A rewritten table may hold other values (USING ...), a table that kept its file holds the same. */
-static void compare_type(const tain_pg_column *a, const tain_pg_column *b, bool same_file, difference *d)
+/* Whether rows are in the files they were in. A truncated or vacuumed table has another one, too. */
+static bool same_files(const tain_pg_table *t, const tain_pg_now *now)
 {
-    bool declared = a->type_oid == b->type_oid && a->typmod == b->typmod;
-    bool alike = tain_type_equal(&a->codec->type, &b->codec->type) && a->codec->text == b->codec->text;
-    if (!declared && (!alike || !same_file)) note(d, DEEP, "the type of column %s changed", b->name);
-    else if (!declared) note(d, HARMLESS, "the type of column %s was relaxed", b->name);
-    else if (a->written != b->written && !same_file) note(d, DEEP, "column %s was rewritten", b->name);
+    if (t->kind != 'p') return t->filenode == now->filenode;
+    for (size_t i = 0; i < now->leaf_count; i++) {
+        const tain_pg_watched *w = tain_pg_beside_leaf(&t->settled, now->leaves[i].oid);
+        if (w && w->filenode != now->leaves[i].filenode) return false;
+    }
+    return true;
 }
 
-static void compare_columns(const tain_pg_shape *a, const tain_pg_shape *b, bool same_file, difference *d)
+static bool is_text(const tain_pg_codec *c) { return c->pg->oid == TAIN_PG_TEXT || c->pg->oid == TAIN_PG_VARCHAR; }
+
+static int integer_width(uint32_t oid) { return oid == TAIN_PG_INT2 ? 2 : oid == TAIN_PG_INT4 ? 4 : oid == TAIN_PG_INT8 ? 8 : 0; }
+
+static bool widens_decimal(const tain_type *a, const tain_type *b)
 {
+    return a->kind == TAIN_DECIMAL && b->kind == TAIN_DECIMAL && b->scale >= a->scale && b->precision - b->scale >= a->precision - a->scale;
+}
+
+/* Whether the type's own cast leaves every value what it is. */
+static bool keeps_values(const tain_pg_codec *a, const tain_pg_codec *b, int32_t a_typmod, int32_t b_typmod)
+{
+    uint32_t from = a->pg->oid, to = b->pg->oid;
+    if (integer_width(from)) return integer_width(to) >= integer_width(from);
+    if (from == TAIN_PG_FLOAT4) return to == TAIN_PG_FLOAT4 || to == TAIN_PG_FLOAT8;
+    if (from == TAIN_PG_NUMERIC && to == TAIN_PG_NUMERIC) return widens_decimal(&a->type, &b->type);
+    if (is_text(a) && is_text(b)) return b_typmod < 0 || (a_typmod >= 0 && b_typmod >= a_typmod);
+    return from == to && a_typmod == b_typmod;
+}
+
+/* Without a look at the rows nothing is to be seen of it: the same bytes are read by the same function. */
+static bool is_alike(const tain_pg_codec *a, const tain_pg_codec *b)
+{
+    bool same_form = strcmp(a->pg->out_name, b->pg->out_name) == 0 || (is_text(a) && is_text(b));
+    return same_form && tain_type_equal(&a->type, &b->type) && a->text == b->text;
+}
+
+/* kept: no value was computed, which files that stayed, or a command without USING, tell. */
+static void compare_type(const tain_pg_column *a, const tain_pg_column *b, bool same_file, bool told, bool kept, difference *d)
+{
+    if (a->type_oid == b->type_oid && a->typmod == b->typmod) {
+        if (a->written != b->written && !kept) note(d, DEEP, "column %s was rewritten", b->name);
+        else if (a->written != b->written) note(d, NOTED, "column %s was altered", b->name);
+        return;
+    }
+    bool keeps = keeps_values(a->codec, b->codec, a->typmod, b->typmod), alike = is_alike(a->codec, b->codec);
+    if (kept && alike && (keeps || same_file)) note(d, NOTED, "the type of column %s was relaxed", b->name);
+    else if (kept && keeps) note(d, LOOSE, "column %s was widened", b->name);
+    else if (keeps && !told) note(d, DEEP, "the type of column %s changed, and its values perhaps", b->name);
+    else note(d, DEEP, "the type of column %s changed", b->name);
+}
+
+/* A column that is new to the rows that are there. */
+static void compare_added(const tain_pg_table *t, const tain_pg_column *y, bool same_file, bool told, difference *d)
+{
+    if (y->attnum <= t->shape->last_attnum) note(d, DEEP, "column %s was generated until now", y->name);
+    else if (y->missing && !y->unsure) note(d, LOOSE, "column %s was added with a default", y->name);
+    else if (y->unsure || (!same_file && (y->filled || !told))) note(d, DEEP, "column %s was added with values of each row", y->name);
+    else note(d, SHOWN, "column %s was added", y->name);
+}
+
+static void compare_columns(const tain_pg_table *t, const tain_pg_now *now, difference *d)
+{
+    const tain_pg_shape *a = t->shape, *b = now->shape;
+    bool same_file = same_files(t, now), kept = now->told ? !now->computed : same_file;
     for (size_t i = 0; i < a->count; i++) {
         const tain_pg_column *x = &a->columns[i], *y = by_attnum(b, x->attnum);
-        if (!y) note(d, DEEP, "column %s was dropped", x->name);
-        else if (strcmp(x->name, y->name) != 0) note(d, DEEP, "column %s was renamed to %s", x->name, y->name);
-        else compare_type(x, y, same_file, d);
+        if (!y) {
+            note(d, LOOSE, "column %s was dropped", x->name);
+            continue;
+        }
+        if (strcmp(x->name, y->name) != 0) note(d, LOOSE, "column %s was renamed to %s", x->name, y->name);
+        compare_type(x, y, same_file, now->told, kept, d);
     }
-    for (size_t i = 0; i < b->count; i++) {
-        const tain_pg_column *y = &b->columns[i];
-        if (by_attnum(a, y->attnum)) continue;
-        if (y->filled) note(d, DEEP, "column %s was added with a default", y->name);
-        else note(d, SHOWN, "column %s was added", y->name);
-    }
+    for (size_t i = 0; i < b->count; i++)
+        if (!by_attnum(a, b->columns[i].attnum)) compare_added(t, &b->columns[i], same_file, now->told, d);
+    if (!same_file) note(d, NOTED, "its files are others");
 }
 
 static bool same_key(const tain_pg_table *t, const tain_pg_now *now)
@@ -71,11 +125,11 @@ static bool same_key(const tain_pg_table *t, const tain_pg_now *now)
 static difference compare(const tain_pg_table *t, const tain_pg_now *now)
 {
     difference d = {0};
-    if (!same_key(t, now)) note(&d, DEEP, "its key changed");
-    compare_columns(t->shape, now->shape, t->filenode == now->filenode, &d);
+    if (!same_key(t, now)) note(&d, now->told ? LOOSE : DEEP, "its key changed");
+    compare_columns(t, now, &d);
     if (strcmp(t->pub->schema, now->schema) != 0 || strcmp(t->pub->name, now->name) != 0)
         note(&d, SHOWN, "it was renamed from %s.%s", t->pub->schema, t->pub->name);
-    if (t->identity != now->identity) note(&d, HARMLESS, "its replica identity changed");
+    if (t->identity != now->identity) note(&d, NOTED, "its replica identity changed");
     return d;
 }
 
@@ -84,13 +138,11 @@ static difference compare(const tain_pg_table *t, const tain_pg_now *now)
 static void rename_to(tain_pg_source *s, char **slot, const char *name)
 {
     if (strcmp(*slot, name) == 0) return;
-    s->old_names = tain_realloc(s->old_names, (s->old_name_count + 1) * sizeof *s->old_names);
-    s->old_names[s->old_name_count++] = *slot;
+    tain_pg_keep_text(s, *slot);
     *slot = tain_strdup(name);
 }
 
-/* seen: others see a difference in the columns, so the new schema is shown to them. */
-static void adopt(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, bool seen)
+void tain_pg_table_adopt(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now)
 {
     rename_to(s, &t->pub->schema, now->schema);
     rename_to(s, &t->pub->name, now->name);
@@ -100,57 +152,80 @@ static void adopt(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, bool se
     t->key_attnums = now->key_attnums;
     t->key_count = now->key_count;
     now->key_attnums = NULL;
-    if (!seen) now->shape->shown = t->shape->shown;
-    tain_pg_shape_keep(s, now->shape);
-    t->shape = now->shape;
+    tain_free(t->as_of);
+    t->as_of = now->as_of;
+    now->as_of = NULL;
+    tain_pg_table_take_shape(s, t, now->shape);
     now->shape = NULL;
-    tain_pg_table_show(t);
 }
 
 /* In a binary stream a column that only text can carry makes the table unreadable from here to the next start. */
 static bool needs_text(const tain_pg_source *s, const tain_pg_table *t) { return s->stream->binary && t->shape->textual; }
 
-static tain_status apply(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, const difference *d, tain_error *err)
+/* Where in the stream things are said to be as they are now. */
+static uint64_t stream_position(const tain_pg_source *s)
 {
-    tain_sink *sink = s->stream->decoder.sink;
-    adopt(s, t, now, !tain_schema_equal(t->shape->schema, now->shape->schema));
-    bool reload = d->what == DEEP;
-    if (needs_text(s, t)) s->stream->restart = reload = true;
-    if (d->what <= HARMLESS && !reload) return TAIN_OK;
-    tain_pg_table_judge(s, t);
-    if (s->stream->decoder.open) tain_pg_decoder_begin(&s->stream->decoder);
-    return sink->reshape(sink, t->pub, reload, d->reason, err);
+    const tain_pg_decoder *d = &s->stream->decoder;
+    return d->open ? d->at : d->position;
 }
 
-static tain_status adopt_if_new(tain_pg_source *s, tain_pg_table *t, change *ret, tain_error *err)
+tain_status tain_pg_tell(tain_pg_source *s, tain_pg_table *t, bool reload, const char *reason, tain_error *err)
 {
-    tain_pg_now now;
-    *ret = SAME;
-    TAIN_TRY(tain_pg_catalog_now(s, t, &now, err));
-    tain_status status = TAIN_OK;
-    if (now.there) {
-        difference d = compare(t, &now);
-        *ret = d.what;
-        if (d.what != SAME || t->filenode != now.filenode) status = apply(s, t, &now, &d, err);
-    }
-    tain_pg_now_done(&now);
-    return status;
+    tain_sink *sink = s->stream->decoder.sink;
+    bool noted = tain_pg_memo_renew(s, t);
+    if (!noted && !reload) return TAIN_OK;
+    tain_pg_history_add(s, t, stream_position(s));
+    tain_pg_table_judge(s, t);
+    if (s->stream->decoder.open) tain_pg_decoder_begin(&s->stream->decoder);
+    return sink->reshape(sink, t->pub, reload, reason, err);
+}
+
+static tain_status apply(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, const difference *d, tain_error *err)
+{
+    tain_pg_table_adopt(s, t, now);
+    bool reload = d->what == DEEP;
+    if (needs_text(s, t)) s->stream->restart = reload = true;
+    return tain_pg_tell(s, t, reload, d->reason, err);
 }
 
 tain_status tain_pg_adopt_now(tain_pg_source *s, tain_pg_table *t, tain_error *err)
 {
-    change ignored;
-    return adopt_if_new(s, t, &ignored, err);
+    tain_pg_now now;
+    TAIN_TRY(tain_pg_catalog_now(s, t, &now, err));
+    tain_status status = TAIN_OK;
+    if (now.there) {
+        difference d = compare(t, &now);
+        if (d.what != SAME) status = apply(s, t, &now, &d, err);
+    }
+    tain_pg_now_done(&now);
+    return status;
 }
 
 tain_status tain_pg_renew(tain_pg_source *s, tain_pg_table *t, tain_error *err)
 {
     tain_pg_now now;
     TAIN_TRY(tain_pg_catalog_now(s, t, &now, err));
-    if (now.there) adopt(s, t, &now, !tain_schema_equal(t->shape->schema, now.shape->schema));
+    if (now.there) tain_pg_table_adopt(s, t, &now);
     tain_pg_now_done(&now);
-    if (t->kind == 'p') tain_pg_leaves_watch(t);
+    tain_pg_beside_take(s, t);
+    (void)tain_pg_memo_renew(s, t);
     return TAIN_OK;
+}
+
+/* A key that is missing makes the application's updates fail, not rows go astray: it is kept until there is another. */
+static void keep_key(const tain_pg_table *t, tain_pg_now *now)
+{
+    if (now->key_count || now->identity == 'f' || t->key_count == 0) return;
+    now->key_attnums = tain_realloc(now->key_attnums, (t->key_count + 1) * sizeof *now->key_attnums);
+    memcpy(now->key_attnums, t->key_attnums, t->key_count * sizeof *now->key_attnums);
+    now->key_count = t->key_count;
+}
+
+tain_status tain_pg_adopt_told(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, tain_error *err)
+{
+    keep_key(t, now);
+    difference d = compare(t, now);
+    return d.what == SAME ? TAIN_OK : apply(s, t, now, &d, err);
 }
 
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err)
@@ -161,23 +236,51 @@ tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const ch
 
 /* --- a Relation message -------------------------------------------------------------------------------------------- */
 
-/* Rows from before (or between) changes that are known already: columns are found by name. Where a type was another one
- * the values cannot be taken, and neither can what the mirror holds be trusted. */
+/* The shape that the table had when the rows of r were written. */
+static const tain_pg_shape *shape_then(const tain_pg_relation *r, const tain_pg_table *t)
+{
+    const tain_pg_shape *shape = t->shape;
+    while (shape && !is_same_relation(r, shape)) shape = shape->older;
+    return shape;
+}
+
+/* Values of an older type can be read as those of the one it became. */
+static bool fits(const tain_pg_relation_column *c, const tain_pg_column *then, const tain_pg_column *now, bool binary)
+{
+    if (!binary && then && then->type_oid == TAIN_PG_FLOAT4 && now->type_oid != TAIN_PG_FLOAT4) return false; /* 0.1 is another one */
+    if (c->target < 0 || (c->type_oid == now->type_oid && c->typmod == now->typmod)) return true;
+    if (then) return is_alike(then->codec, now->codec) || keeps_values(then->codec, now->codec, then->typmod, now->typmod);
+    return c->type_oid == now->type_oid && now->codec->pg->oid != TAIN_PG_NUMERIC;
+}
+
+/* By name alone only columns that were added can be told from those that were renamed or replaced. */
+static bool is_told_by_name(const tain_pg_relation *r, const tain_pg_shape *shape)
+{
+    int last = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->columns[i].target < 0) return false;
+        if (shape->columns[r->columns[i].target].attnum > last) last = shape->columns[r->columns[i].target].attnum;
+    }
+    for (size_t i = 0; i < r->missing_count; i++)
+        if (shape->columns[r->missing[i]].attnum < last) return false;
+    return true;
+}
+
+/* Rows from before (or between) changes that are known already. */
 static tain_status map_older(tain_pg_source *s, tain_pg_relation *r, tain_pg_table *t, tain_error *err)
 {
+    char reason[160] = "";
+    r->as = shape_then(r, t);
     tain_pg_relation_map(r, t);
-    for (size_t i = 0; i < r->count; i++) {
-        const tain_pg_relation_column *c = &r->columns[i];
-        const tain_pg_column *k = c->target >= 0 ? &t->shape->columns[c->target] : NULL;
-        if (!k || (c->type_oid == k->type_oid && c->typmod == k->typmod)) continue;
-        bool alike = c->type_oid == k->type_oid && c->codec->pg->oid != TAIN_PG_NUMERIC;
-        if (alike) continue;
-        char reason[160];
+    if (!r->as && !is_told_by_name(r, t->shape)) snprintf(reason, sizeof reason, "its columns at this point of the log are not known any more");
+    for (size_t i = 0; i < r->count && !*reason; i++) {
+        const tain_pg_column *k = r->columns[i].target >= 0 ? &t->shape->columns[r->columns[i].target] : NULL;
+        if (!k || fits(&r->columns[i], r->as ? &r->as->columns[i] : NULL, k, s->stream->binary)) continue;
         snprintf(reason, sizeof reason, "column %s had another type at this point of the log", k->name);
-        r->table = NULL;
-        return tain_pg_request_reload(s, t, reason, err);
     }
-    return TAIN_OK;
+    if (!*reason) return TAIN_OK;
+    r->table = NULL;
+    return tain_pg_request_reload(s, t, reason, err);
 }
 
 static bool same_name(const tain_pg_relation *r, const tain_pg_table *t)
@@ -191,14 +294,7 @@ tain_status tain_pg_resolve(void *ctx, tain_pg_relation *r, tain_error *err)
     tain_pg_table *t = tain_pg_table_by_oid(s, r->oid);
     if (!t || !t->taken || t->dropped || t->failed || !t->shape) return TAIN_OK;
     bool known = is_same_relation(r, t->shape) && same_name(r, t);
-    if (known && !r->again) {
-        tain_pg_relation_map(r, t);
-        return TAIN_OK;
-    }
-    change found;
-    TAIN_TRY(adopt_if_new(s, t, &found, err));
+    if (!known || (r->again && !s->stream->tells)) TAIN_TRY(tain_pg_adopt_now(s, t, err));
     if (needs_text(s, t)) return TAIN_OK; /* not wanted until the stream begins again; a reload is on its way */
-    if (is_same_relation(r, t->shape)) tain_pg_relation_map(r, t);
-    else return map_older(s, r, t, err);
-    return TAIN_OK;
+    return map_older(s, r, t, err);
 }

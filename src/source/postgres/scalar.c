@@ -96,15 +96,15 @@ TAIN_PG_DECODER(tain_pg_int16_binary)
 
 TAIN_PG_DECODER(tain_pg_int32_binary)
 {
-    if (n != 4) return TAIN_PG_MALFORMED;
-    tain_column_append_i32(out, (int32_t)tain_pg_load32(p));
+    if (n != 4 && n != 2) return TAIN_PG_MALFORMED; /* 2: from before the column was widened */
+    tain_column_append_i32(out, n == 4 ? (int32_t)tain_pg_load32(p) : (int16_t)tain_pg_load16(p));
     return TAIN_PG_FINE;
 }
 
 TAIN_PG_DECODER(tain_pg_int64_binary)
 {
-    if (n != 8) return TAIN_PG_MALFORMED;
-    tain_column_append_i64(out, (int64_t)tain_pg_load64(p));
+    if (n != 8 && n != 4 && n != 2) return TAIN_PG_MALFORMED; /* less: from before the column was widened */
+    tain_column_append_i64(out, n == 8 ? (int64_t)tain_pg_load64(p) : n == 4 ? (int32_t)tain_pg_load32(p) : (int16_t)tain_pg_load16(p));
     return TAIN_PG_FINE;
 }
 
@@ -186,8 +186,19 @@ TAIN_PG_DECODER(tain_pg_float_binary)
     return TAIN_PG_FINE;
 }
 
+/* From before the column was widened. */
+static tain_pg_say float_widened(tain_column *out, const uint8_t *p)
+{
+    uint32_t bits = tain_pg_load32(p);
+    float v;
+    memcpy(&v, &bits, sizeof v);
+    tain_column_append_double(out, v);
+    return TAIN_PG_FINE;
+}
+
 TAIN_PG_DECODER(tain_pg_double_binary)
 {
+    if (n == 4) return float_widened(out, p);
     if (n != 8) return TAIN_PG_MALFORMED;
     uint64_t bits = tain_pg_load64(p);
     double v;

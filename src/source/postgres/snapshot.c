@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "source/postgres/copy.h"
+#include "source/postgres/stream.h"
 #include "source/postgres/result.h"
 #include "postgres_queries.h"
 
@@ -27,6 +28,32 @@ static tain_status export_temporary(tain_pg_source *s, tain_error *err)
     return tain_pg_export(s, name, true, err);
 }
 
+/* What happened to it before is in what is read now. */
+static void begin_anew(tain_pg_source *s, tain_pg_table *t)
+{
+    t->renew = false;
+    t->recalled = t->textual_now = false;
+    t->due = TAIN_PG_DUE_NOTHING;
+    t->history_count = 0;
+    tain_pg_history_add(s, t, s->snapshot_lsn);
+    if (s->stream && s->stream->binary && t->shape->textual) s->stream->restart = true;
+}
+
+/* The tables as the snapshot has them: a column that was added since the last look holds values already. */
+static tain_status renew_tables(tain_pg_source *s, tain_source_table **tables, size_t n, tain_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        tain_pg_table *t = tain_pg_table_of(s, tables[i]);
+        if (t) t->renew = true;
+    }
+    TAIN_TRY(tain_pg_catalog_renew(s, err));
+    for (size_t i = 0; i < n; i++) {
+        tain_pg_table *t = tain_pg_table_of(s, tables[i]);
+        if (t && t->shape) begin_anew(s, t);
+    }
+    return TAIN_OK;
+}
+
 tain_status tain_pg_snapshot_begin(tain_source *base, tain_source_table **tables, size_t n, tain_position *ret, tain_error *err)
 {
     tain_pg_source *s = (tain_pg_source *)base;
@@ -41,7 +68,9 @@ tain_status tain_pg_snapshot_begin(tain_source *base, tain_source_table **tables
     }
     s->slot_snapshot = false;
     tain_pg_position(s->snapshot_lsn, ret);
-    return TAIN_OK;
+    tain_status status = renew_tables(s, tables, n, err);
+    if (status != TAIN_OK) tain_pg_export_end(s);
+    return status;
 }
 
 tain_status tain_pg_snapshot_end(tain_source *base, tain_error *err)

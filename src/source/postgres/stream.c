@@ -83,6 +83,7 @@ static tain_status check_slot(tain_pg_source *s, uint64_t from, tain_error *err)
     tain_pg_slot slot;
     TAIN_TRY(tain_pg_slot_read(s, &slot, err));
     if (!slot.there || slot.lost[0] || !s->server.has_publication) return tain_pg_capture_gone(s, &slot, err);
+    TAIN_TRY(tain_pg_publication_check(s, err));
     TAIN_TRY(wait_for_release(s, &slot, err));
     if (slot.active_pid) {
         (void)tain_fail(err, TAIN_E_BUSY, "replication slot %s at PostgreSQL %s is in use by process %d of the server", s->slot, s->target.where, slot.active_pid);
@@ -96,7 +97,7 @@ static bool any_textual(const tain_pg_source *s)
 {
     for (size_t i = 0; i < s->table_count; i++) {
         const tain_pg_table *t = s->tables[i];
-        if (t->present && t->pub->verdict != TAIN_VERDICT_ERROR && t->shape && t->shape->textual) return true;
+        if (t->present && t->pub->verdict != TAIN_VERDICT_ERROR && t->shape && (t->shape->textual || t->textual_now)) return true;
     }
     return false;
 }
@@ -153,6 +154,18 @@ static tain_status explain(tain_pg_source *s, tain_status status, tain_error *er
     return TAIN_E_GONE;
 }
 
+/* Tables are what they were where the stream begins. */
+static tain_status begin_tables(tain_pg_source *s, uint64_t from, tain_error *err)
+{
+    for (size_t i = 0; i < s->table_count; i++) {
+        tain_pg_table *t = s->tables[i];
+        if (!t->taken || !t->shape) continue;
+        if (t->history_count == 0) tain_pg_history_add(s, t, 0);
+        TAIN_TRY(tain_pg_history_return(s, t, from, err));
+    }
+    return tain_pg_watch_begin(s, err);
+}
+
 tain_status tain_pg_start(tain_source *base, const tain_position *position, tain_error *err)
 {
     tain_pg_source *s = (tain_pg_source *)base;
@@ -165,7 +178,8 @@ tain_status tain_pg_start(tain_source *base, const tain_position *position, tain
     TAIN_TRY(tain_pg_catalog_read(s, err));
     TAIN_TRY(check_slot(s, from, err));
     new_stream(s, from);
-    tain_status status = start_replication(s, err);
+    tain_status status = begin_tables(s, from, err);
+    if (status == TAIN_OK) status = start_replication(s, err);
     if (status == TAIN_OK) return status;
     tain_pg_stream_stop(s);
     return explain(s, status, err);

@@ -27,6 +27,7 @@ struct tain_pg_stream {
     int             stuck;      /* and how many */
     tain_time       next_look;  /* when the catalog is looked at again */
     size_t          due;        /* tables with something that waits for the stream */
+    bool            tells;      /* schema changes are told at their place */
     char           *fingerprint; /* of the catalog when it was last looked at */
 };
 
@@ -37,8 +38,14 @@ tain_status tain_pg_adopt_now(tain_pg_source *s, tain_pg_table *t, tain_error *e
 /* The same for a table that nobody follows yet: the sink is not told. */
 tain_status tain_pg_renew(tain_pg_source *s, tain_pg_table *t, tain_error *err);
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err);
+/* What the stream has told of it becomes true for a table that is followed. */
+tain_status tain_pg_adopt_told(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, tain_error *err);
+/* Tells the sink that the table is another, if its memo is, or that it must be read again. */
+tain_status tain_pg_tell(tain_pg_source *s, tain_pg_table *t, bool reload, const char *reason, tain_error *err);
 /* watch.c: what no message tells: tables that come, go, change without rows, partitions that move. Between transactions. */
 tain_status tain_pg_watch(tain_pg_source *s, tain_error *err);
+/* The catalog was just read, the stream begins: what happened while nobody followed is due where the log ends. */
+tain_status tain_pg_watch_begin(tain_pg_source *s, tain_error *err);
 /* Applies what waits for the stream to come to `end`. */
 tain_status tain_pg_watch_reached(void *ctx /* tain_pg_source */, uint64_t end, tain_error *err);
 

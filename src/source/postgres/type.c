@@ -6,6 +6,8 @@
 #include "source/postgres/result.h"
 #include "postgres_queries.h"
 
+enum { FIRST_USER_OID = 16384 };
+
 /* --- reading ------------------------------------------------------------------------------------------------------- */
 
 void tain_pg_types_done(tain_pg_types *t)
@@ -53,12 +55,26 @@ static tain_status ask(tain_pg_conn *conn, const char *sql, const uint32_t *oids
     return tain_pg_query_params(conn, sql, 1, (const char *[]){tain_buffer_cstr(&list)}, ret, err);
 }
 
+static void take_labels(tain_pg_types *t, const PGresult *labels, int first, int n)
+{
+    tain_pg_type *owner = find(t, tain_pg_get_oid(labels, first, "oid"));
+    if (!owner) return;
+    owner->labels = tain_arena_alloc(&t->arena, (size_t)n * sizeof *owner->labels);
+    for (int i = 0; i < n; i++) owner->labels[i] = keep(t, tain_pg_get(labels, first + i, "enumlabel"));
+    owner->label_count = (size_t)n;
+}
+
 static tain_status load_types(tain_pg_types *t, tain_pg_conn *conn, const uint32_t *oids, size_t n, tain_error *err)
 {
-    TAIN_PG_RESULT *types = NULL, *fields = NULL;
+    TAIN_PG_RESULT *types = NULL, *fields = NULL, *labels = NULL;
     TAIN_TRY(ask(conn, tain_query_types, oids, n, &types, err));
     TAIN_TRY(ask(conn, tain_query_fields, oids, n, &fields, err));
+    TAIN_TRY(ask(conn, tain_query_labels, oids, n, &labels, err));
     for (int i = 0; i < PQntuples(types); i++) add_type(t, types, i);
+    for (int row = 0, of; row < PQntuples(labels); row += of) {
+        of = tain_pg_rows_of(labels, row, "oid");
+        take_labels(t, labels, row, of);
+    }
     for (int i = 0; i < PQntuples(fields); i++) {
         tain_pg_type *owner = find(t, tain_pg_get_oid(fields, i, "oid"));
         if (!owner) continue;
@@ -109,6 +125,7 @@ tain_status tain_pg_types_load(tain_pg_types *t, tain_pg_conn *conn, const uint3
     tain_status status = TAIN_OK;
     t->version = conn->version;
     for (size_t i = 0; i < n; i++) want(&wanted, t, oids[i]);
+    want_parts(&wanted, t);
     while (wanted.count && status == TAIN_OK) {
         size_t before = t->count;
         status = load_types(t, conn, wanted.at, wanted.count, err);
@@ -119,6 +136,23 @@ tain_status tain_pg_types_load(tain_pg_types *t, tain_pg_conn *conn, const uint3
     }
     tain_free(wanted.at);
     connect_parts(t);
+    return status;
+}
+
+/* Those that are gone meanwhile stay unknown. */
+tain_status tain_pg_types_renew(tain_pg_types *t, tain_pg_conn *conn, tain_error *err)
+{
+    oid_list users = {0};
+    size_t kept = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        uint32_t oid = t->list[i]->oid;
+        if (oid < FIRST_USER_OID) t->list[kept++] = t->list[i];
+        else want(&users, &(tain_pg_types){0}, oid);
+    }
+    t->count = kept;
+    tain_status status = users.count ? load_types(t, conn, users.at, users.count, err) : TAIN_OK;
+    if (status == TAIN_OK) status = tain_pg_types_load(t, conn, NULL, 0, err);
+    tain_free(users.at);
     return status;
 }
 

@@ -28,6 +28,8 @@ typedef struct tain_pg_types {
 void tain_pg_types_done(tain_pg_types *t);
 /* Makes sure that these types and all they are made of are known. */
 tain_status tain_pg_types_load(tain_pg_types *t, tain_pg_conn *conn, const uint32_t *oids, size_t n, tain_error *err);
+/* Reads those that users defined again: what they are made of may have changed. Codecs keep what they were chosen for. */
+tain_status tain_pg_types_renew(tain_pg_types *t, tain_pg_conn *conn, tain_error *err);
 const tain_pg_type *tain_pg_types_find(const tain_pg_types *t, uint32_t oid); /* NULL: not loaded */
 bool tain_pg_type_is_hstore(const tain_pg_type *t);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "source/postgres/capture.h"
+#include "source/postgres/parts.h"
 #include "source/postgres/result.h"
 #include "postgres_queries.h"
 
@@ -31,29 +32,7 @@ static void set_due(tain_pg_table *t, int due, uint64_t at, uint64_t unless_trun
 
 /* --- partitions ---------------------------------------------------------------------------------------------------- */
 
-static size_t leaf_count(const tain_pg_table *t) { return t->leaves ? t->leaves->count : 0; }
-
-void tain_pg_leaves_watch(tain_pg_table *t)
-{
-    t->watched = tain_realloc(t->watched, (leaf_count(t) + 1) * sizeof *t->watched);
-    t->watched_count = leaf_count(t);
-    for (size_t i = 0; i < t->watched_count; i++) t->watched[i] = (tain_pg_watched){t->leaves->list[i].oid, t->leaves->list[i].filenode};
-    t->truncates_then = t->truncates;
-}
-
-static const tain_pg_watched *watched(const tain_pg_table *t, uint32_t oid)
-{
-    for (size_t i = 0; i < t->watched_count; i++)
-        if (t->watched[i].oid == oid) return &t->watched[i];
-    return NULL;
-}
-
-static bool has_leaf(const tain_pg_table *t, uint32_t oid)
-{
-    for (size_t i = 0; i < leaf_count(t); i++)
-        if (t->leaves->list[i].oid == oid) return true;
-    return false;
-}
+static bool has_leaf(const tain_pg_beside *b, uint32_t oid) { return tain_pg_beside_leaf(b, oid) != NULL; }
 
 /* What cannot be looked into counts as filled. */
 static bool came_filled(tain_pg_source *s, const tain_pg_leaf *l)
@@ -68,18 +47,18 @@ static bool came_filled(tain_pg_source *s, const tain_pg_leaf *l)
     return status != TAIN_OK || tain_pg_get_bool(r, 0, "found");
 }
 
-static void compare_leaves(tain_pg_source *s, tain_pg_table *t, uint64_t at)
+static void compare_leaves(tain_pg_source *s, tain_pg_table *t, const tain_pg_beside *now, uint64_t at)
 {
-    for (size_t i = 0; i < t->watched_count; i++)
-        if (!has_leaf(t, t->watched[i].oid)) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "a partition was detached or dropped");
-    for (size_t i = 0; i < leaf_count(t); i++) {
+    for (size_t i = 0; i < t->looked.leaf_count; i++)
+        if (!has_leaf(now, t->looked.leaves[i].oid)) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "a partition was detached or dropped");
+    for (size_t i = 0; i < now->leaf_count; i++) {
         const tain_pg_leaf *l = &t->leaves->list[i];
-        const tain_pg_watched *w = watched(t, l->oid);
+        const tain_pg_watched *w = tain_pg_beside_leaf(&t->looked, l->oid);
         if (!w && came_filled(s, l)) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "partition %s was attached with rows in it", l->name);
         else if (w && w->filenode != l->filenode)
             set_due(t, TAIN_PG_DUE_RELOAD, at, t->truncates_then + 1, "partition %s was truncated or rewritten", l->name);
     }
-    tain_pg_leaves_watch(t);
+    t->truncates_then = t->truncates;
 }
 
 /* --- what a new reading of the catalog means --------------------------------------------------------------------------- */
@@ -93,10 +72,54 @@ static void compare_shapes(tain_pg_source *s, const PGresult *columns, uint64_t 
     }
 }
 
+/* What was committed while the publication was another, or the table was not in it as it is, may be missing. */
+static void compare_publication(tain_pg_table *t, const tain_pg_beside *now, uint64_t at)
+{
+    const tain_pg_beside *then = &t->looked;
+    if (!then->publication) return;
+    if (then->publication != now->publication) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "the publication was made anew");
+    else if (then->altered != now->altered) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "the publication was altered: changes may not have come for a while");
+    else if (then->listed != now->listed) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "it was out of the publication for a while, or shown in part");
+}
+
+static void compare_beside(tain_pg_source *s, tain_pg_table *t, uint64_t at)
+{
+    const char *type;
+    tain_pg_beside now;
+    tain_pg_beside_look(s, t, &now);
+    if (!tain_pg_beside_equal(&t->looked, &now)) {
+        set_due(t, TAIN_PG_DUE_SHAPE, at, 0, "its surroundings changed");
+        compare_publication(t, &now, at);
+        if (t->kind == 'p') compare_leaves(s, t, &now, at);
+        if (t->looked.types && tain_pg_parts_changed(&s->types, t->looked.types, &type))
+            set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "labels or attributes of type %s changed", type);
+        tain_pg_beside_copy(&t->looked, &now);
+    }
+    tain_pg_beside_done(&now);
+}
+
+/* The catalog was read: what differs from what is known is due where the log ends now. */
+static tain_status compare_all(tain_pg_source *s, tain_error *err)
+{
+    TAIN_PG_RESULT *columns = NULL;
+    uint64_t at;
+    TAIN_TRY(tain_pg_types_renew(&s->types, &s->conn, err));
+    TAIN_TRY(tain_pg_catalog_columns(s, &columns, err));
+    TAIN_TRY(tain_pg_log_end(s, &at, err));
+    compare_shapes(s, columns, at);
+    for (size_t i = 0; i < s->table_count; i++) {
+        tain_pg_table *t = s->tables[i];
+        if (!t->taken || t->dropped) continue;
+        if (t->present) compare_beside(s, t, at);
+        else set_due(t, TAIN_PG_DUE_DROP, at, 0, "it was dropped");
+    }
+    return TAIN_OK;
+}
+
 /* Findings that end the following of a table; the others only keep it from being loaded. */
 static const tain_finding *fatal_finding(const tain_pg_table *t)
 {
-    static const char *const codes[] = {"no_key", "unlogged", "no_columns", "partition_foreign", "partition_identity", "publication_filter", "not_published"};
+    static const char *const codes[] = {"no_key", "unlogged", "no_columns", "partition", "partition_foreign", "partition_identity", "publication_filter", "not_published"};
     for (size_t i = 0; i < t->pub->finding_count; i++) {
         const tain_finding *f = &t->pub->findings[i];
         if (f->level != TAIN_VERDICT_ERROR) continue;
@@ -128,45 +151,37 @@ static tain_status take_in(tain_pg_source *s, tain_pg_table *t, tain_error *err)
     return sink->appeared(sink, t->pub, err);
 }
 
-static tain_status judge_one(tain_pg_source *s, tain_pg_table *t, bool was_published, uint64_t at, bool *io_any, tain_error *err)
+static tain_status judge_one(tain_pg_source *s, tain_pg_table *t, bool *io_any, tain_error *err)
 {
-    if (!t->present) {
-        if (t->taken && !t->dropped) set_due(t, TAIN_PG_DUE_DROP, at, 0, "it was dropped");
-        return TAIN_OK;
-    }
-    const tain_finding *fatal = fatal_finding(t);
+    const tain_finding *fatal = t->present ? fatal_finding(t) : NULL;
     if (t->taken && fatal) {
         *io_any = true;
         return give_up(s, t, fatal, err);
     }
-    if (!t->taken && t->pub->verdict != TAIN_VERDICT_ERROR && t->published) {
-        *io_any = true;
-        return take_in(s, t, err);
-    }
-    if (t->taken && !was_published) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "it was out of the publication for a while");
-    if (t->taken && t->kind == 'p') compare_leaves(s, t, at);
-    return TAIN_OK;
+    if (!t->present || t->taken || t->pub->verdict == TAIN_VERDICT_ERROR || !t->published) return TAIN_OK;
+    *io_any = true;
+    return take_in(s, t, err);
 }
 
 static tain_status read_again(tain_pg_source *s, bool *io_any, tain_error *err)
 {
-    TAIN_PG_RESULT *columns = NULL;
-    uint64_t at;
-    tain_pg_slot slot = {.there = true};
     TAIN_TRY(tain_pg_catalog_read(s, err));
-    if (!s->server.has_publication) return tain_pg_capture_gone(s, &slot, err);
-    bool *was = tain_alloc(s->table_count + 1);
-    for (size_t i = 0; i < s->table_count; i++) was[i] = s->tables[i]->published;
-    tain_status status = tain_pg_publish_more(s, NULL, err);
-    if (status == TAIN_OK) status = tain_pg_catalog_columns(s, &columns, err);
-    if (status == TAIN_OK) status = tain_pg_log_end(s, &at, err);
-    if (status == TAIN_OK) compare_shapes(s, columns, at);
-    for (size_t i = 0; i < s->table_count && status == TAIN_OK; i++) status = judge_one(s, s->tables[i], was[i], at, io_any, err);
-    tain_free(was);
+    TAIN_TRY(tain_pg_publication_check(s, err));
+    TAIN_TRY(tain_pg_publish_more(s, NULL, err));
+    TAIN_TRY(compare_all(s, err));
+    tain_status status = TAIN_OK;
+    for (size_t i = 0; i < s->table_count && status == TAIN_OK; i++) status = judge_one(s, s->tables[i], io_any, err);
     return status;
 }
 
 /* --- when the stream is there ------------------------------------------------------------------------------------------ */
+
+static tain_status settle(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    TAIN_TRY(tain_pg_adopt_now(s, t, err));
+    tain_pg_beside_copy(&t->settled, &t->looked);
+    return tain_pg_tell(s, t, false, t->due_reason, err);
+}
 
 static tain_status apply_due(tain_pg_source *s, tain_pg_table *t, tain_error *err)
 {
@@ -174,8 +189,8 @@ static tain_status apply_due(tain_pg_source *s, tain_pg_table *t, tain_error *er
     int due = t->due;
     t->due = TAIN_PG_DUE_NOTHING;
     bool outdone = t->due_unless_truncated && t->truncates >= t->due_unless_truncated;
-    if (due == TAIN_PG_DUE_SHAPE) return tain_pg_adopt_now(s, t, err);
-    if (due == TAIN_PG_DUE_RELOAD) return outdone ? TAIN_OK : tain_pg_request_reload(s, t, t->due_reason, err);
+    if (due == TAIN_PG_DUE_RELOAD && !outdone) return tain_pg_request_reload(s, t, t->due_reason, err);
+    if (due != TAIN_PG_DUE_DROP) return settle(s, t, err);
     t->dropped = true;
     t->taken = false;
     return sink->dropped(sink, t->pub, err);
@@ -214,6 +229,17 @@ static tain_status look(tain_pg_source *s, bool *io_any, tain_error *err)
     tain_free(st->fingerprint);
     st->fingerprint = tain_strdup(now);
     return TAIN_OK;
+}
+
+tain_status tain_pg_watch_begin(tain_pg_source *s, tain_error *err)
+{
+    for (size_t i = 0; i < s->table_count; i++) {
+        s->tables[i]->due = TAIN_PG_DUE_NOTHING;
+        tain_pg_beside_copy(&s->tables[i]->looked, &s->tables[i]->settled);
+    }
+    tain_status status = compare_all(s, err);
+    count_due(s);
+    return status;
 }
 
 /* The catalog being busy or away for a moment is no trouble of the stream. */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* What the catalog tells of a table beside its shape: partitions, what its types are made of, the publication. */
+#include "source/postgres/parts.h"
+
+void tain_pg_beside_done(tain_pg_beside *b)
+{
+    tain_free(b->leaves);
+    tain_free(b->types);
+    *b = (tain_pg_beside){0};
+}
+
+void tain_pg_beside_copy(tain_pg_beside *to, const tain_pg_beside *from)
+{
+    tain_pg_beside copy = *from;
+    copy.leaves = tain_alloc((from->leaf_count + 1) * sizeof *copy.leaves);
+    if (from->leaf_count) memcpy(copy.leaves, from->leaves, from->leaf_count * sizeof *copy.leaves);
+    copy.types = tain_strdup(from->types);
+    tain_pg_beside_done(to);
+    *to = copy;
+}
+
+void tain_pg_beside_look(const tain_pg_source *s, const tain_pg_table *t, tain_pg_beside *ret)
+{
+    size_t n = t->leaves ? t->leaves->count : 0;
+    *ret = (tain_pg_beside){
+        .leaves = tain_alloc((n + 1) * sizeof *ret->leaves), .leaf_count = n, .types = t->shape ? tain_pg_parts_of(&s->types, t->shape) : NULL,
+        .publication = s->server.publication, .altered = s->server.altered, .listed = t->listed,
+    };
+    for (size_t i = 0; i < n; i++) ret->leaves[i] = (tain_pg_watched){t->leaves->list[i].oid, t->leaves->list[i].filenode};
+}
+
+static bool same_text(const char *a, const char *b) { return strcmp(a ? a : "", b ? b : "") == 0; }
+
+bool tain_pg_beside_equal(const tain_pg_beside *a, const tain_pg_beside *b)
+{
+    return a->leaf_count == b->leaf_count && (a->leaf_count == 0 || memcmp(a->leaves, b->leaves, a->leaf_count * sizeof *a->leaves) == 0) &&
+           same_text(a->types, b->types) && a->publication == b->publication && a->altered == b->altered && a->listed == b->listed;
+}
+
+const tain_pg_watched *tain_pg_beside_leaf(const tain_pg_beside *b, uint32_t oid)
+{
+    for (size_t i = 0; i < b->leaf_count; i++)
+        if (b->leaves[i].oid == oid) return &b->leaves[i];
+    return NULL;
+}
+
+void tain_pg_beside_take(tain_pg_source *s, tain_pg_table *t)
+{
+    tain_pg_beside now;
+    tain_pg_beside_look(s, t, &now);
+    tain_pg_beside_copy(&t->looked, &now);
+    tain_pg_beside_copy(&t->settled, &now);
+    tain_pg_beside_done(&now);
+    t->truncates_then = t->truncates;
+}
