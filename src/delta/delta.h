@@ -110,7 +110,7 @@ typedef struct tain_delta_commit {
     int64_t     app_version;
     const tain_schema *schema;      /* new schema (metaData action), NULL: unchanged; the protocol follows by itself */
     json_t     *configuration;      /* properties to set or, where null, to remove; NULL: unchanged */
-    const char *name;               /* with creation: metaData.name */
+    const char *name;               /* metaData.name, NULL: unchanged */
     tain_delta_file **adds;         size_t add_count;
     tain_delta_file **removes;      size_t remove_count; /* live files of the table */
     struct tain_dv_change {         /* rows newly deleted in a live file, or in one of adds */

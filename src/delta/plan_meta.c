@@ -120,7 +120,9 @@ static tain_status take_schema(const tain_delta *t, tain_plan *p, tain_error *er
 
 tain_status tain_plan_metadata(tain_delta *t, tain_plan *p, tain_error *err)
 {
-    if (!p->c->schema && !p->c->configuration) return TAIN_OK;
+    const char *name = p->c->name;
+    bool renamed = name && (!t->meta.name || strcmp(t->meta.name, name) != 0);
+    if (!p->c->schema && !p->c->configuration && !renamed) return TAIN_OK;
     p->has_meta = true;
     copy_identity(t, p, &p->meta);
     TAIN_TRY(check_texts(p->meta.configuration, err));

@@ -100,9 +100,10 @@ tain_status tain_apply_truncate(tain_table *t, tain_error *err)
     tain_delta_file *f;
     t->pending.rekeyed = false;
     t->pending.configuration = NULL;
+    t->pending.name = NULL;
     tain_pending_clear(t);
     t->pending = (tain_pending){
-        .truncated = true, .dirty = true, .schema = kept.schema, .configuration = kept.configuration, .rekeyed = kept.rekeyed, .rows = kept.rows, .inserted = kept.inserted,
+        .truncated = true, .dirty = true, .schema = kept.schema, .configuration = kept.configuration, .name = kept.name, .rekeyed = kept.rekeyed, .rows = kept.rows, .inserted = kept.inserted,
         .updated = kept.updated, .deleted = kept.deleted, .bytes = kept.bytes, .position = kept.position,
     };
     for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) tain_ordinals_remove(&t->files, f->ordinal);

@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "mirror/apply.h"
 #include "mirror/mirror.h"
+#include "mirror/move.h"
 
 enum { CONFLICTS_MOST = 5 };
 
@@ -86,6 +87,7 @@ static void settle(tain_table *t, touched *list)
     free(p->deletes);
     free(p->adds);
     json_decref(p->configuration);
+    free(p->name);
     *p = (tain_pending){0};
 }
 
@@ -101,7 +103,7 @@ static tain_status write_commit(const table_commit *tc, tain_error *err)
     json_t *metrics = metrics_of(p), *info = tain_epoch_info(t, &tc->part->position, tc->epoch, tc->part);
     tain_delta_commit c = {
         .operation = operation_of(p), .metrics = metrics, .info = info, .app_id = t->app_id, .app_version = tc->epoch,
-        .schema = p->schema, .configuration = p->configuration, .adds = p->adds, .add_count = p->add_count, .removes = removes, .remove_count = remove_count,
+        .schema = p->schema, .configuration = p->configuration, .name = p->name, .adds = p->adds, .add_count = p->add_count, .removes = removes, .remove_count = remove_count,
         .deletes = deletes, .delete_count = p->delete_count, .data_change = true,
     };
     tain_status st = tain_delta_commit_write(t->delta, &c, err);
@@ -233,7 +235,7 @@ static json_t *list_apart(tain_mirror *m, const tain_position *position)
     json_t *apart = NULL;
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
-        if (!is_apart(t, position)) continue;
+        if (t->replaced || !is_apart(t, position)) continue;
         if (!apart) apart = json_object();
         pthread_mutex_lock(&t->lock);
         json_object_set_new(apart, t->name, json_pack("{s:s,s:s,s:s}", "status", tain_table_status_name(t->status), "reason", t->reason,
@@ -279,6 +281,7 @@ tain_status tain_epoch_commit(tain_mirror *m, const tain_part *part, tain_error 
     /* A retry after some tables have committed takes a new number: a number is never used twice by a table. */
     int64_t number = m->next_epoch++;
     TAIN_TRY(commit_tables(m, part, number, err));
+    TAIN_TRY(tain_move_tables(m, err));
     tain_fault(TAIN_FAULT_EPOCH_BEFORE_RECORD);
     return record(m, part, number, err);
 }

@@ -21,7 +21,7 @@ void tain_mirror_say(tain_mirror *m, const char *format, ...)
 tain_table *tain_mirror_find(tain_mirror *m, const char *name)
 {
     for (size_t i = 0; i < m->table_count; i++)
-        if (strcmp(m->tables[i]->name, name) == 0) return m->tables[i];
+        if (!m->tables[i]->replaced && strcmp(m->tables[i]->name, name) == 0) return m->tables[i];
     return NULL;
 }
 

@@ -72,6 +72,22 @@ static void note_memo(tain_table *t, const tain_source_table *shape)
     t->pending.configuration = tain_table_memo(t, shape->memo);
 }
 
+/* The folder follows at the end of the epoch. */
+static void note_name(tain_table *t, const tain_source_table *shape)
+{
+    if (!shape->name) return;
+    char *full = tain_format("%s.%s", shape->schema, shape->name);
+    const char *known = t->delta ? tain_delta_meta(t->delta)->name : NULL;
+    tain_table_stays(t);
+    if (strcmp(full, t->name) != 0) {
+        t->to_schema = tain_strdup(shape->schema);
+        t->to_name = tain_strdup(shape->name);
+    }
+    free(t->pending.name);
+    t->pending.name = known && strcmp(known, full) == 0 ? NULL : tain_strdup(full);
+    free(full);
+}
+
 tain_status tain_reshape(tain_table *t, const tain_source_table *shape, tain_error *err)
 {
     char *why = find_misfit(t, shape);
@@ -83,8 +99,9 @@ tain_status tain_reshape(tain_table *t, const tain_source_table *shape, tain_err
     if (!tain_reshape_keeps_key(t, shape)) t->unindexed = true;
     take(t, shape);
     note_memo(t, shape);
+    note_name(t, shape);
     tain_pending *p = &t->pending;
-    if (p->schema || p->configuration) p->dirty = true;
+    if (p->schema || p->configuration || p->name) p->dirty = true;
     if (!t->unindexed) return TAIN_OK;
     p->rekeyed = true;
     return tain_table_index_anew(t, err);

@@ -125,7 +125,8 @@ void tain_status_to_json(tain_mirror *m, tain_buffer *out)
     write_trouble(&j, m);
     tain_json_key(&j, "tables");
     tain_json_array(&j);
-    for (size_t i = 0; i < m->table_count; i++) write_table(&j, m->tables[i]);
+    for (size_t i = 0; i < m->table_count; i++)
+        if (!m->tables[i]->replaced) write_table(&j, m->tables[i]);
     tain_json_array_end(&j);
     tain_json_object_end(&j);
     pthread_mutex_unlock(&m->lock);

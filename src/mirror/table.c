@@ -20,16 +20,44 @@ const char *tain_table_status_name(tain_table_status s)
     return names[s];
 }
 
+static void leave_house(tain_table *t)
+{
+    tain_index_close(t->index);
+    tain_delta_close(t->delta);
+    tain_store_close(t->store);
+    t->index = NULL;
+    t->delta = NULL;
+    tain_ordinals_clear(&t->files);
+    free(t->cache_dir);
+    free(t->folder);
+    free(t->name);
+}
+
+void tain_table_house(tain_table *t, tain_store *lake, const char *cache_dir, const char *schema, const char *name)
+{
+    pthread_mutex_lock(&t->lock);
+    leave_house(t);
+    t->name = tain_format("%s.%s", schema, name);
+    t->folder = tain_lake_table_folder(schema, name);
+    t->store = tain_store_sub(lake, t->folder);
+    t->cache_dir = tain_format("%s/index/%s", cache_dir, t->folder + strlen("Tables/"));
+    pthread_mutex_unlock(&t->lock);
+}
+
+void tain_table_stays(tain_table *t)
+{
+    free(t->to_schema);
+    free(t->to_name);
+    t->to_schema = t->to_name = NULL;
+}
+
 tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *app_id, tain_source_table *source)
 {
     tain_table *t = tain_alloc(sizeof *t);
     t->source = source;
-    t->name = tain_format("%s.%s", source->schema, source->name);
-    t->folder = tain_lake_table_folder(source->schema, source->name);
-    t->store = tain_store_sub(lake, t->folder);
-    t->cache_dir = tain_format("%s/index/%s", cache_dir, t->folder + strlen("Tables/"));
     t->app_id = (char *)app_id;
     pthread_mutex_init(&t->lock, NULL);
+    tain_table_house(t, lake, cache_dir, source->schema, source->name);
     tain_table_shape(t, source);
     return t;
 }
@@ -38,18 +66,14 @@ void tain_table_free(tain_table *t)
 {
     if (!t) return;
     tain_pending_clear(t);
-    tain_index_close(t->index);
-    tain_delta_close(t->delta);
-    tain_store_close(t->store);
+    leave_house(t);
+    tain_table_stays(t);
     tain_table_forget_warnings(t);
     tain_ordinals_done(&t->files);
     tain_schema_free(t->schema);
     free(t->key_columns);
     free(t->load_reason);
     free(t->misfit);
-    free(t->cache_dir);
-    free(t->folder);
-    free(t->name);
     pthread_mutex_destroy(&t->lock);
     free(t);
 }
@@ -286,6 +310,8 @@ static tain_status clear_leftovers(tain_table *t, tain_error *err)
 
 tain_status tain_table_find_delta(tain_table *t, tain_error *err)
 {
+    tain_delta_close(t->delta);
+    t->delta = NULL;
     TAIN_TRY(tain_delta_open(t->store, &t->delta, err));
     t->foreign = tain_delta_txn(t->delta, t->app_id) < 0;
     if (!t->foreign) return TAIN_OK;
@@ -307,7 +333,7 @@ static void recall(tain_table *t, tain_source *source)
 tain_status tain_table_open(tain_table *t, tain_source *source, const tain_position *otherwise, int64_t last_epoch, bool *ret_found,
                             tain_error *err)
 {
-    tain_status st = tain_table_find_delta(t, err);
+    tain_status st = t->delta && !t->foreign ? TAIN_OK : tain_table_find_delta(t, err);
     *ret_found = st == TAIN_OK;
     if (st == TAIN_E_NOT_FOUND) return clear_leftovers(t, err);
     TAIN_TRY(st);
@@ -324,11 +350,19 @@ tain_status tain_table_open(tain_table *t, tain_source *source, const tain_posit
     return tain_table_feed_index(t, err);
 }
 
+static json_t *property(const tain_table *t, const char *key, const char *value, json_t *io)
+{
+    const char *have = t->delta ? tain_json_get_str(tain_delta_meta(t->delta)->configuration, key, NULL) : NULL;
+    if (have == value || (have && value && strcmp(have, value) == 0)) return io;
+    if (!io) io = json_object();
+    json_object_set_new(io, key, value ? json_string(value) : json_null());
+    return io;
+}
+
 json_t *tain_table_memo(const tain_table *t, const char *memo)
 {
-    const char *have = t->delta ? tain_json_get_str(tain_delta_meta(t->delta)->configuration, MEMO_KEY, NULL) : NULL;
-    if (have == memo || (have && memo && strcmp(have, memo) == 0)) return NULL;
-    return json_pack("{s:o}", MEMO_KEY, memo ? json_string(memo) : json_null());
+    json_t *o = property(t, TAIN_IDENTITY_KEY, t->source && t->source->identity[0] ? t->source->identity : NULL, NULL);
+    return property(t, MEMO_KEY, memo, o);
 }
 
 /* --- state --------------------------------------------------------------------------------------------------------- */
@@ -448,6 +482,7 @@ void tain_pending_clear(tain_table *t)
     free(p->adds);
     free(p->deletes);
     json_decref(p->configuration);
+    free(p->name);
     bool hidden = p->truncated;
     if (p->rekeyed) t->unindexed = true; /* its index is of a shape that did not come about */
     *p = (tain_pending){0};

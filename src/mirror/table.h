@@ -26,6 +26,8 @@
 typedef enum tain_table_status {
     TAIN_TABLE_INITIALIZED, TAIN_TABLE_SNAPSHOTTING, TAIN_TABLE_REPLICATING, TAIN_TABLE_RESEEDING, TAIN_TABLE_STOPPED, TAIN_TABLE_FAILED,
 } tain_table_status;
+#define TAIN_IDENTITY_KEY "tain.identity" /* property of a Delta table: what the table is in its source under any name */
+
 const char *tain_table_status_name(tain_table_status s);
 
 /* Values replaced by policy and other announced imperfections, counted. */
@@ -46,6 +48,7 @@ typedef struct tain_pending {
     bool               truncated;   /* remove every file that is live in the log */
     const tain_schema *schema;      /* the table's own, where the lake's is another; NULL: unchanged */
     json_t            *configuration; /* properties to set; NULL: unchanged */
+    char              *name;        /* metaData.name from here on; NULL: unchanged; owned */
     bool               rekeyed;     /* the index is made anew for the new schema */
     int64_t            rows, inserted, updated, deleted; /* changes applied */
     int64_t            bytes;
@@ -79,6 +82,8 @@ typedef struct tain_table {
     struct tain_upkeep_job *job;    /* upkeep.c's: work in flight */
     tain_time          next_vacuum;
     bool               foreign;     /* a Delta table that is not ours is in its folder */
+    char              *to_schema, *to_name; /* where its folder belongs once the epoch is committed; NULL: it stays */
+    bool               replaced;    /* the source has it no more, and another one has its name and folder */
     bool               left_behind; /* the source has it no more, or it is not selected; source is a stand-in, owned */
 
     /* source thread's */
@@ -103,6 +108,9 @@ typedef struct tain_table {
 
 tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *app_id, tain_source_table *source);
 void        tain_table_free(tain_table *t);
+/* Gives it the name and folder of that name; what is open of it is closed. Nothing on disk moves. */
+void tain_table_house(tain_table *t, tain_store *lake, const char *cache_dir, const char *schema, const char *name);
+void tain_table_stays(tain_table *t); /* forgets where it was to move */
 
 /* Takes columns and key from the source table, for content that is read anew. */
 void tain_table_shape(tain_table *t, const tain_source_table *source);
@@ -118,7 +126,7 @@ tain_status tain_table_find_delta(tain_table *t, tain_error *err);
  * anew since gets a load_reason. INVALID: as above. */
 tain_status tain_table_open(tain_table *t, tain_source *source, const tain_position *otherwise, int64_t last_epoch, bool *ret_found,
                             tain_error *err);
-/* The property that the lake's table needs to hold memo, as an object; NULL: it has it. Caller json_decref()s. */
+/* The properties that the lake's table needs to hold memo and identity, as an object; NULL: it has them. Caller json_decref()s. */
 json_t *tain_table_memo(const tain_table *t, const char *memo);
 /* Says why its files cannot be brought to the shape it has: it is loaded again. Thread: writer. */
 void tain_table_misfit(tain_table *t, const char *why);

@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "mirror/intake.h"
+#include "mirror/move.h"
 #include "mirror/naming.h"
 #include "mirror/presence.h"
 #include "mirror/report.h"
@@ -51,6 +52,8 @@ static const tain_finding *worst(const tain_source_table *s)
 static void refuse(tain_mirror *m, tain_table *t)
 {
     const tain_finding *f = worst(t->source);
+    tain_delta_close(t->delta);
+    t->delta = NULL;
     tain_table_set_status(t, TAIN_TABLE_STOPPED, f ? f->message : "not mirrored", f ? f->remedy : NULL);
     tain_mirror_say(m, "%s is not mirrored: %s%s%s", t->name, f ? f->message : "", f && f->remedy ? "; " : "", f && f->remedy ? f->remedy : "");
 }
@@ -139,8 +142,10 @@ static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain
     m->epoch = last.number;
     m->source_time = last.source_time;
     m->next_epoch = last.number + 1;
+    for (size_t i = 0; i < catalog->count; i++) tain_mirror_add(m, catalog->tables[i]);
+    TAIN_TRY(tain_move_home(m, err));
     for (size_t i = 0; i < catalog->count; i++) {
-        tain_table *t = tain_mirror_add(m, catalog->tables[i]);
+        tain_table *t = catalog->tables[i]->user;
         if (catalog->tables[i]->verdict == TAIN_VERDICT_ERROR) {
             refuse(m, t);
         } else {

@@ -64,6 +64,12 @@ static void write_script(void)
         for (int n = pick(4) + 1; n; n--) change_something(pick(5) ? a : pick(2) ? b : c);
         if (pick(20) == 0) fake_do(FAKE_TRUNCATE, b);
         if (i % 3 == 2) change_shape(i / 3);
+        if (i == 7) fake_rename(b, "d");
+        if (i == 16) {
+            fake_rename(a, "x");
+            fake_rename(c, "a");
+            fake_rename(a, "c");
+        }
         fake_commit();
     }
 }
@@ -138,9 +144,11 @@ static void check(void)
 {
     tain_store *s;
     assert_ok(tain_store_open(lake, false, &s, err));
+    fake.visible = *happened;
     for (int t = 0; t < fake.table_count; t++) fake_check_version(s, t, -1, *happened);
     assert_int_equal(fake_last_position(s), *happened);
     fake_check_epochs(s);
+    fake.visible = 0;
     tain_store_close(s);
 }
 
@@ -149,7 +157,7 @@ static void check(void)
 /* Points that this script must come by: a name that is never reached would prove nothing. */
 static bool must_kill(tain_fault_point p)
 {
-    return p <= TAIN_FAULT_DELTA_COMMITTED || p == TAIN_FAULT_MERGE_WRITTEN || p == TAIN_FAULT_MERGE_COMMITTED;
+    return p <= TAIN_FAULT_DELTA_COMMITTED || p == TAIN_FAULT_MERGE_WRITTEN || p == TAIN_FAULT_MOVE_RENAMED || p == TAIN_FAULT_MERGE_COMMITTED;
 }
 
 static void kill_at(tain_fault_point p, int pass)

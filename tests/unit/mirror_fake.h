@@ -58,7 +58,7 @@ typedef struct fake_shape { fake_column columns[FAKE_SLOTS]; size_t count; bool 
 typedef struct fake_row { int64_t v[FAKE_SLOTS]; } fake_row;
 
 typedef enum fake_kind {
-    FAKE_INSERT, FAKE_UPDATE, FAKE_DELETE, FAKE_REKEY, FAKE_TRUNCATE, FAKE_RESHAPE, FAKE_CREATE, FAKE_DROP,
+    FAKE_INSERT, FAKE_UPDATE, FAKE_DELETE, FAKE_REKEY, FAKE_TRUNCATE, FAKE_RESHAPE, FAKE_CREATE, FAKE_DROP, FAKE_RENAME,
     FAKE_TROUBLE, /* the table cannot go on */
     FAKE_LOST,    /* the connection breaks here, the first time */
 } fake_kind;
@@ -69,10 +69,11 @@ typedef struct fake_event {
     bool      reload, passed;
     fake_row  row, old;
     unsigned  unchanged; /* slots that are not sent */
+    const char *name;
 } fake_event;
 
 typedef struct fake_table {
-    const char *schema, *name;
+    const char *schema, *first_name, *name; /* name: at the end of the script */
     fake_shape  shapes[FAKE_SHAPES];
     size_t      shape_count;
     const char *refused; /* a finding that refuses the table */
@@ -83,6 +84,7 @@ typedef struct fake_content {
     size_t    count, capacity;
     int       shape;
     bool      there;
+    const char *name;
 } fake_content;
 
 static struct fake {
@@ -173,7 +175,11 @@ static inline void fake_apply(fake_content *c, const fake_event *e)
         break;
     case FAKE_TRUNCATE: c->count = 0; break;
     case FAKE_RESHAPE: fake_fill(c, e); break;
-    case FAKE_CREATE: c->there = true; break;
+    case FAKE_CREATE:
+        c->there = true;
+        c->name = fake.tables[e->table].first_name;
+        break;
+    case FAKE_RENAME: c->name = e->name; break;
     case FAKE_DROP:
         c->there = false;
         c->count = 0;
@@ -228,7 +234,7 @@ static inline int fake_create(const char *schema, const char *name, bool keyed)
     int t = fake.table_count++;
     assert_in_range(t, 0, FAKE_TABLES - 1);
     fake.tables[t] = (fake_table){
-        .schema = schema, .name = name, .shape_count = 1,
+        .schema = schema, .first_name = name, .name = name, .shape_count = 1,
         .shapes = {{.columns = {{"k", TAIN_INT64, 0}, {"v", TAIN_INT32, 1}, {"s", TAIN_STRING, 2}}, .count = 3, .keyed = keyed}},
     };
     fake_add((fake_event){.kind = FAKE_CREATE, .table = t});
@@ -332,6 +338,12 @@ static inline void fake_retype_column(int t, size_t at, tain_kind kind)
     fake_reshape(t, false);
 }
 
+static inline void fake_rename(int t, const char *name)
+{
+    fake.tables[t].name = name;
+    fake_add((fake_event){.kind = FAKE_RENAME, .table = t, .name = name});
+}
+
 /* A column that all rows there are have that value in. */
 static inline void fake_fill_column(int t, const char *name, tain_kind kind, int slot, int64_t value)
 {
@@ -423,13 +435,13 @@ static inline void fake_show(fake_source *f, int t, int shape)
     table->memo = fake.tracks ? tain_format("%d", shape) : NULL;
 }
 
-static inline void fake_know(fake_source *f, int t, int shape)
+static inline void fake_know(fake_source *f, int t, int shape, const char *name)
 {
     char identity[16];
     const fake_table *table = &fake.tables[t];
-    if (f->tables[t] || !tain_source_selects(&f->options, table->schema, table->name)) return;
+    if (f->tables[t] || !tain_source_selects(&f->options, table->schema, name)) return;
     snprintf(identity, sizeof identity, "%d", t);
-    f->tables[t] = tain_source_table_new(table->schema, table->name, identity);
+    f->tables[t] = tain_source_table_new(table->schema, name, identity);
     fake_show(f, t, shape);
     if (table->refused) tain_source_table_find(f->tables[t], TAIN_VERDICT_ERROR, "no_key", NULL, "give it a key", "%s", table->refused);
 }
@@ -440,7 +452,7 @@ static inline tain_status fake_describe(tain_source *s, tain_catalog *ret, tain_
     *ret = (tain_catalog){.tables = f->listed};
     for (int t = 0; t < fake.table_count; t++) {
         fake_content c = fake_content_at(t, fake_end());
-        if (fake.now[t].there) fake_know(f, t, c.shape);
+        if (fake.now[t].there) fake_know(f, t, c.shape, c.name ? c.name : fake.tables[t].first_name);
         free(c.rows);
         if (fake.now[t].there && f->tables[t]) f->listed[ret->count++] = f->tables[t];
     }
@@ -595,10 +607,18 @@ static inline tain_status fake_tell_shape(fake_source *f, const fake_event *e, t
     return f->sink->reshape(f->sink, f->tables[e->table], e->reload, "its shape changed", err);
 }
 
+static inline tain_status fake_tell_renamed(fake_source *f, const fake_event *e, tain_error *err)
+{
+    tain_source_table *t = f->tables[e->table];
+    free(t->name);
+    t->name = tain_strdup(e->name);
+    return f->sink->reshape(f->sink, t, false, "it was renamed", err);
+}
+
 static inline tain_status fake_tell_created(fake_source *f, const fake_event *e, tain_error *err)
 {
     if (f->tables[e->table]) return TAIN_OK;
-    fake_know(f, e->table, 0);
+    fake_know(f, e->table, 0, fake.tables[e->table].first_name);
     return f->tables[e->table] ? f->sink->appeared(f->sink, f->tables[e->table], err) : TAIN_OK;
 }
 
@@ -623,6 +643,7 @@ static inline tain_status fake_tell(fake_source *f, fake_event *e, tain_error *e
     case FAKE_REKEY: fake_emit_update(f, e, keyed); break;
     case FAKE_TRUNCATE: return f->sink->truncate(f->sink, t, err);
     case FAKE_RESHAPE: return fake_tell_shape(f, e, err);
+    case FAKE_RENAME: return fake_tell_renamed(f, e, err);
     case FAKE_DROP: return fake_tell_dropped(f, e, err);
     case FAKE_TROUBLE: return f->sink->failed(f->sink, t, "its rows cannot be read", "reload it", err);
     case FAKE_LOST: return first ? tain_fail(err, TAIN_E_UNAVAILABLE, "connection lost") : TAIN_OK;
@@ -835,7 +856,9 @@ static inline void fake_check_rows(const fake_content *want, const fake_content 
 static inline void fake_check_version(tain_store *lake, int t, int64_t version, size_t position)
 {
     const fake_table *table = &fake.tables[t];
-    char *path = tain_lake_table_folder(table->schema, table->name);
+    fake_content last = fake_content_at(t, fake_end());
+    char *path = tain_lake_table_folder(table->schema, last.name ? last.name : table->name);
+    free(last.rows);
     char *what = tain_format("%s.%s version %lld at %zu", table->schema, table->name, (long long)version, position);
     tain_store *folder = tain_store_sub(lake, path);
     tain_delta *d;
@@ -904,7 +927,9 @@ static inline size_t fake_check_epochs(tain_store *lake)
         number = tain_json_get_int(o, "epoch", 0);
         last = position;
         for (int t = 0; t < fake.table_count; t++) {
-            char *name = tain_format("%s.%s", fake.tables[t].schema, fake.tables[t].name);
+            fake_content c = fake_content_at(t, position);
+            char *name = tain_format("%s.%s", fake.tables[t].schema, c.name ? c.name : fake.tables[t].first_name);
+            free(c.rows);
             const json_t *listed = json_object_get(json_object_get(o, "tables"), name);
             apart[t] = (apart[t] && !listed) || json_object_get(json_object_get(o, "apart"), name);
             free(name);

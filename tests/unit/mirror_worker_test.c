@@ -937,6 +937,144 @@ static void what_cannot_be_converted_is_loaded(void **state)
     check_all();
 }
 
+/* --- tables that are renamed ------------------------------------------------------------------------------------------ */
+
+static bool is_folder(const char *name)
+{
+    struct stat st;
+    char *path = tain_format("%s/Tables/main/%s", lake, name);
+    bool is = stat(path, &st) == 0;
+    free(path);
+    return is;
+}
+
+static void check_metadata_name(int t)
+{
+    tain_store *s = open_lake();
+    char *path = tain_lake_table_folder(fake.tables[t].schema, fake.tables[t].name);
+    char *full = tain_format("%s.%s", fake.tables[t].schema, fake.tables[t].name);
+    tain_store *folder = tain_store_sub(s, path);
+    tain_delta *d;
+    assert_ok(tain_delta_open(folder, &d, err));
+    assert_string_equal(tain_delta_meta(d)->name, full);
+    tain_delta_close(d);
+    tain_store_close(folder);
+    tain_store_close(s);
+    free(full);
+    free(path);
+}
+
+static void rename_tables(int round)
+{
+    if (round == 4) fake_rename(a, "z");
+    if (round == 3) fake_rename(a, "odd/name %");
+    if (round == 2) { /* they change places */
+        fake_rename(a, "x");
+        fake_rename(b, "z");
+        fake_rename(a, "b");
+    }
+}
+
+static void folders_move_with_their_tables(void **state)
+{
+    follow_shapes(rename_tables, 6);
+    check_metadata_name(a);
+    check_metadata_name(b);
+    assert_false(is_folder("a"));
+    check_status("main.b", "Replicating", NULL);
+    check_status("main.z", "Replicating", NULL);
+}
+
+/* The one that gives up its place is told of later. */
+static void take_a_place_early(int round)
+{
+    if (round == 4) {
+        fake_rename(b, "a");
+        fake_insert(b, 5, 5, FAKE_NULL);
+        fake_commit();
+    }
+    if (round == 2) fake_rename(a, "b");
+}
+
+static void a_table_that_is_in_the_way_waits_aside(void **state)
+{
+    fake.tracks = true;
+    two_tables(40);
+    once();
+    change_shapes = take_a_place_early;
+    rounds = 6;
+    fake.on_head = reshape_while_following;
+    assert_ok(run_mirror((run){.follow = true}, err));
+    fake.on_head = NULL;
+    check_all();
+    assert_int_equal(fake.loads, 2);
+    check_metadata_name(a);
+    check_metadata_name(b);
+}
+
+static void tables_renamed_unseen_are_found(void **state)
+{
+    two_tables(40);
+    once();
+    some_changes();
+    fake_rename(a, "x");
+    fake_rename(b, "a");
+    fake_rename(a, "b");
+    some_changes();
+    once();
+    check_all();
+    assert_int_equal(fake.loads, 2);
+    check_metadata_name(a);
+    check_metadata_name(b);
+    fake_rename(a, "c");
+    some_changes();
+    once();
+    check_all();
+    assert_int_equal(fake.loads, 2);
+    assert_false(is_folder("b"));
+}
+
+/* As tools for changing a schema online do it: a new table takes the place of the old one, which goes. */
+static void replace_a_table(void)
+{
+    if (fake.confirmed < fake.count) return;
+    if (rounds == 4) {
+        int t = fake_create("main", "a_new", true);
+        for (int i = 0; i < 5; i++) fake_insert(t, 1000 + i, 2, 3);
+        fake_commit();
+    } else if (rounds == 2) {
+        fake_do(FAKE_DROP, a);
+        fake_rename(fake.table_count - 1, "a");
+        fake_insert(fake.table_count - 1, 2000, 2, 3);
+        fake_commit();
+    } else if (rounds > 0) {
+        fake_insert(b, 4, 4, FAKE_NULL);
+        fake_commit();
+    } else {
+        tain_worker_stop();
+    }
+    rounds--;
+}
+
+static void renamed_table_takes_the_place_of_one_that_is_gone(void **state)
+{
+    two_tables(40);
+    once();
+    rounds = 5;
+    fake.on_head = replace_a_table;
+    assert_ok(run_mirror((run){.follow = true}, err));
+    fake.on_head = NULL;
+    check_all();
+    assert_int_equal(fake.loads, 3);
+    check_status("main.a", "Replicating", NULL);
+    assert_false(is_folder("a_new"));
+    fake_insert(fake.table_count - 1, 2001, 2, 3);
+    fake_commit();
+    once();
+    check_all();
+    assert_int_equal(fake.loads, 3);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -978,6 +1116,10 @@ int main(void)
         CASE(columns_renamed_unseen_are_not_loaded),
         CASE(memo_is_kept_with_the_shape),
         CASE(what_cannot_be_converted_is_loaded),
+        CASE(folders_move_with_their_tables),
+        CASE(a_table_that_is_in_the_way_waits_aside),
+        CASE(tables_renamed_unseen_are_found),
+        CASE(renamed_table_takes_the_place_of_one_that_is_gone),
     };
     cmocka_set_test_filter(getenv("CASE"));
     return cmocka_run_group_tests(tests, NULL, NULL);
