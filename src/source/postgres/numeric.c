@@ -33,6 +33,7 @@ static bool read_numeric(const uint8_t *p, size_t n, numeric *v)
     if (n != 8 + 2 * (size_t)v->digits) return false;
     if (v->sign != POSITIVE && v->sign != NEGATIVE) return v->sign == NOT_A_NUMBER || v->sign == INFINITE || v->sign == MINUS_INFINITE;
     for (; v->digits && digit(v, 0) == 0; v->digits--, v->weight--) v->at += 2;
+    if (v->digits == 0) v->weight = -1;
     for (int i = 0; i < v->digits; i++)
         if (digit(v, i) > 9999) return false;
     return true;
@@ -125,7 +126,6 @@ static uint8_t *put_whole(uint8_t *to, const numeric *v)
     return to;
 }
 
-/* At most 4 * (weight + 1) + scale + 7 bytes. */
 static size_t write_numeric(const numeric *v, uint8_t *to)
 {
     uint8_t *begin = to;
@@ -138,35 +138,40 @@ static size_t write_numeric(const numeric *v, uint8_t *to)
     return (size_t)(end - begin);
 }
 
-static void put_numeric(numeric *v, tain_buffer *out)
+static size_t room(const numeric *v)
+{
+    return (v->weight >= 0 ? 4 * ((size_t)v->weight + 1) : 1) + (size_t)v->scale + 16;
+}
+
+/* At most room() bytes. */
+static size_t write_any(const numeric *v, uint8_t *to)
 {
     const char *text = special_text(v->sign);
-    if (text) {
-        tain_buffer_append_str(out, text);
-        return;
-    }
-    if (v->digits == 0) v->weight = -1;
-    size_t most = (v->weight >= 0 ? 4 * ((size_t)v->weight + 1) : 1) + (size_t)v->scale + 8;
-    out->size += write_numeric(v, tain_buffer_reserve(out, most));
+    if (!text) return write_numeric(v, to);
+    size_t n = strlen(text);
+    memcpy(to, text, n);
+    return n;
 }
 
 TAIN_PG_DECODER(tain_pg_numeric_text_binary)
 {
     numeric v;
     if (!read_numeric(p, n, &v)) return TAIN_PG_MALFORMED;
-    put_numeric(&v, &out->bytes);
+    out->bytes.size += write_any(&v, tain_buffer_reserve(&out->bytes, room(&v)));
     tain_pg_end_text(out);
     return TAIN_PG_FINE;
 }
 
 static tain_pg_say append_by_text(const tain_pg_codec *c, tain_column *out, const numeric *v)
 {
-    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    uint8_t few[256];
     numeric all = *v;
     int behind = 4 * (v->digits - v->weight - 1);
     if (all.scale < behind) all.scale = behind; /* what the display scale hides counts, too */
-    put_numeric(&all, &text);
-    return c->text(c, out, text.data, text.size);
+    if (room(&all) <= sizeof few) return c->text(c, out, few, write_any(&all, few));
+    TAIN_AUTO(tain_buffer_done) tain_buffer many = {0};
+    many.size = write_any(&all, tain_buffer_reserve(&many, room(&all)));
+    return c->text(c, out, many.data, many.size);
 }
 
 /* --- double: the nearest one --------------------------------------------------------------------------------------- */
