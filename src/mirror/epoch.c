@@ -5,6 +5,7 @@
 #include "mirror/apply.h"
 #include "mirror/mirror.h"
 #include "mirror/move.h"
+#include "mirror/upkeep.h"
 
 enum { CONFLICTS_MOST = 5 };
 
@@ -146,14 +147,21 @@ static tain_status commit_once(const table_commit *tc, tain_error *err)
     return TAIN_OK;
 }
 
-/* A folder that was removed underneath would come back with a log that has no beginning. */
-static tain_status check_log_is_there(tain_table *t, tain_error *err)
+static tain_status reopen(const table_commit *tc, tain_error *err)
+{
+    tain_upkeep_forget(tc->mirror, tc->table);
+    return tain_apply_reopen(tc->table, err);
+}
+
+/* A folder that was removed underneath would come back with a log that has no beginning; a log that another writer has
+ * cleaned goes on elsewhere. */
+static tain_status look_at_log(const table_commit *tc, tain_error *err)
 {
     tain_object o;
+    const tain_table *t = tc->table;
     TAIN_AUTO(tain_free) char *key = tain_format("_delta_log/%020lld.json", (long long)tain_delta_version(t->delta));
     tain_status st = tain_store_head(t->store, key, &o, err);
-    if (st != TAIN_E_NOT_FOUND) return st;
-    return tain_fail(err, TAIN_E_CORRUPT, "its folder %s was removed or damaged: %s is missing", t->folder, key);
+    return st == TAIN_E_NOT_FOUND ? reopen(tc, err) : st;
 }
 
 /* Another writer may rewrite the table at any time: what is pending is then resolved anew. */
@@ -162,16 +170,16 @@ static tain_status commit_table(void *item, tain_error *err)
     const table_commit *tc = item;
     tain_table *t = tc->table;
     for (int tries = 1;; tries++) {
+        TAIN_TRY_IN(err, look_at_log(tc, err), "table %s", t->name);
         int64_t before = tain_delta_version(t->delta);
-        TAIN_TRY_IN(err, check_log_is_there(t, err), "table %s", t->name);
         tain_status st = commit_once(tc, err);
         if (st == TAIN_OK && tain_delta_version(t->delta) == before + 1) return TAIN_OK;
         if (st == TAIN_OK) {
             tain_table_warn(t, "foreign_commit", NULL, tain_delta_version(t->delta) - before - 1);
             return tain_table_feed_index(t, err);
         }
-        if (st != TAIN_E_CONFLICT || tries == CONFLICTS_MOST) return st;
-        TAIN_TRY(tain_apply_resolve_again(t, err));
+        if ((st != TAIN_E_CONFLICT && st != TAIN_E_GONE) || tries == CONFLICTS_MOST) return st;
+        TAIN_TRY_IN(err, st == TAIN_E_GONE ? reopen(tc, err) : tain_apply_resolve_again(t, err), "table %s", t->name);
     }
 }
 

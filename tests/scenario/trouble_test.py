@@ -3,6 +3,7 @@
 """What can go wrong from outside: one clear line with the remedy, exit 3, nothing confirmed, nothing half-made, and after the
 remedy the same command goes on."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -384,6 +385,40 @@ def test_another_writer_rewrites_the_table_meanwhile(folder):
                         print(f"  {type(e).__name__}: {str(e)[:100]}")
             assert m.stop() == 0, m.output()
         assert "failed" not in m.output(), m.output()
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert_same_as_postgres(pg, lake, "public.a", "public.b")
+        assert {t["status"] for t in lake_status(lake)["tables"]} == {"Replicating"}, lake_status(lake)
+
+
+def test_another_writer_cleans_the_log_meanwhile(folder):
+    """Rewritten, checkpointed, and no commit left behind it: the log is read again, and changes go on where they belong."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, k text, v text); insert into a select i, md5(i::text), 'x' from generate_series(1, 300) i;"
+               "create table b (k text primary key, v int); insert into b select 'key ' || i, i from generate_series(1, 300) i")
+        try:
+            from deltalake import DeltaTable
+        except ImportError as e:
+            raise Skip(str(e))
+        with Background("mirror", pg.url(), lake, "--freshness", "10ms") as m:
+            wait_until(lambda: last_epoch(lake), what="first epoch")
+            for i in range(4):
+                for name in ("public.a", "public.b"):
+                    t = DeltaTable(table_folder(lake, name))
+                    if i % 2:
+                        t.optimize.compact()
+                    t.create_checkpoint()
+                    log = os.path.join(table_folder(lake, name), "_delta_log")
+                    for n in os.listdir(log):
+                        if re.fullmatch(r"\d{20}\.json", n) and int(n[:20]) <= t.version():
+                            os.unlink(os.path.join(log, n))
+                pg.sql(f"update a set v = 'v{i}' where id % 4 = {i}; delete from a where id = {i * 7 + 1}; insert into a values ({1000 + i}, '', 'new');"
+                       f"update b set v = -v where v % 4 = {i}; delete from b where k = 'key {i * 5 + 3}'; insert into b values ('more {i}', {i})")
+                wait_until(lambda: ("more %d" % i) in [r[0] for r in read_delta(table_folder(lake, "public.b"))[2]] or "failed" in m.output(), what="change")
+            assert m.stop() == 0, m.output()
+        assert "failed" not in m.output(), m.output()
+        assert_same_as_postgres(pg, lake, "public.a", "public.b")
+        pg.sql("update a set v = 'last' where id % 3 = 0; delete from b where v > 100")
         tain("mirror", pg.url(), lake, "--once", check=0)
         assert_same_as_postgres(pg, lake, "public.a", "public.b")
         assert {t["status"] for t in lake_status(lake)["tables"]} == {"Replicating"}, lake_status(lake)
