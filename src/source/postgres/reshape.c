@@ -22,7 +22,7 @@ static const tain_pg_column *by_attnum(const tain_pg_shape *shape, int attnum)
     return NULL;
 }
 
-typedef enum change { SAME, NOTED /* nothing to see in the mirror */, SHOWN /* rows stay right, the shape differs */, DEEP, LOOSE = DEEP /* SHOWN once mirrors follow it */ } change;
+typedef enum change { SAME, NOTED /* nothing to see in the mirror */, SHOWN /* rows stay right, the shape differs */, DEEP } change;
 
 typedef struct difference { change what; char reason[200]; } difference;
 
@@ -85,7 +85,7 @@ static void compare_type(const tain_pg_column *a, const tain_pg_column *b, bool 
     }
     bool keeps = keeps_values(a->codec, b->codec, a->typmod, b->typmod), alike = is_alike(a->codec, b->codec);
     if (kept && alike && (keeps || same_file)) note(d, NOTED, "the type of column %s was relaxed", b->name);
-    else if (kept && keeps) note(d, LOOSE, "column %s was widened", b->name);
+    else if (kept && keeps) note(d, SHOWN, "column %s was widened", b->name);
     else if (keeps && !told) note(d, DEEP, "the type of column %s changed, and its values perhaps", b->name);
     else note(d, DEEP, "the type of column %s changed", b->name);
 }
@@ -94,7 +94,7 @@ static void compare_type(const tain_pg_column *a, const tain_pg_column *b, bool 
 static void compare_added(const tain_pg_table *t, const tain_pg_column *y, bool same_file, bool told, difference *d)
 {
     if (y->attnum <= t->shape->last_attnum) note(d, DEEP, "column %s was generated until now", y->name);
-    else if (y->missing && !y->unsure) note(d, LOOSE, "column %s was added with a default", y->name);
+    else if (y->missing && !y->unsure) note(d, SHOWN, "column %s was added with a default", y->name);
     else if (y->unsure || (!same_file && (y->filled || !told))) note(d, DEEP, "column %s was added with values of each row", y->name);
     else note(d, SHOWN, "column %s was added", y->name);
 }
@@ -106,10 +106,10 @@ static void compare_columns(const tain_pg_table *t, const tain_pg_now *now, diff
     for (size_t i = 0; i < a->count; i++) {
         const tain_pg_column *x = &a->columns[i], *y = by_attnum(b, x->attnum);
         if (!y) {
-            note(d, LOOSE, "column %s was dropped", x->name);
+            note(d, SHOWN, "column %s was dropped", x->name);
             continue;
         }
-        if (strcmp(x->name, y->name) != 0) note(d, LOOSE, "column %s was renamed to %s", x->name, y->name);
+        if (strcmp(x->name, y->name) != 0) note(d, SHOWN, "column %s was renamed to %s", x->name, y->name);
         compare_type(x, y, same_file, now->told, kept, d);
     }
     for (size_t i = 0; i < b->count; i++)
@@ -125,7 +125,7 @@ static bool same_key(const tain_pg_table *t, const tain_pg_now *now)
 static difference compare(const tain_pg_table *t, const tain_pg_now *now)
 {
     difference d = {0};
-    if (!same_key(t, now)) note(&d, now->told ? LOOSE : DEEP, "its key changed");
+    if (!same_key(t, now)) note(&d, now->told ? SHOWN : DEEP, "its key changed");
     compare_columns(t, now, &d);
     if (strcmp(t->pub->schema, now->schema) != 0 || strcmp(t->pub->name, now->name) != 0)
         note(&d, SHOWN, "it was renamed from %s.%s", t->pub->schema, t->pub->name);

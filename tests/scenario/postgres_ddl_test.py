@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""PostgreSQL's schema changes: while the mirror follows, and while it does not run. The lake ends as the source is."""
+import os
+
+from harness import *
+
+
+def mirrored(pg, lake, *args, env=None):
+    return tain("mirror", pg.url(), lake, "--once", *args, env=env, check=0)
+
+
+PARTS = """create table {t} (id int, g int, primary key (id, g)) partition by list (g);
+create table {t}_1 partition of {t} for values in (1); insert into {t} values (1, 1);"""
+
+# name: (before, change, whether the table must be read again)
+CHANGES = {
+    "added": ("create table {t} (id int primary key, n int); insert into {t} values (1, 5);", "alter table {t} add x text; insert into {t} values (2, 6, 'x');", False),
+    "dropped": ("create table {t} (id int primary key, n int, x int); insert into {t} values (1, 5, 6);", "alter table {t} drop n; insert into {t} values (2, 7);", False),
+    "renamed": ("create table {t} (id int primary key, n int); insert into {t} values (1, 5);", "alter table {t} rename n to x; insert into {t} values (2, 7);", False),
+    "swapped": ("create table {t} (id int primary key, n int, x int); insert into {t} values (1, 5, 6);",
+                "alter table {t} rename n to y; alter table {t} rename x to n; alter table {t} rename y to x; insert into {t} values (2, 7, 8);", False),
+    "made_anew": ("create table {t} (id int primary key, n int); insert into {t} values (1, 5);", "alter table {t} drop n; alter table {t} add n int;", False),
+    "computed": ("create table {t} (id int primary key, n int); insert into {t} values (1, 5);", "alter table {t} alter n type int using n * 2;", True),
+    "defaulted": ("create table {t} (id int primary key, n int); insert into {t} values (1, 5);", "alter table {t} add d int default 7; insert into {t} values (2, 6);", None),
+    "volatile": ("create table {t} (id int primary key, n int); insert into {t} values (1, 5);", "alter table {t} add d float8 default random();", True),
+    "plain_now": ("create table {t} (id int primary key, n int, g int generated always as (n * 2) stored); insert into {t} (id, n) values (1, 5);", "alter table {t} alter g drop expression;", True),
+    "attached": (PARTS + "create table {t}_2 (id int not null, g int not null); insert into {t}_2 values (2, 2);", "alter table {t} attach partition {t}_2 for values in (2);", True),
+    "detached": (PARTS, "alter table {t} detach partition {t}_1; drop table {t}_1;", True),
+    "leafless": (PARTS, "drop table {t}_1;", True),
+    "part_emptied": (PARTS, "truncate {t}_1;", True),
+    "parted": (PARTS, "create table {t}_2 partition of {t} for values in (2); insert into {t} values (2, 2);", False),
+    "relabelled": ("create type e_{t} as enum ('a', 'b'); create table {t} (id int primary key, e e_{t}); insert into {t} values (1, 'a');", "alter type e_{t} rename value 'a' to 'aaa';", True),
+    "vacuumed": ("create table {t} (id int primary key, n int); insert into {t} values (1, 5);", "vacuum full {t};", False),
+    "emptied": ("create table {t} (id int primary key, n int); insert into {t} values (1, 5);", "truncate {t}; insert into {t} values (3, 3);", False),
+}
+
+
+def prepare(pg):
+    for name, (before, _, _) in CHANGES.items():
+        pg.sql(before.format(t=name))
+
+
+def change_all(pg):
+    for name, (_, change, _) in CHANGES.items():
+        for statement in filter(str.strip, change.split(";")):
+            pg.sql(statement.format(t=name))
+
+
+def assert_all(pg, lake, said):
+    assert_same_as_postgres(pg, lake, *[f"public.{name}" for name in CHANGES])
+    for name, (_, _, again) in CHANGES.items():
+        loaded = f"public.{name}:" in said
+        assert again is None or loaded == again, f"{name}: {'read again' if loaded else 'not read again'}\n{said}"
+
+
+def test_changes_while_stopped(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        prepare(pg)
+        mirrored(pg, lake)
+        change_all(pg)
+        r = mirrored(pg, lake)
+        assert_all(pg, lake, r.out + r.err)
+        again = mirrored(pg, lake)
+        assert "loaded again" not in again.out + again.err, again
+        assert tain("verify", pg.url(), lake).code == 0
+
+
+def test_changes_while_following(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        prepare(pg)
+        pg.sql("create table tail (id int primary key)")
+        with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+            wait_until(lambda: last_epoch(lake), what="first epoch")
+            change_all(pg)
+            pg.sql("alter table tail add looked int")  # nothing but a look at the catalog tells of it
+            wait_until(lambda: "looked" in read_delta(table_folder(lake, "public.tail"))[0], what="a look at the catalog")
+            assert m.stop() == 0, m.output()
+            said = m.output()
+        mirrored(pg, lake)
+        assert_all(pg, lake, said)
+
+
+def test_a_publication_that_shows_less(folder):
+    lake = os.path.join(folder, "lake")
+    name = None
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, n int); insert into a values (1, 5); create table b (id int primary key, n int); insert into b values (1, 5)")
+        mirrored(pg, lake)
+        name = pg.sql("select pubname from pg_publication")
+        pg.sql(f"alter publication {name} drop table a")
+        pg.sql("update a set n = 6")
+        r = mirrored(pg, lake)
+        assert "public.a:" in r.out + r.err and "public.b:" not in r.out + r.err, r
+        assert_same_as_postgres(pg, lake, "public.a", "public.b")
+        pg.sql(f"alter publication {name} set table a where (id < 10), b")
+        pg.sql("insert into a values (100, 1)")
+        pg.sql(f"alter publication {name} set table a, b")
+        mirrored(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.a", "public.b")
+        with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+            wait_until(lambda: (lake_status(lake) or {}).get("status") == "Running", what="running")
+            pg.sql(f"alter publication {name} set (publish = 'insert')")
+            pg.sql("update a set n = 7")
+            assert m.process.wait(30) == 3, m.output()
+            assert "does not publish every kind of change" in m.output(), m.output()
+        pg.sql(f"alter publication {name} set (publish = 'insert, update, delete, truncate')")
+        mirrored(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.a", "public.b")
+
+
+if __name__ == "__main__":
+    main(globals())
