@@ -366,22 +366,23 @@ def test_enum_labels_are_added_while_following(folder):
         assert tain("verify", pg.url(), lake).code == 0
 
 
-def test_composite_gets_an_attribute_while_following(folder):
-    lake = os.path.join(folder, "lake")
+def test_composites_change_while_following(folder):
+    lake, columns = os.path.join(folder, "lake"), [matrix.json_("pair", index=1), matrix.json_("pair[]", index=2)]
     with Postgres(folder) as pg:
-        pg.sql("create type pair as (a int, b text); create table c (id int primary key, p pair, ps pair[]); insert into c values (1, '(1,x)', array['(2,y)']::pair[]); create table o (id int primary key)")
+        pg.sql("create type pair as (a int, b text); create table c (id int primary key, c1 pair, c2 pair[]); insert into c values (1, '(1,x)', array['(2,y)']::pair[]); create table o (id int primary key)")
         with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
             wait_until(lambda: last_epoch(lake), what="first epoch")
-            pg.sql("alter type pair add attribute z date")
-            pg.sql("insert into c values (2, '(1,x,2026-01-01)', array['(2,y,)']::pair[]); insert into o values (1)")
-            wait_until(lambda: (1,) in read_delta(table_folder(lake, "public.o"))[2], what="the change behind it in the lake")
-            m.stop()
-        r = tain("mirror", pg.url(), lake, "--once", "--resync", "public.c", check=0)
-        columns = [matrix.json_("pair"), matrix.json_("pair[]")]
-        (columns[0].index, columns[1].index) = (1, 2)
-        pg.sql("alter table c rename p to c1; alter table c rename ps to c2")
+            changes = [("add attribute z date", "(1,x,2026-01-01)"), ("drop attribute a", "(x,2026-01-02)"), ("rename attribute b to text", "(y,)"), ("add attribute n numeric", "(y,,1.50)")]
+            for i, (ddl, value) in enumerate(changes):
+                pg.sql(f"alter type pair {ddl}")
+                pg.sql(f"insert into c values ({10 + i}, '{value}', array['{value}']::pair[]); insert into o values ({i})")
+                wait_until(lambda: (i,) in read_delta(table_folder(lake, "public.o"))[2], what="the change behind it in the lake")
+            assert m.stop() == 0, m.output()
+        pg.sql("insert into c values (20, '(a,,2)', null); alter type pair add attribute late int; insert into c values (21, '(a,,2,3)', null)")  # rows of both forms wait
         mirrored(pg, lake)
-        compare_table(pg, lake, "public.c", columns)
+        mirrored(pg, lake)
+        assert compare_table(pg, lake, "public.c", columns) == 14
+        assert tain("verify", pg.url(), lake).code == 0
 
 
 # --- a pooler in between ----------------------------------------------------------------------------------------------

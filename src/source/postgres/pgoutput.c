@@ -137,8 +137,11 @@ static tain_status fail_identity(tain_pg_decoder *d, tain_pg_relation *r, const 
 static tain_status fail_value(tain_pg_decoder *d, tain_pg_relation *r, tain_changes *to, tain_error *err)
 {
     char reason[200];
+    bool settled = false;
     tain_pg_refusal words = tain_pg_say_refusal(d->refusal);
     tain_batch_abandon_row(&to->batch);
+    if (d->refusal == TAIN_PG_MALFORMED && d->unfit) TAIN_TRY(d->unfit(d->ctx, r, d->refused, &settled, err));
+    if (settled) return TAIN_OK;
     snprintf(reason, sizeof reason, "column %s: %s", r->table->pub->columns->fields[d->refused].name, words.reason);
     return fail_table(d, r, reason, words.remedy, err);
 }

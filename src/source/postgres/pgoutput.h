@@ -54,6 +54,8 @@ typedef struct tain_pg_decoder {
     tain_sink *sink;
     /* Sets table, columns' target and codec. Called for every Relation message. */
     tain_status (*resolve)(void *ctx, tain_pg_relation *r, tain_error *err);
+    /* A value is not of the form that its column's type was known to have: whether that was settled; may be NULL. */
+    tain_status (*unfit)(void *ctx, tain_pg_relation *r, size_t column, bool *ret, tain_error *err);
     tain_status (*truncated)(void *ctx, tain_pg_table *t, tain_error *err); /* may be NULL */
     /* A transaction (or silence) has come to `end`, which the sink is told next; may be NULL. */
     tain_status (*reached)(void *ctx, uint64_t end, tain_error *err);

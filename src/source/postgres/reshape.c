@@ -298,3 +298,18 @@ tain_status tain_pg_resolve(void *ctx, tain_pg_relation *r, tain_error *err)
     if (needs_text(s, t)) return TAIN_OK; /* not wanted until the stream begins again; a reload is on its way */
     return map_older(s, r, t, err);
 }
+
+/* A row can come before the catalog was looked at, or from before what the catalog says. */
+tain_status tain_pg_unfit(void *ctx, tain_pg_relation *r, size_t column, bool *ret, tain_error *err)
+{
+    tain_pg_source *s = ctx;
+    tain_pg_table *t = r->table;
+    char reason[160];
+    *ret = tain_pg_codec_is_json(t->shape->columns[column].codec);
+    if (!*ret) return TAIN_OK;
+    snprintf(reason, sizeof reason, "what column %s is made of changed", t->shape->columns[column].name);
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    TAIN_TRY(tain_pg_types_renew(&s->types, &s->conn, err));
+    TAIN_TRY(tain_pg_renew(s, t, err));
+    return tain_pg_request_reload(s, t, reason, err);
+}

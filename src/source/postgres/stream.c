@@ -116,6 +116,7 @@ static void new_stream(tain_pg_source *s, uint64_t from)
     tain_pg_decoder *d = &st->decoder;
     tain_pg_decoder_init(d);
     d->resolve = tain_pg_resolve;
+    d->unfit = tain_pg_unfit;
     d->truncated = on_truncated;
     d->reached = tain_pg_watch_reached;
     d->tick = tick;

@@ -33,6 +33,8 @@ struct tain_pg_stream {
 
 /* reshape.c: a Relation message meets what is known of its table. */
 tain_status tain_pg_resolve(void *ctx /* tain_pg_source */, tain_pg_relation *r, tain_error *err);
+/* Attributes of a composite came or went: the table is read again. */
+tain_status tain_pg_unfit(void *ctx /* tain_pg_source */, tain_pg_relation *r, size_t column, bool *ret, tain_error *err);
 /* What the catalog says of a table now becomes true for it, between transactions. */
 tain_status tain_pg_adopt_now(tain_pg_source *s, tain_pg_table *t, tain_error *err);
 /* The same for a table that nobody follows yet: the sink is not told. */

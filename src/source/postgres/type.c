@@ -358,6 +358,8 @@ static const tain_pg_codec *new_codec(const choice *at, const tain_pg_type *type
     return c;
 }
 
+bool tain_pg_codec_is_json(const tain_pg_codec *c) { return c->text == tain_pg_json_text || c->text == tain_pg_checked_json_text; }
+
 const tain_pg_codec *tain_pg_codec_for_key(const tain_pg_codec *c, tain_arena *arena)
 {
     tain_pg_codec *key = tain_arena_alloc(arena, sizeof *key);

@@ -45,6 +45,8 @@ typedef struct tain_pg_policy {
  * schema. check_utf8: the server does not vouch for its texts. Never NULL for a loaded type. */
 const tain_pg_codec *tain_pg_codec_for(tain_pg_types *t, uint32_t oid, int32_t typmod, int dimensions, const tain_pg_policy *policy,
                                        bool check_utf8, tain_schema *schema);
+/* Whether values are made JSON by what their type consists of. */
+bool tain_pg_codec_is_json(const tain_pg_codec *c);
 /* The same for a column of the key, in which no value is replaced (TAIN_PG_AMBIGUOUS). */
 const tain_pg_codec *tain_pg_codec_for_key(const tain_pg_codec *c, tain_arena *arena);
 
