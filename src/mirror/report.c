@@ -7,6 +7,16 @@
 
 #define REPORT_EVERY (200 * TAIN_MILLISECOND)
 #define STATUS_EVERY TAIN_SECOND
+#define STATUS_LATE  (5 * TAIN_SECOND)
+
+enum { STATUS_COST = 200 /* writing the status of thousands of tables takes a small part of the time */ };
+
+/* When it is written next, when writing it took so long. */
+static tain_time next_status_after(tain_time began, tain_time took)
+{
+    tain_time pause = took * STATUS_COST;
+    return began + (pause < STATUS_EVERY ? STATUS_EVERY : pause < STATUS_LATE ? pause : STATUS_LATE);
+}
 
 static tain_mirror_state state_of(tain_mirror *m)
 {
@@ -37,8 +47,9 @@ static void *report_main(void *ctx)
         if (r->progress) r->progress(r->mirror, r->ctx);
         int state = (int)state_of(r->mirror);
         if (tain_monotonic() >= next_status || state != last_state) {
+            tain_time began = tain_monotonic();
             (void)!tain_status_write(r->mirror, NULL); /* a lake that cannot be written to is the writer's to report */
-            next_status = tain_monotonic() + STATUS_EVERY;
+            next_status = next_status_after(began, tain_monotonic() - began);
             last_state = state;
         }
         wait_for_stop(r);

@@ -81,6 +81,7 @@ typedef struct tain_table {
     size_t             budget;      /* bytes that one piece of work on it may hold; 0: no matter */
     struct tain_upkeep_job *job;    /* upkeep.c's: work in flight */
     tain_time          next_vacuum;
+    int64_t            kept_up;     /* the version at which upkeep found nothing to do */
     bool               foreign;     /* a Delta table that is not ours is in its folder */
     char              *to_schema, *to_name; /* where its folder belongs once the epoch is committed; NULL: it stays */
     bool               replaced;    /* the source has it no more, and another one has its name and folder */

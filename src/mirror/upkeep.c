@@ -305,14 +305,26 @@ static void log_upkeep(tain_mirror *m, tain_table *t)
     t->next_vacuum = tain_monotonic() + VACUUM_EVERY;
 }
 
+/* Nothing was committed since it was looked at last: thousands of idle tables cost nothing. */
+static bool is_kept_up(const tain_table *t, tain_time now)
+{
+    return !t->job && t->delta && t->kept_up == tain_delta_version(t->delta) && now < t->next_vacuum;
+}
+
+static void keep_up(tain_mirror *m, tain_table *t)
+{
+    finish(m, t);
+    begin(m, t);
+    log_upkeep(m, t);
+    if (!t->job && t->delta) t->kept_up = tain_delta_version(t->delta);
+}
+
 void tain_upkeep_step(tain_mirror *m)
 {
+    tain_time now = tain_monotonic();
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
-        if (t->pending.dirty) continue;
-        finish(m, t);
-        begin(m, t);
-        log_upkeep(m, t);
+        if (!t->pending.dirty && !is_kept_up(t, now)) keep_up(m, t);
     }
     tain_error e = {0};
     if (tain_lake_fold_epochs(m->lake, RETENTION, &e) != TAIN_OK) tain_mirror_say(m, "epoch log: %s", e.message);
