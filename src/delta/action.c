@@ -45,6 +45,12 @@ void tain_action_add(tain_buffer *out, const tain_delta_file *f, const tain_dv *
     end(&j);
 }
 
+void tain_delta_file_to_json(const tain_delta_file *f, tain_buffer *out)
+{
+    tain_action_add(out, f, &f->dv, f->stats, true);
+    out->size--; /* the end of line */
+}
+
 void tain_action_remove(tain_buffer *out, const tain_delta_file *f, int64_t now_ms, bool data_change)
 {
     tain_json j = {.out = out};

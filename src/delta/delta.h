@@ -98,6 +98,10 @@ tain_parquet_writer *tain_delta_writer_parquet(tain_delta_writer *w); /* append 
 tain_status tain_delta_writer_finish(tain_delta_writer *w, tain_delta_file **ret, tain_error *err); /* frees w */
 void        tain_delta_writer_abort(tain_delta_writer *w);                                          /* accepts NULL */
 void        tain_delta_file_free(tain_delta_file *f);
+/* A finished file as an add action, {"add":{...}}, appended; and back, in whichever process: not live, with an ordinal of its
+ * own. Caller owns *ret. */
+void        tain_delta_file_to_json(const tain_delta_file *f, tain_buffer *out);
+tain_status tain_delta_file_from_json(const json_t *action, tain_delta_file **ret, tain_error *err);
 
 /* What one commit does. Zero it, fill it, commit it. Everything in it stays the caller's, but for adds: they move into
  * the table when the commit succeeds, and stay the caller's when it fails. */

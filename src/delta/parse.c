@@ -47,7 +47,7 @@ static tain_time from_ms(int64_t ms)
     return __builtin_mul_overflow(ms, TAIN_MILLISECOND, &t) ? (ms < 0 ? INT64_MIN : INT64_MAX) : t;
 }
 
-static tain_status parse_add(tain_delta *t, const json_t *o, tain_error *err)
+static tain_status read_add(const json_t *o, tain_delta_file **ret, tain_error *err)
 {
     const char *path = NULL;
     tain_dv     dv;
@@ -70,7 +70,22 @@ static tain_status parse_add(tain_delta *t, const json_t *o, tain_error *err)
         tain_delta_file_free(f);
         return st;
     }
+    *ret = f;
+    return TAIN_OK;
+}
+
+static tain_status parse_add(tain_delta *t, const json_t *o, tain_error *err)
+{
+    tain_delta_file *f;
+    TAIN_TRY(read_add(o, &f, err));
     return tain_state_add(t, f, err);
+}
+
+tain_status tain_delta_file_from_json(const json_t *action, tain_delta_file **ret, tain_error *err)
+{
+    TAIN_TRY(read_add(json_object_get(action, "add"), ret, err));
+    (*ret)->ordinal = tain_delta_new_ordinal();
+    return TAIN_OK;
 }
 
 static tain_status parse_remove(tain_delta *t, const json_t *o, tain_error *err)

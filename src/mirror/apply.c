@@ -49,7 +49,7 @@ static void delete_old_rows(tain_net *net)
         if (net->found[r]) {
             tain_delta_file *f = tain_ordinals_get(&net->table->files, net->old[r].file);
             roaring_bitmap_add(tain_pending_deletes(net->table, f, true), net->old[r].row);
-        } else if (tain_net_op(net, r) != TAIN_UPSERT && tain_net_op(net, r) != TAIN_DELETE_IF) {
+        } else if (!net->table->replay && tain_net_op(net, r) != TAIN_UPSERT && tain_net_op(net, r) != TAIN_DELETE_IF) {
             tain_table_warn(net->table, "row_not_found", NULL, 1);
         }
     }
@@ -103,10 +103,10 @@ tain_status tain_apply_truncate(tain_table *t, tain_error *err)
     t->pending.name = NULL;
     tain_pending_clear(t);
     t->pending = (tain_pending){
-        .truncated = true, .dirty = true, .schema = kept.schema, .configuration = kept.configuration, .name = kept.name, .rekeyed = kept.rekeyed, .rows = kept.rows, .inserted = kept.inserted,
+        .truncated = t->delta != NULL, .dirty = true, .schema = kept.schema, .configuration = kept.configuration, .name = kept.name, .rekeyed = kept.rekeyed, .rows = kept.rows, .inserted = kept.inserted,
         .updated = kept.updated, .deleted = kept.deleted, .bytes = kept.bytes, .position = kept.position,
     };
-    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) tain_ordinals_remove(&t->files, f->ordinal);
+    for (size_t cursor = 0; t->delta && tain_delta_next_file(t->delta, &cursor, &f);) tain_ordinals_remove(&t->files, f->ordinal);
     t->pending.rows++;
     return TAIN_OK;
 }

@@ -18,6 +18,7 @@ typedef struct tain_definition {
     tain_time freshness; /* longest time a committed change waits before it is written */
     int     jobs;
     int64_t memory;      /* budget in bytes */
+    int64_t rate_rows, rate_bytes; /* a load reads at most so much a second; 0: any */
     bool    poll_capture, capture_given; /* given: in this run, whatever is stored */
     json_t *policies;     /* the "policies" object: what becomes of values Delta has no place for; NULL: defaults */
     char   *old_name;     /* the stored name, when another was given */

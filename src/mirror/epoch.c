@@ -43,8 +43,10 @@ static json_t *metrics_of(const tain_pending *p)
                      json_of_int((int64_t)p->add_count));
 }
 
-static const char *operation_of(const tain_pending *p)
+static const char *operation_of(const tain_table *t)
 {
+    const tain_pending *p = &t->pending;
+    if (t->replay) return t->delta ? "WRITE" : "CREATE TABLE";
     if (p->truncated) return "TRUNCATE";
     if (p->delete_count) return p->add_count ? "MERGE" : "DELETE";
     return "WRITE";
@@ -103,11 +105,11 @@ static tain_status write_commit(const table_commit *tc, tain_error *err)
     size_t remove_count = p->truncated ? live_files(t, &removes) : 0;
     json_t *metrics = metrics_of(p), *info = tain_epoch_info(t, &tc->part->position, tc->epoch, tc->part);
     tain_delta_commit c = {
-        .operation = operation_of(p), .metrics = metrics, .info = info, .app_id = t->app_id, .app_version = tc->epoch,
-        .schema = p->schema, .configuration = p->configuration, .name = p->name, .adds = p->adds, .add_count = p->add_count, .removes = removes, .remove_count = remove_count,
+        .operation = operation_of(t), .metrics = metrics, .info = info, .app_id = t->app_id, .app_version = tc->epoch,
+        .schema = p->schema, .configuration = p->configuration, .name = t->delta ? p->name : t->name, .adds = p->adds, .add_count = p->add_count, .removes = removes, .remove_count = remove_count,
         .deletes = deletes, .delete_count = p->delete_count, .data_change = true,
     };
-    tain_status st = tain_delta_commit_write(t->delta, &c, err);
+    tain_status st = t->delta ? tain_delta_commit_write(t->delta, &c, err) : tain_delta_create(t->store, &c, &t->delta, err);
     json_decref(metrics);
     json_decref(info);
     free(deletes);
@@ -140,6 +142,7 @@ static tain_status commit_once(const table_commit *tc, tain_error *err)
         return st;
     }
     tain_fault(TAIN_FAULT_EPOCH_TABLE_COMMITTED);
+    tain_load_replayed(tc->mirror, t);
     int64_t rows = t->pending.rows, bytes = t->pending.bytes;
     settle(t, list);
     count_done(tc, rows, bytes);
@@ -159,6 +162,7 @@ static tain_status look_at_log(const table_commit *tc, tain_error *err)
 {
     tain_object o;
     const tain_table *t = tc->table;
+    if (!t->delta) return TAIN_OK;
     TAIN_AUTO(tain_free) char *key = tain_format("_delta_log/%020lld.json", (long long)tain_delta_version(t->delta));
     tain_status st = tain_store_head(t->store, key, &o, err);
     return st == TAIN_E_NOT_FOUND ? reopen(tc, err) : st;
@@ -171,7 +175,7 @@ static tain_status commit_table(void *item, tain_error *err)
     tain_table *t = tc->table;
     for (int tries = 1;; tries++) {
         TAIN_TRY_IN(err, look_at_log(tc, err), "table %s", t->name);
-        int64_t before = tain_delta_version(t->delta);
+        int64_t before = t->delta ? tain_delta_version(t->delta) : -1;
         tain_status st = commit_once(tc, err);
         if (st == TAIN_OK && tain_delta_version(t->delta) == before + 1) return TAIN_OK;
         if (st == TAIN_OK) {

@@ -259,6 +259,11 @@ static tain_status sink_reshape(tain_sink *sink, tain_source_table *source, bool
     tain_intake *in = of(sink);
     tain_table *t = source->user;
     if (!t) return TAIN_OK;
+    if (t->staged && !anew) {
+        atomic_store(&t->anew, true);
+        anew = true;
+        reason = "its columns changed while its load was interrupted";
+    }
     if (anew) {
         reload(in, t, reason);
     } else {

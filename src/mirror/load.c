@@ -2,217 +2,241 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
-#include "mirror/encoder.h"
-#include "mirror/mirror.h"
+#include "mirror/load.h"
+#include "mirror/replay.h"
 #include "mirror/upkeep.h"
 
-enum { CHUNK_ROWS = 1 << 20, READERS_MOST = 32 };
+/* A crash costs what the readers were at: each a part of this many of its table, if that is worth a file. */
+enum { PARTS = 32, CHUNK_LEAST = 1 << 15, CHUNK_MOST = 1 << 20 };
 
-typedef struct table_load {
-    tain_mirror      *mirror;
-    tain_table       *table;
-    tain_index       *old_index; /* of the content being replaced */
-    size_t            chunks_left;
-    tain_delta_file **files;
-    size_t            file_count, file_capacity;
-    uint64_t          rows, bytes;
-    atomic_int        bad_key;   /* a column of the key + 1 in which a value was replaced, 0: none */
-    tain_error        failure;   /* code OK: none; the table's own */
-} table_load;
+typedef tain_table_load table_load;
+typedef tain_load_task  task;
+typedef tain_loading    loading;
 
-typedef struct task { table_load *load; tain_chunk chunk; } task;
-
-typedef struct loading {
-    tain_mirror    *mirror;
-    table_load     *loads;
-    size_t          load_count;
-    task           *tasks;
-    size_t          task_count, next;
-    pthread_mutex_t lock;   /* next, loads, and the source's reader_open */
-    tain_status     status; /* of the whole: source or lake in trouble */
-    tain_error      error;
-    tain_position   position;
-} loading;
-
-/* --- one chunk ----------------------------------------------------------------------------------------------------- */
-
-typedef struct chunk_writer {
-    table_load        *load;
-    tain_encoder      *encoder;
-    tain_delta_writer *writer;
-    uint64_t          *hashes;
-    size_t             rows, capacity;
-} chunk_writer;
-
-static tain_status take_rows(void *ctx, tain_batch *batch, tain_error *err)
+static tain_store *lake_of(const table_load *l)
 {
-    chunk_writer *cw = ctx;
-    if (atomic_load(&cw->load->mirror->stop)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
-    return tain_encoder_push(cw->encoder, cw, batch, err);
+    return tain_lake_store(l->mirror->lake);
 }
 
-static tain_status write_rows(void *ctx, const tain_batch *batch, tain_error *err)
+static tain_position recorded(tain_mirror *m)
 {
-    chunk_writer *cw = ctx;
-    tain_table *t = cw->load->table;
-    if (cw->rows + batch->rows > cw->capacity) {
-        cw->capacity = cw->capacity ? cw->capacity * 2 : CHUNK_ROWS / 8;
-        if (cw->capacity < cw->rows + batch->rows) cw->capacity = cw->rows + batch->rows;
-        cw->hashes = tain_realloc(cw->hashes, cw->capacity * sizeof *cw->hashes);
-    }
-    tain_key_hash(&t->key, batch, 0, batch->rows, cw->hashes + cw->rows);
-    cw->rows += batch->rows;
-    TAIN_TRY(tain_parquet_append(tain_delta_writer_parquet(cw->writer), batch, NULL, 0, batch->rows, err));
-    pthread_mutex_lock(&t->lock);
-    t->rows_live += (int64_t)batch->rows;
-    t->bytes_processed += (int64_t)tain_batch_bytes(batch);
-    pthread_mutex_unlock(&t->lock);
-    return TAIN_OK;
+    pthread_mutex_lock(&m->lock);
+    tain_position p = m->position;
+    pthread_mutex_unlock(&m->lock);
+    return p;
 }
 
-static void take_warning(void *ctx, tain_source_table *source, size_t column, const char *code)
-{
-    chunk_writer *cw = ctx;
-    tain_table_warn(cw->load->table, code, source->columns->fields[column].name, 1);
-    if (tain_source_table_is_key(source, column)) atomic_store(&cw->load->bad_key, (int)column + 1);
-}
+/* --- what an earlier load has left --------------------------------------------------------------------------------- */
 
-static void keep_file(table_load *l, tain_delta_file *f)
+/* NULL: what it has finished is still good. */
+static const char *why_not(const tain_table *t, const tain_loadlog *log, const tain_position *recorded)
 {
-    if (l->file_count == l->file_capacity) {
-        l->file_capacity = l->file_capacity ? l->file_capacity * 2 : 16;
-        l->files = tain_realloc(l->files, l->file_capacity * sizeof(tain_delta_file *));
-    }
-    l->files[l->file_count++] = f;
-}
-
-static tain_status finish_chunk(loading *g, chunk_writer *cw, tain_error *err)
-{
-    tain_delta_file *f;
-    tain_delta_writer *w = cw->writer;
-    cw->writer = NULL;
-    if (cw->rows == 0) {
-        tain_delta_writer_abort(w);
-        return TAIN_OK;
-    }
-    TAIN_TRY(tain_delta_writer_finish(w, &f, err));
-    tain_fault(TAIN_FAULT_SNAPSHOT_CHUNK);
-    pthread_mutex_lock(&g->lock);
-    keep_file(cw->load, f);
-    cw->load->rows += cw->rows;
-    tain_index_name_file(cw->load->table->index, f->path, f->ordinal);
-    tain_status st = tain_index_add_file(cw->load->table->index, f->ordinal, cw->hashes, cw->rows, NULL);
-    pthread_mutex_unlock(&g->lock);
-    if (st != TAIN_OK) tain_table_warn(cw->load->table, "index_not_written", NULL, 1);
-    return TAIN_OK;
-}
-
-static tain_status read_chunk(loading *g, tain_reader *reader, tain_encoder *encoder, const task *k, tain_error *err)
-{
-    chunk_writer cw = {.load = k->load, .encoder = encoder};
-    tain_table *t = k->load->table;
-    const tain_parquet_options defaults = tain_parquet_defaults();
-    tain_parquet_options options = defaults;
-    options.row_group_bytes = (size_t)(g->mirror->definition->memory / 8 / g->mirror->definition->jobs);
-    if (options.row_group_bytes > defaults.row_group_bytes) options.row_group_bytes = defaults.row_group_bytes;
-    TAIN_TRY(tain_delta_writer_new(t->store, t->schema, &options, &cw.writer, err));
-    tain_rows_sink sink = {.rows = take_rows, .warn = take_warning, .ctx = &cw};
-    tain_error written;
-    tain_status st = g->mirror->source->ops->reader_read(reader, &k->chunk, &sink, err);
-    tain_status flushed = tain_encoder_flush(encoder, &written);
-    if (st == TAIN_OK && flushed != TAIN_OK) {
-        st = flushed;
-        if (err) *err = written;
-    }
-    if (st == TAIN_OK) st = finish_chunk(g, &cw, err);
-    if (cw.writer) tain_delta_writer_abort(cw.writer);
-    free(cw.hashes);
-    return st;
-}
-
-/* --- readers ------------------------------------------------------------------------------------------------------- */
-
-/* Trouble of the source or the lake as a whole, which the other tables would meet too. */
-static bool is_everybodys(tain_status st)
-{
-    return tain_status_policy(st) == TAIN_POLICY_RETRY || st == TAIN_E_CANCELLED || st == TAIN_E_AUTH || st == TAIN_E_GONE;
-}
-
-static task *next_task(loading *g)
-{
-    task *k = NULL;
-    pthread_mutex_lock(&g->lock);
-    while (!k && g->status == TAIN_OK && g->next < g->task_count) {
-        k = &g->tasks[g->next++];
-        if (k->load->failure.code != TAIN_OK) k = NULL;
-    }
-    pthread_mutex_unlock(&g->lock);
-    return k;
-}
-
-static void note_result(loading *g, task *k, tain_status st, const tain_error *e)
-{
-    pthread_mutex_lock(&g->lock);
-    if (st == TAIN_OK) {
-        k->load->chunks_left--;
-    } else if (!k || is_everybodys(st)) {
-        if (g->status == TAIN_OK) {
-            g->status = st;
-            g->error = *e;
-        }
-    } else if (k->load->failure.code == TAIN_OK) {
-        k->load->failure = *e;
-    }
-    pthread_mutex_unlock(&g->lock);
-}
-
-static void *reader_main(void *ctx)
-{
-    loading *g = ctx;
-    const tain_source_ops *ops = g->mirror->source->ops;
-    tain_reader *reader = NULL;
-    tain_encoder *encoder = NULL;
-    tain_error e = {0};
-    pthread_mutex_lock(&g->lock);
-    tain_status st = ops->reader_open(g->mirror->source, &reader, &e);
-    pthread_mutex_unlock(&g->lock);
-    if (st == TAIN_OK) st = tain_encoder_start(write_rows, &encoder, &e);
-    if (st != TAIN_OK) note_result(g, NULL, st, &e);
-    for (task *k; st == TAIN_OK && (k = next_task(g));) {
-        tain_status one = read_chunk(g, reader, encoder, k, &e);
-        if (one != TAIN_OK) tain_error_context(&e, "table %s", k->load->table->name);
-        note_result(g, k, one, &e);
-        if (one != TAIN_OK && is_everybodys(one)) break;
-    }
-    tain_encoder_stop(encoder);
-    if (reader) ops->reader_close(reader);
+    if (atomic_load(&t->anew)) return "";
+    if (tain_position_compare(&log->first, recorded) < 0) return "the stream has gone on since";
+    if (!tain_loadlog_fits(log, t->source)) return "its columns or its key are others now";
     return NULL;
 }
 
-static void run_readers(loading *g)
+static tain_status start_over(table_load *l, const char *why, tain_error *err)
 {
-    int jobs = g->mirror->definition->jobs;
-    if (jobs > READERS_MOST) jobs = READERS_MOST;
-    if ((size_t)jobs > g->task_count) jobs = (int)g->task_count;
-    pthread_t threads[READERS_MOST];
-    int started = 0;
-    while (started < jobs - 1 && pthread_create(&threads[started], NULL, reader_main, g) == 0) started++;
-    if (jobs > 0) reader_main(g);
-    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    tain_loadlog_free(l->log);
+    l->log = NULL;
+    if (*why) tain_mirror_say(l->mirror, "%s is loaded from the beginning: %s", l->table->name, why);
+    return tain_loadlog_abandon(l->table, lake_of(l), err);
+}
+
+/* A commit with a number of the load's or a later one is its own: nothing else is committed to the table meanwhile. */
+static bool has_ended(const tain_table *t, const tain_loadlog *log)
+{
+    return t->delta && !t->foreign && tain_delta_txn(t->delta, t->app_id) >= log->epoch;
+}
+
+static tain_status find_log(table_load *l, tain_error *err)
+{
+    tain_position at = recorded(l->mirror);
+    TAIN_TRY(tain_loadlog_read(l->table, lake_of(l), &l->log, err));
+    if (!l->log) return TAIN_OK;
+    if (has_ended(l->table, l->log)) {
+        tain_loadlog_free(l->log);
+        l->log = NULL;
+        return tain_loadlog_forget(l->table, lake_of(l), err);
+    }
+    const char *why = why_not(l->table, l->log, &at);
+    return why ? start_over(l, why, err) : TAIN_OK;
+}
+
+static tain_status recall_table(tain_mirror *m, tain_table *t, tain_position *io_first, tain_error *err)
+{
+    table_load l = {.mirror = m, .table = t};
+    bool followed = t->status == TAIN_TABLE_REPLICATING;
+    if (t->left_behind || t->foreign || (!followed && !t->needs_load) || atomic_load(&t->anew)) return TAIN_OK;
+    TAIN_TRY_IN(err, find_log(&l, err), "table %s", t->name);
+    if (!l.log) return TAIN_OK;
+    if (!io_first->text[0] || tain_position_compare(&l.log->first, io_first) < 0) *io_first = l.log->first;
+    if (followed && !t->load_reason) {
+        t->load_reason = tain_strdup("its loading was interrupted");
+        tain_table_set_status(t, TAIN_TABLE_RESEEDING, t->load_reason, NULL);
+    }
+    t->needs_load = true;
+    tain_loadlog_free(l.log);
+    return TAIN_OK;
+}
+
+tain_status tain_load_recall(tain_mirror *m, tain_position *ret_first, tain_error *err)
+{
+    *ret_first = (tain_position){0};
+    for (size_t i = 0; i < m->table_count; i++) TAIN_TRY(recall_table(m, m->tables[i], ret_first, err));
+    return TAIN_OK;
+}
+
+void tain_load_start_over(tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++) atomic_store(&m->tables[i]->anew, true);
 }
 
 /* --- planning ------------------------------------------------------------------------------------------------------ */
 
-static tain_status plan_table(loading *g, table_load *l, tain_error *err)
+static int64_t chunk_rows(const table_load *l)
+{
+    int64_t all = l->table->source->rows_estimate, rows = all / (PARTS * l->mirror->definition->jobs);
+    return rows < CHUNK_LEAST ? CHUNK_LEAST : rows > CHUNK_MOST ? CHUNK_MOST : rows;
+}
+
+static void add_task(loading *g, table_load *l, tain_chunk chunk, size_t number)
+{
+    if (g->task_count == g->task_capacity) {
+        g->task_capacity = g->task_capacity ? g->task_capacity * 2 : 64;
+        g->tasks = tain_realloc(g->tasks, g->task_capacity * sizeof *g->tasks);
+    }
+    g->tasks[g->task_count++] = (task){.load = l, .chunk = chunk, .number = number};
+    l->chunks_left++;
+}
+
+static tain_status open_own_reader(loading *g, tain_error *err)
+{
+    const tain_source_ops *ops = g->mirror->source->ops;
+    return g->own ? TAIN_OK : ops->reader_open(g->mirror->source, &g->own, err);
+}
+
+static tain_status read_mark(loading *g, table_load *l, tain_error *err)
+{
+    const tain_source_ops *ops = g->mirror->source->ops;
+    if (!ops->reader_mark) return TAIN_OK;
+    TAIN_TRY(open_own_reader(g, err));
+    return ops->reader_mark(g->own, l->table->source, &l->mark, err);
+}
+
+/* A load of several parts of a table with a key is one that can be gone on with. */
+static tain_status begin_log(loading *g, table_load *l, const tain_chunk *chunks, size_t n, tain_error *err)
+{
+    TAIN_TRY(read_mark(g, l, err));
+    if (!l->mark || l->table->multiset) return TAIN_OK;
+    tain_load_chunk *list = tain_alloc(n * sizeof *list);
+    for (size_t i = 0; i < n; i++) list[i] = (tain_load_chunk){.from = chunks[i].from, .to = chunks[i].to, .rows_estimate = chunks[i].rows_estimate};
+    l->log = tain_loadlog_new(l->table, &g->position, g->mirror->next_epoch, tain_strdup(l->mark), list, n);
+    TAIN_TRY(tain_loadlog_begin(l->log, lake_of(l), err));
+    tain_fault(TAIN_FAULT_SNAPSHOT_PLANNED);
+    return TAIN_OK;
+}
+
+static tain_status plan_new(loading *g, table_load *l, const tain_chunk *chunks, size_t n, tain_error *err)
+{
+    if (n > 1) TAIN_TRY(begin_log(g, l, chunks, n, err));
+    for (size_t i = 0; i < n; i++) add_task(g, l, chunks[i], i);
+    return TAIN_OK;
+}
+
+static tain_status take_file(table_load *l, const tain_load_chunk *c, tain_error *err)
+{
+    tain_delta_file *f;
+    tain_table *t = l->table;
+    TAIN_TRY(tain_delta_file_from_json(c->add, &f, err));
+    tain_load_keep_file(l, f, &c->position);
+    TAIN_TRY(tain_table_feed_file(t, f, err));
+    pthread_mutex_lock(&t->lock);
+    t->rows_live += c->rows;
+    pthread_mutex_unlock(&t->lock);
+    l->rows += (uint64_t)c->rows;
+    l->bytes += (uint64_t)c->bytes;
+    return TAIN_OK;
+}
+
+static tain_status plan_rest(loading *g, table_load *l, tain_error *err)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < l->log->count; i++) {
+        const tain_load_chunk *c = &l->log->chunks[i];
+        done += c->done;
+        if (c->add) TAIN_TRY(take_file(l, c, err));
+        if (!c->done) add_task(g, l, (tain_chunk){.table = l->table->source, .from = c->from, .to = c->to, .rows_estimate = c->rows_estimate}, i);
+    }
+    tain_mirror_say(l->mirror, "%s: its load goes on: %zu of %zu parts are there", l->table->name, done, l->log->count);
+    return TAIN_OK;
+}
+
+/* --- beginning ----------------------------------------------------------------------------------------------------- */
+
+/* Data files that no log names and that no table has are what a load in one go has left. */
+static bool note_leftover(void *ctx, const tain_object *o)
+{
+    tain_map_put(ctx, o->key, ctx);
+    return true;
+}
+
+static tain_status clear_leftovers(const table_load *l, tain_error *err)
+{
+    tain_map left = {0};
+    const char *key;
+    void *unused;
+    tain_status st = tain_store_list(l->table->store, "part-", NULL, note_leftover, &left, err);
+    for (size_t i = 0; l->log && i < l->log->count; i++) {
+        const char *path = tain_json_get_str(json_object_get(l->log->chunks[i].add, "add"), "path", NULL);
+        if (path) tain_map_remove(&left, path);
+    }
+    for (size_t cursor = 0; st == TAIN_OK && tain_map_next(&left, &cursor, &key, &unused);) st = tain_store_remove(l->table->store, key, err);
+    tain_map_done(&left);
+    return st;
+}
+
+/* One that was not followed until now may have content. */
+static tain_status find_content(const table_load *l, tain_error *err)
+{
+    tain_error e;
+    tain_table *t = l->table;
+    if (t->delta) return TAIN_OK;
+    tain_status st = tain_table_find_delta(t, &e);
+    if (st == TAIN_E_NOT_FOUND) return clear_leftovers(l, err);
+    if (st != TAIN_OK && err) *err = e;
+    return st;
+}
+
+/* What is there still has to fit the source as it is now that a snapshot is open. */
+static tain_status check_log(loading *g, table_load *l, tain_error *err)
+{
+    tain_position at = recorded(g->mirror);
+    if (!l->log) return TAIN_OK;
+    const char *why = why_not(l->table, l->log, &at);
+    if (!why) {
+        TAIN_TRY(read_mark(g, l, err));
+        if (!l->mark || strcmp(l->mark, l->log->mark) != 0) why = "its rows are in other places now";
+    }
+    if (!why) return tain_loadlog_adopt_names(l->log, l->table, err);
+    l->moved = !g->reads; /* a snapshot is needed after all */
+    return start_over(l, why, err);
+}
+
+static tain_status make_plan(loading *g, table_load *l, tain_error *err)
 {
     tain_chunk *chunks = NULL;
     size_t n = 0;
-    TAIN_TRY(g->mirror->source->ops->snapshot_plan(g->mirror->source, l->table->source, CHUNK_ROWS, &chunks, &n, err));
-    g->tasks = tain_realloc(g->tasks, (g->task_count + n + 1) * sizeof *g->tasks);
-    for (size_t i = 0; i < n; i++) g->tasks[g->task_count++] = (task){.load = l, .chunk = chunks[i]};
-    l->chunks_left = n;
+    if (!g->reads) return l->log ? plan_rest(g, l, err) : TAIN_OK;
+    TAIN_TRY(g->mirror->source->ops->snapshot_plan(g->mirror->source, l->table->source, chunk_rows(l), &chunks, &n, err));
+    pthread_mutex_lock(&l->table->lock);
+    l->table->rows_total = l->table->source->rows_estimate;
+    pthread_mutex_unlock(&l->table->lock);
+    tain_status st = l->log ? plan_rest(g, l, err) : plan_new(g, l, chunks, n, err);
     free(chunks);
-    return TAIN_OK;
+    return st;
 }
 
 /* Live rows start at zero and grow while rows come in: what a progress display shows. */
@@ -221,28 +245,35 @@ static tain_status begin_table(loading *g, table_load *l, tain_error *err)
     tain_table *t = l->table;
     tain_upkeep_forget(g->mirror, t);
     tain_pending_clear(t);
-    if (!t->delta) { /* one that was not followed until now may have content */
-        tain_error e;
-        tain_status st = tain_table_find_delta(t, &e);
-        if (st != TAIN_OK && st != TAIN_E_NOT_FOUND) {
-            if (err) *err = e;
-            return st;
-        }
-    }
+    tain_replay_free(t->replay);
+    t->replay = NULL;
+    TAIN_TRY(find_content(l, err));
     tain_table_shape(t, t->source);
-    tain_table_forget_warnings(t);
+    TAIN_TRY(check_log(g, l, err));
+    if (l->moved) return TAIN_OK;
+    if (!l->log) tain_table_forget_warnings(t);
     tain_table_set_status(t, t->delta ? TAIN_TABLE_RESEEDING : TAIN_TABLE_SNAPSHOTTING, t->load_reason, NULL);
     pthread_mutex_lock(&t->lock);
     t->rows_live = 0;
     t->rows_total = t->source->rows_estimate;
     pthread_mutex_unlock(&t->lock);
     TAIN_TRY(tain_table_new_index(t, err));
-    return plan_table(g, l, err);
+    return make_plan(g, l, err);
 }
 
 /* --- committing ---------------------------------------------------------------------------------------------------- */
 
-static tain_status commit_content(loading *g, table_load *l, int64_t epoch, tain_error *err)
+bool tain_load_is_of_one_moment(const loading *g, const table_load *l, tain_position *ret)
+{
+    *ret = g->position;
+    if (!l->log) return true;
+    (void)tain_loadlog_is_complete(l->log, ret);
+    for (size_t i = 0; i < l->log->count; i++)
+        if (tain_position_compare(&l->log->chunks[i].position, ret) != 0) return false;
+    return true;
+}
+
+static tain_status commit_content(const table_load *l, const tain_position *at, int64_t epoch, tain_error *err)
 {
     tain_table *t = l->table;
     tain_delta_file **old = NULL, *f;
@@ -251,7 +282,7 @@ static tain_status commit_content(loading *g, table_load *l, int64_t epoch, tain
         old = tain_alloc((tain_delta_file_count(t->delta) + 1) * sizeof *old);
         for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) old[old_count++] = f;
     }
-    json_t *info = tain_epoch_info(t, &g->position, epoch, NULL), *memo = tain_table_memo(t, t->source->memo);
+    json_t *info = tain_epoch_info(t, at, epoch, NULL), *memo = tain_table_memo(t, t->source->memo);
     tain_delta_commit c = {
         .operation = t->delta ? "WRITE" : "CREATE TABLE", .info = info, .app_id = t->app_id, .app_version = epoch, .name = t->name,
         .schema = t->schema, .configuration = memo, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true,
@@ -263,37 +294,125 @@ static tain_status commit_content(loading *g, table_load *l, int64_t epoch, tain
     return st;
 }
 
-static tain_status commit_table(loading *g, table_load *l, tain_error *err)
+/* The end of a log that cannot be removed now is seen at the next start. */
+static void forget_log(table_load *l)
+{
+    if (!l->log) return;
+    tain_fault(TAIN_FAULT_SNAPSHOT_REPLAYED);
+    (void)!tain_loadlog_forget(l->table, lake_of(l), NULL);
+    tain_fault(TAIN_FAULT_SNAPSHOT_FORGOTTEN);
+}
+
+static void show_loaded(table_load *l)
 {
     tain_table *t = l->table;
-    if (l->bad_key) return tain_table_fail_key(t->source, (size_t)l->bad_key - 1, err);
-    tain_fault(TAIN_FAULT_SNAPSHOT_BEFORE_COMMIT);
-    t->pending.rows = (int64_t)l->rows;
-    tain_status st = commit_content(g, l, g->mirror->next_epoch++, err);
-    t->pending.rows = 0;
-    TAIN_TRY(st);
-    tain_fault(TAIN_FAULT_SNAPSHOT_TABLE_COMMITTED);
-    l->file_count = 0; /* the table's now */
-    tain_table_know_files(t);
-    t->have = g->position;
-    t->announced = false;
-    t->needs_load = false;
     pthread_mutex_lock(&t->lock);
     t->rows_processed += (int64_t)l->rows;
     t->rows_live = tain_delta_live_rows(t->delta);
     t->last_completed = tain_now();
     pthread_mutex_unlock(&t->lock);
     tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
+}
+
+static int64_t next_epoch(loading *g)
+{
+    pthread_mutex_lock(&g->lock);
+    int64_t n = g->mirror->next_epoch++;
+    pthread_mutex_unlock(&g->lock);
+    return n;
+}
+
+static void is_loaded(table_load *l, const tain_position *at)
+{
+    tain_table *t = l->table;
+    t->have = *at;
+    t->announced = false;
+    t->needs_load = false;
+    l->finished = true;
+}
+
+tain_status tain_load_commit(loading *g, table_load *l, tain_error *err)
+{
+    tain_table *t = l->table;
+    tain_position at;
+    (void)tain_load_is_of_one_moment(g, l, &at);
+    if (l->bad_key) return tain_table_fail_key(t->source, (size_t)l->bad_key - 1, err);
+    tain_fault(TAIN_FAULT_SNAPSHOT_BEFORE_COMMIT);
+    t->pending.rows = (int64_t)l->rows;
+    tain_status st = commit_content(l, &at, next_epoch(g), err);
+    t->pending.rows = 0;
+    TAIN_TRY(st);
+    tain_fault(TAIN_FAULT_SNAPSHOT_TABLE_COMMITTED);
+    l->file_count = 0; /* the table's now */
+    tain_table_know_files(t);
+    is_loaded(l, &at);
+    forget_log(l);
+    show_loaded(l);
     return TAIN_OK;
 }
 
-static tain_status commit_complete(loading *g, tain_error *err)
+/* What was read at several positions waits, invisible, for the stream to come to the last of them. */
+static void stage(loading *g, table_load *l)
+{
+    tain_table *t = l->table;
+    tain_mirror *m = g->mirror;
+    tain_position last;
+    (void)tain_loadlog_is_complete(l->log, &last);
+    is_loaded(l, &l->log->first);
+    tain_ordinals_clear(&t->files);
+    for (size_t i = 0; i < l->file_count; i++) tain_pending_add_file(t, l->files[i]);
+    t->pending.truncated = t->delta != NULL;
+    t->pending.schema = t->schema;
+    t->pending.configuration = tain_table_memo(t, t->source->memo);
+    t->pending.rows = t->pending.inserted = (int64_t)l->rows;
+    t->pending.dirty = true;
+    t->replay = tain_replay_new(l->log, l->files, l->read_at, l->file_count);
+    l->log = NULL;
+    l->file_count = 0;
+    if (tain_position_compare(&last, &m->whole) > 0) m->whole = last;
+    t->staged = true;
+    m->replays = TAIN_REPLAYS_BEGUN;
+    tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
+    tain_fault(TAIN_FAULT_SNAPSHOT_STAGED);
+}
+
+tain_status tain_load_abandon(tain_mirror *m, tain_table *t, tain_error *err)
+{
+    tain_replay_free(t->replay);
+    t->replay = NULL;
+    return tain_loadlog_abandon(t, tain_lake_store(m->lake), err);
+}
+
+void tain_load_replayed(tain_mirror *m, tain_table *t)
+{
+    if (!t->replay) return;
+    tain_fault(TAIN_FAULT_SNAPSHOT_REPLAYED);
+    (void)!tain_loadlog_forget(t, tain_lake_store(m->lake), NULL);
+    tain_fault(TAIN_FAULT_SNAPSHOT_FORGOTTEN);
+    tain_replay_free(t->replay);
+    t->replay = NULL;
+}
+
+static tain_status finish(loading *g, table_load *l, tain_error *err)
+{
+    tain_position at;
+    if (l->mark) TAIN_TRY(open_own_reader(g, err));
+    TAIN_TRY(tain_load_check_mark(l, g->own, err));
+    if (l->moved) return TAIN_OK;
+    tain_fault(TAIN_FAULT_SNAPSHOT_READ);
+    if (tain_load_is_of_one_moment(g, l, &at)) return tain_load_commit(g, l, err);
+    if (l->bad_key) return tain_table_fail_key(l->table->source, (size_t)l->bad_key - 1, err);
+    stage(g, l);
+    return TAIN_OK;
+}
+
+static tain_status finish_rest(loading *g, tain_error *err)
 {
     for (size_t i = 0; i < g->load_count; i++) {
         table_load *l = &g->loads[i];
-        if (l->failure.code == TAIN_OK && l->chunks_left == 0) {
-            tain_status st = commit_table(g, l, &l->failure);
-            if (st != TAIN_OK && is_everybodys(st)) {
+        if (l->failure.code == TAIN_OK && l->chunks_left == 0 && !l->finished && !l->moved) {
+            tain_status st = finish(g, l, &l->failure);
+            if (st != TAIN_OK && tain_load_is_everybodys(st)) {
                 if (err) *err = l->failure;
                 return st;
             }
@@ -305,20 +424,32 @@ static tain_status commit_complete(loading *g, tain_error *err)
 
 /* --- the whole ----------------------------------------------------------------------------------------------------- */
 
-static void gather(loading *g)
+static tain_status gather(loading *g, tain_error *err)
 {
     tain_mirror *m = g->mirror;
     g->loads = tain_alloc((m->table_count + 1) * sizeof *g->loads);
-    for (size_t i = 0; i < m->table_count; i++)
-        if (m->tables[i]->needs_load && !m->tables[i]->left_behind) g->loads[g->load_count++] = (table_load){.mirror = m, .table = m->tables[i]};
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        tain_position last;
+        if (!t->needs_load || t->left_behind) continue;
+        table_load *l = &g->loads[g->load_count++];
+        *l = (table_load){.mirror = m, .table = t};
+        TAIN_TRY_IN(err, find_log(l, err), "table %s", t->name);
+        atomic_store(&t->anew, false);
+        g->reads |= !l->log || !tain_loadlog_is_complete(l->log, &last);
+    }
+    return TAIN_OK;
 }
 
 static tain_status begin(loading *g, tain_error *err)
 {
+    if (!g->reads) return TAIN_OK;
     tain_source_table **sources = tain_alloc((g->load_count + 1) * sizeof *sources);
     for (size_t i = 0; i < g->load_count; i++) sources[i] = g->loads[i].table->source;
     tain_status st = g->mirror->source->ops->snapshot_begin(g->mirror->source, sources, g->load_count, &g->position, err);
     free(sources);
+    if (st != TAIN_OK) g->reads = false;
+    else tain_fault(TAIN_FAULT_SNAPSHOT_BEGUN);
     return st;
 }
 
@@ -327,42 +458,71 @@ static tain_status read_all(loading *g, tain_error *err)
     for (size_t i = 0; i < g->load_count; i++) {
         table_load *l = &g->loads[i];
         tain_status st = begin_table(g, l, &l->failure);
-        if (st != TAIN_OK && is_everybodys(st)) {
+        if (st != TAIN_OK && tain_load_is_everybodys(st)) {
             if (err) *err = l->failure;
             return st;
         }
     }
-    run_readers(g);
+    tain_meter_begin(&g->mirror->meter, tain_monotonic());
+    tain_load_read(g);
+    tain_meter_end(&g->mirror->meter);
     if (g->status != TAIN_OK && err) *err = g->error;
     return g->status;
+}
+
+/* Tables that were written anew in the middle of it are loaded once more. */
+static tain_status look_for_moved(loading *g, bool *ret_again, tain_error *err)
+{
+    for (size_t i = 0; i < g->load_count; i++) {
+        table_load *l = &g->loads[i];
+        if (!l->moved) continue;
+        *ret_again = true;
+        TAIN_TRY(start_over(l, "its rows moved while it was read", err));
+    }
+    return TAIN_OK;
 }
 
 static void done(loading *g)
 {
     for (size_t i = 0; i < g->load_count; i++) {
-        for (size_t k = 0; k < g->loads[i].file_count; k++) tain_delta_file_free(g->loads[i].files[k]);
-        free(g->loads[i].files);
+        table_load *l = &g->loads[i];
+        for (size_t k = 0; k < l->file_count; k++) tain_delta_file_free(l->files[k]);
+        tain_loadlog_free(l->log);
+        free(l->mark);
+        free(l->files);
+        free(l->read_at);
     }
+    if (g->own) g->mirror->source->ops->reader_close(g->own);
     free(g->loads);
     free(g->tasks);
     pthread_mutex_destroy(&g->lock);
 }
 
-tain_status tain_load_tables(tain_mirror *m, tain_error *err)
+static tain_status load_once(tain_mirror *m, bool *ret_again, tain_error *err)
 {
     loading g = {.mirror = m};
-    gather(&g);
     pthread_mutex_init(&g.lock, NULL);
-    pthread_mutex_lock(&m->tables_lock);
-    tain_status st = g.load_count ? begin(&g, err) : TAIN_OK;
+    tain_status st = gather(&g, err);
+    if (st == TAIN_OK && g.load_count) st = begin(&g, err);
     if (st == TAIN_OK && g.load_count) {
-        tain_fault(TAIN_FAULT_SNAPSHOT_BEGUN);
         st = read_all(&g, err);
-        if (st == TAIN_OK) st = commit_complete(&g, err);
-        tain_status ended = m->source->ops->snapshot_end(m->source, st == TAIN_OK ? err : NULL);
+        if (st == TAIN_OK) st = finish_rest(&g, err);
+        if (st == TAIN_OK) st = look_for_moved(&g, ret_again, err);
+        tain_status ended = g.reads ? m->source->ops->snapshot_end(m->source, st == TAIN_OK ? err : NULL) : TAIN_OK;
         if (st == TAIN_OK) st = ended;
     }
-    pthread_mutex_unlock(&m->tables_lock);
     done(&g);
+    return st;
+}
+
+tain_status tain_load_tables(tain_mirror *m, tain_error *err)
+{
+    tain_status st = TAIN_OK;
+    pthread_mutex_lock(&m->tables_lock);
+    for (bool again = true; st == TAIN_OK && again && !atomic_load(&m->stop);) {
+        again = false;
+        st = load_once(m, &again, err);
+    }
+    pthread_mutex_unlock(&m->tables_lock);
     return st;
 }

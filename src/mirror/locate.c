@@ -121,7 +121,7 @@ static tain_status compare_in_file(search *s, candidate *c, size_t n, tain_batch
     tain_table *t = s->net->table;
     const tain_delta_file *f = tain_ordinals_get(&t->files, c[0].at.file);
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    TAIN_TRY(tain_delta_file_open(t->delta, f, &file, err));
+    TAIN_TRY(tain_table_open_file(t, f, &file, err));
     uint32_t *rows = tain_alloc(n * sizeof *rows);
     for (size_t i = 0; i < n; i++) rows[i] = c[i].at.row;
     tain_status st = TAIN_OK;
@@ -155,6 +155,7 @@ static tain_status compare(search *s, tain_error *err)
 static void accept_only_ones(search *s)
 {
     size_t kept = 0;
+    if (s->net->table->replay) return;
     for (size_t i = 0; i < s->candidate_count; i++) {
         const candidate *c = &s->candidates[i];
         tain_op op = tain_net_op(s->net, s->rows[c->wish]);

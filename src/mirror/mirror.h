@@ -15,6 +15,8 @@
 #include "base/queue.h"
 #include "mirror/definition.h"
 #include "mirror/lake.h"
+#include "mirror/meter.h"
+#include "mirror/pace.h"
 #include "mirror/table.h"
 
 typedef enum tain_item_kind { TAIN_ITEM_CHANGES, TAIN_ITEM_TRUNCATE, TAIN_ITEM_SCHEMA } tain_item_kind;
@@ -57,6 +59,7 @@ typedef struct tain_mirror {
     bool             is_new, named; /* no mirror before; its name was chosen by hand */
     bool             owned;      /* the lake's lock is ours */
     tain_position    whole;      /* where tables are that a crash left ahead of the last record: no epoch ends before it */
+    enum { TAIN_REPLAYS_NONE, TAIN_REPLAYS_BEGUN, TAIN_REPLAYS_CUT } replays; /* source's: of tables read at several positions */
     bool             once;       /* stop when caught up; give up on trouble after 30 s */
     void (*say)(const char *line); /* announcements for people; may be NULL */
 
@@ -84,6 +87,8 @@ typedef struct tain_mirror {
     tain_position seen;          /* how far the stream has come */
     tain_time     waiting_since; /* commit time of the oldest transaction seen and not in the lake, 0: none */
 
+    tain_meter      meter;       /* of the load under way */
+    tain_pace       pace;
     atomic_bool     misfits; /* some table's `misfit` is new */
     pthread_mutex_t tables_lock; /* held by the thread that owns the tables now: writer at work, or source while loading */
     atomic_bool     stop;
@@ -112,10 +117,20 @@ json_t *tain_epoch_info(const tain_table *t, const tain_position *position, int6
 
 /* --- load.c -------------------------------------------------------------------------------------------------------- */
 
-/* Loads the whole content of every table that needs_load, in parallel, and commits each one at the snapshot's position.
+/* Loads the whole content of every table that needs_load, in parallel, and commits each one at the snapshot's position. What
+ * an interrupted load has finished is not read again: then the table waits for the stream to reach m->whole (replay.h).
  * Nothing may be in flight. Tables that cannot be loaded are quarantined; an error is the source's or the lake's.
  * Thread: source. */
 tain_status tain_load_tables(tain_mirror *m, tain_error *err);
+/* Finds the loads that were interrupted: their tables need_load. *ret_first: the stream must begin there or before for them;
+ * "": there are none. Before the first load. Thread: source. */
+tain_status tain_load_recall(tain_mirror *m, tain_position *ret_first, tain_error *err);
+/* Nothing of interrupted loads can be used: the source has forgotten what came since. */
+void tain_load_start_over(tain_mirror *m);
+/* The table cannot go on: nobody will need what was loaded of it. While nothing is in flight. Thread: source. */
+tain_status tain_load_abandon(tain_mirror *m, tain_table *t, tain_error *err);
+/* The table's content is committed: ends its replay, if that is what it was. Thread: writer. */
+void tain_load_replayed(tain_mirror *m, tain_table *t);
 
 /* --- mirror.c ------------------------------------------------------------------------------------------------------ */
 

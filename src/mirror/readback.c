@@ -130,7 +130,7 @@ static tain_status open_file(reading *g, uint32_t ordinal, tain_error *err)
     if (g->file && g->ordinal == ordinal) return TAIN_OK;
     tain_parquet_close(g->file);
     g->file = NULL;
-    TAIN_TRY(tain_delta_file_open(t->delta, tain_ordinals_get(&t->files, ordinal), &g->file, err));
+    TAIN_TRY(tain_table_open_file(t, tain_ordinals_get(&t->files, ordinal), &g->file, err));
     g->ordinal = ordinal;
     return TAIN_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "mirror/lake.h"
 #include "mirror/naming.h"
+#include "mirror/replay.h"
 
 enum { FEED_ROWS = 65536, FEED_BYTES = 8 << 20 };
 #define MAX_COLUMN_ID "delta.columnMapping.maxColumnId"
@@ -68,6 +69,7 @@ void tain_table_free(tain_table *t)
     tain_pending_clear(t);
     leave_house(t);
     tain_table_stays(t);
+    tain_replay_free(t->replay);
     tain_table_forget_warnings(t);
     tain_ordinals_done(&t->files);
     tain_schema_free(t->schema);
@@ -132,7 +134,7 @@ void tain_table_know_files(tain_table *t)
 {
     tain_delta_file *f;
     tain_ordinals_clear(&t->files);
-    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) tain_ordinals_put(&t->files, f);
+    for (size_t cursor = 0; t->delta && tain_delta_next_file(t->delta, &cursor, &f);) tain_ordinals_put(&t->files, f);
 }
 
 /* --- index --------------------------------------------------------------------------------------------------------- */
@@ -170,10 +172,15 @@ static tain_status hash_file(tain_table *t, tain_parquet_file *f, int64_t rows, 
     return st;
 }
 
-static tain_status feed_file(tain_table *t, tain_delta_file *f, const tain_schema *schema, tain_error *err)
+tain_status tain_table_open_file(const tain_table *t, const tain_delta_file *f, tain_parquet_file **ret, tain_error *err)
+{
+    return t->delta ? tain_delta_file_open(t->delta, f, ret, err) : tain_parquet_open(t->store, f->path, f->size, ret, err);
+}
+
+static tain_status feed_file(tain_table *t, const tain_delta_file *f, const tain_schema *schema, tain_error *err)
 {
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    TAIN_TRY(tain_delta_file_open(t->delta, f, &file, err));
+    TAIN_TRY(tain_table_open_file(t, f, &file, err));
     int64_t rows = tain_parquet_file_rows(file);
     if (rows == 0) return TAIN_OK;
     uint64_t *hashes = tain_alloc((size_t)rows * sizeof *hashes);
@@ -182,6 +189,15 @@ static tain_status feed_file(tain_table *t, tain_delta_file *f, const tain_schem
     if (st == TAIN_OK && tain_index_add_file(t->index, f->ordinal, hashes, (size_t)rows, NULL) != TAIN_OK)
         tain_table_warn(t, "index_not_written", NULL, 1);
     free(hashes);
+    return st;
+}
+
+tain_status tain_table_feed_file(tain_table *t, const tain_delta_file *f, tain_error *err)
+{
+    if (tain_index_name_file(t->index, f->path, f->ordinal)) return TAIN_OK;
+    tain_schema *schema = tain_table_key_schema(t);
+    tain_status st = feed_file(t, f, schema, err);
+    tain_schema_free(schema);
     return st;
 }
 
@@ -290,24 +306,6 @@ static tain_status read_progress(tain_table *t, int64_t last_epoch, const tain_p
     return TAIN_OK;
 }
 
-/* A folder that holds data files but no log is what an interrupted load left. */
-static bool note_leftover(void *ctx, const tain_object *o)
-{
-    tain_map_put(ctx, o->key, ctx);
-    return true;
-}
-
-static tain_status clear_leftovers(tain_table *t, tain_error *err)
-{
-    tain_map left = {0};
-    tain_status st = tain_store_list(t->store, "part-", NULL, note_leftover, &left, err);
-    const char *key;
-    void *unused;
-    for (size_t cursor = 0; st == TAIN_OK && tain_map_next(&left, &cursor, &key, &unused);) st = tain_store_remove(t->store, key, err);
-    tain_map_done(&left);
-    return st;
-}
-
 tain_status tain_table_find_delta(tain_table *t, tain_error *err)
 {
     tain_delta_close(t->delta);
@@ -335,7 +333,7 @@ tain_status tain_table_open(tain_table *t, tain_source *source, const tain_posit
 {
     tain_status st = t->delta && !t->foreign ? TAIN_OK : tain_table_find_delta(t, err);
     *ret_found = st == TAIN_OK;
-    if (st == TAIN_E_NOT_FOUND) return clear_leftovers(t, err);
+    if (st == TAIN_E_NOT_FOUND) return TAIN_OK;
     TAIN_TRY(st);
     TAIN_TRY(read_progress(t, last_epoch, otherwise, err));
     recall(t, source);

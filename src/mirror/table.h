@@ -80,6 +80,7 @@ typedef struct tain_table {
     bool               announced;   /* listed in an epoch record since it was (re)loaded */
     size_t             budget;      /* bytes that one piece of work on it may hold; 0: no matter */
     struct tain_upkeep_job *job;    /* upkeep.c's: work in flight */
+    struct tain_replay *replay;     /* what is pending was read at several positions: changes are upserts until it is committed */
     tain_time          next_vacuum;
     int64_t            kept_up;     /* the version at which upkeep found nothing to do */
     bool               foreign;     /* a Delta table that is not ours is in its folder */
@@ -93,11 +94,13 @@ typedef struct tain_table {
     uint64_t           checked;     /* number of the transaction for which `skip` holds */
     bool               skip;
     bool               needs_load;
+    bool               staged;      /* since then a replay is under way, as far as this thread knows */
     char              *load_reason; /* why a table that had content is loaded again */
 
     /* for others: guarded by lock */
     pthread_mutex_t   lock;
     _Atomic tain_table_status status;
+    atomic_bool       anew;         /* it is to be loaded from the beginning */
     char              reason[1024], remedy[1024];
     char             *misfit;       /* why its files cannot be brought to its shape, until the source thread has seen it; owned */
     tain_warning     *warnings;
@@ -139,6 +142,10 @@ tain_status tain_table_index_anew(tain_table *t, tain_error *err);
 tain_schema *tain_table_key_schema(const tain_table *t);
 /* Feeds the index every live file it does not cover. */
 tain_status tain_table_feed_index(tain_table *t, tain_error *err);
+/* Feeds the index a data file, live or not, unless it covers it. */
+tain_status tain_table_feed_file(tain_table *t, const tain_delta_file *f, tain_error *err);
+/* Opens a data file of the table, live or not. */
+tain_status tain_table_open_file(const tain_table *t, const tain_delta_file *f, tain_parquet_file **ret, tain_error *err);
 /* How its files are written: row groups within its budget. */
 tain_parquet_options tain_table_file_options(const tain_table *t);
 /* Makes the live files findable by their ordinals, and no others. */

@@ -171,7 +171,9 @@ static tain_status choose_loads(tain_mirror *m, const tain_worker_options *o, ta
         tain_table *t = tain_mirror_find(m, *name);
         if (!t) return tain_fail(err, TAIN_E_NOT_FOUND, "--resync %s: the mirror has no such table", *name);
         t->needs_load = t->status != TAIN_TABLE_STOPPED && !t->foreign;
+        atomic_store(&t->anew, true);
     }
+    if (o->resync_all) tain_load_start_over(m);
     if (o->resync_all) m->position = m->whole = (tain_position){0}; /* a source put back to an older state counts from there */
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
@@ -236,16 +238,28 @@ static tain_status start_position(tain_mirror *m, tain_position *ret, tain_error
     return ret->text[0] ? TAIN_OK : m->source->ops->head(m->source, ret, err);
 }
 
+/* Whether the source still has what must be streamed; without it interrupted loads begin again, and content is lost. */
+static tain_status check_positions(tain_mirror *m, const tain_worker_options *o, tain_error *err)
+{
+    tain_position from, first;
+    TAIN_TRY(tain_load_recall(m, &first, err));
+    if ((!any_content(m) && !first.text[0]) || o->resync_all) return TAIN_OK;
+    TAIN_TRY(start_position(m, &from, err));
+    if (first.text[0] && tain_position_compare(&first, &from) < 0) from = first;
+    tain_status st = m->source->ops->start(m->source, &from, err);
+    if (st != TAIN_E_GONE || any_content(m)) return st;
+    tain_mirror_say(m, "the source has forgotten what came since the load was interrupted; it begins again");
+    tain_load_start_over(m);
+    return TAIN_OK;
+}
+
 /* An existing mirror first makes sure that the source still has its position: before anything is made anew there. */
 static tain_status prepare(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
     bool fresh;
-    if (any_content(m) && !o->resync_all) {
-        tain_position from;
-        TAIN_TRY(start_position(m, &from, err));
-        TAIN_TRY(m->source->ops->start(m->source, &from, err));
-    }
+    TAIN_TRY(check_positions(m, o, err));
     TAIN_TRY(m->source->ops->prepare(m->source, m->say, &fresh, err));
+    if (fresh) tain_load_start_over(m);
     if (!fresh && m->is_new && m->named && !o->resync_all) {
         tain_status taken = tain_fail(err, TAIN_E_EXISTS, "the source has capture by the name of %s already, and this lake has no position in it",
                                       m->definition->name);
@@ -385,9 +399,43 @@ static tain_status settle(tain_mirror *m, tain_intake *in, tain_position *confir
     return confirm(m, confirmed, err);
 }
 
+/* A table that did not come through its replay is a misfit, or cannot go on. */
+static tain_status end_replay(tain_mirror *m, tain_table *t, tain_error *err)
+{
+    if (!t->staged) return TAIN_OK;
+    t->staged = false;
+    return !t->replay || atomic_load(&t->anew) ? TAIN_OK : tain_load_abandon(m, t, err);
+}
+
+static tain_status end_replays(tain_mirror *m, tain_intake *in, tain_error *err)
+{
+    if (m->replays != TAIN_REPLAYS_CUT || in->part || in->given || !tain_writer_idle(m)) return TAIN_OK;
+    m->replays = TAIN_REPLAYS_NONE;
+    tain_intake_take_misfits(in);
+    for (size_t i = 0; i < m->table_count; i++) TAIN_TRY(end_replay(m, m->tables[i], err));
+    return TAIN_OK;
+}
+
+/* What was pending is lost with the stream, what was loaded is not. */
+static bool replays_lost(tain_mirror *m)
+{
+    bool any = false;
+    m->replays = TAIN_REPLAYS_NONE;
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (t->staged && t->replay) any = t->needs_load = true;
+        t->staged = false;
+    }
+    return any;
+}
+
 static tain_status cut_if_due(tain_mirror *m, tain_intake *in, tain_error *err)
 {
     tain_time now = tain_monotonic();
+    if (m->replays == TAIN_REPLAYS_BEGUN && !in->open && tain_intake_is_whole(in)) {
+        m->replays = TAIN_REPLAYS_CUT;
+        return tain_intake_cut(in, err);
+    }
     if (tain_intake_due(in, now)) return tain_intake_cut(in, err);
     bool idle = !in->part && !in->given && !in->open && tain_intake_is_whole(in) && tain_writer_idle(m);
     if (!idle || now - in->last_cut < IDLE_RECORD) return TAIN_OK;
@@ -428,10 +476,11 @@ static tain_status turn(tain_mirror *m, tain_intake *in, tain_position *confirme
     TAIN_TRY(st);
     TAIN_TRY(writer_failure(m, err));
     TAIN_TRY(cut_if_due(m, in, err));
+    TAIN_TRY(end_replays(m, in, err));
     TAIN_TRY(confirm(m, confirmed, err));
     tain_intake_take_misfits(in);
     if (in->load_wanted && !in->open && tain_intake_is_whole(in)) TAIN_TRY(load_again(m, in, confirmed, err));
-    *done = m->once && !in->open && !in->load_wanted && tain_position_compare(&in->position, target) >= 0;
+    *done = m->once && !in->open && !in->load_wanted && m->replays == TAIN_REPLAYS_NONE && tain_position_compare(&in->position, target) >= 0;
     return TAIN_OK;
 }
 
@@ -455,7 +504,7 @@ static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
         begun = true;
         if (st == TAIN_OK) {
             set_state(m, TAIN_MIRROR_RUNNING);
-            if (!recorded_position(m).text[0] && tain_writer_idle(m)) st = tain_intake_cut(in, err); /* the first record: loaded */
+            if (!recorded_position(m).text[0] && tain_writer_idle(m) && tain_intake_is_whole(in)) st = tain_intake_cut(in, err); /* the first record: loaded */
         }
         if (st == TAIN_OK) st = turn(m, in, &confirmed, &target, &done, err);
         if (st == TAIN_OK) {
@@ -466,6 +515,7 @@ static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
         if (!p.pause) p.reached = in->reached;
         if (!wait_and_retry(m, &p, st, err)) return atomic_load(&m->stop) ? TAIN_OK : st;
         tain_intake_abort(in);
+        if (replays_lost(m)) TAIN_TRY(load_with_patience(m, err));
         begun = false;
     }
     return finish(m, in, &confirmed, err);
@@ -626,6 +676,8 @@ static void mirror_done(tain_mirror *m)
     pthread_mutex_destroy(&m->lock);
     pthread_mutex_destroy(&m->tables_lock);
     pthread_cond_destroy(&m->changed);
+    tain_meter_done(&m->meter);
+    tain_pace_done(&m->pace);
 }
 
 tain_status tain_worker_run(tain_definition *d, const tain_worker_options *o, tain_error *err)
@@ -634,6 +686,8 @@ tain_status tain_worker_run(tain_definition *d, const tain_worker_options *o, ta
     pthread_mutex_init(&m.lock, NULL);
     pthread_mutex_init(&m.tables_lock, NULL);
     pthread_cond_init(&m.changed, NULL);
+    tain_meter_init(&m.meter);
+    tain_pace_init(&m.pace, d->rate_rows, d->rate_bytes);
     m.pool = tain_pool_new(2);
     atomic_store(&running, &m);
     tain_status st = run(&m, o, err);

@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "mirror/apply.h"
 #include "mirror/mirror.h"
+#include "mirror/replay.h"
 #include "mirror/reshape.h"
 #include "mirror/upkeep.h"
 
@@ -37,7 +38,7 @@ void tain_part_free(tain_part *p)
 static tain_status apply_item(tain_table *t, tain_item *item, tain_error *err)
 {
     switch (item->kind) {
-    case TAIN_ITEM_CHANGES: return tain_apply_changes(t, &item->changes, err);
+    case TAIN_ITEM_CHANGES: return t->replay ? tain_replay_apply(t, &item->changes, err) : tain_apply_changes(t, &item->changes, err);
     case TAIN_ITEM_TRUNCATE: return tain_apply_truncate(t, err);
     case TAIN_ITEM_SCHEMA: return tain_reshape(t, &item->shape, err);
     }

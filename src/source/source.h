@@ -142,6 +142,11 @@ typedef struct tain_source_ops {
     tain_status (*reader_open)(tain_source *s, tain_reader **ret, tain_error *err);      /* any thread, not at once */
     /* Pushes all rows of the chunk in batches of at most about 8 MiB or 16,384 rows. */
     tain_status (*reader_read)(tain_reader *r, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err);
+    /* A text that is the same as long as a row which no transaction changes stays in the chunk that it was in when the table
+     * was cut, whatever the snapshot; it is another for ever once that may have been otherwise (the table was written anew,
+     * has other partitions). As of now, outside of any snapshot. May be NULL: chunks are good for their own snapshot
+     * only. Caller frees *ret. */
+    tain_status (*reader_mark)(tain_reader *r, tain_source_table *table, char **ret, tain_error *err);
     void        (*reader_close)(tain_reader *r);
     tain_status (*snapshot_end)(tain_source *s, tain_error *err);
 

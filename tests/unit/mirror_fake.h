@@ -55,7 +55,7 @@ enum { FAKE_TABLES = 40, FAKE_SLOTS = 8, FAKE_SHAPES = 8 };
 /* initial: what rows older than the column have in it, unless it is 0. */
 typedef struct fake_column { const char *name; tain_kind kind; int slot; int64_t initial; } fake_column;
 typedef struct fake_shape { fake_column columns[FAKE_SLOTS]; size_t count; bool keyed; int key_slot; } fake_shape;
-typedef struct fake_row { int64_t v[FAKE_SLOTS]; } fake_row;
+typedef struct fake_row { int64_t v[FAKE_SLOTS]; size_t place; } fake_row;
 
 typedef enum fake_kind {
     FAKE_INSERT, FAKE_UPDATE, FAKE_DELETE, FAKE_REKEY, FAKE_TRUNCATE, FAKE_RESHAPE, FAKE_CREATE, FAKE_DROP, FAKE_RENAME,
@@ -81,7 +81,7 @@ typedef struct fake_table {
 
 typedef struct fake_content {
     fake_row *rows;
-    size_t    count, capacity;
+    size_t    count, capacity, places;
     int       shape;
     bool      there;
     const char *name;
@@ -103,6 +103,9 @@ static struct fake {
     int          refusals;      /* so many starts fail as UNAVAILABLE */
     const char  *unreadable;    /* table that cannot be loaded */
     size_t       chunk_rows;    /* of a snapshot */
+    int          rewrites;      /* how often rows went to other places without a transaction */
+    size_t      *chunks_read, *rows_read; /* counted; may be NULL, may be shared with other processes */
+    bool       (*on_chunk)(int table); /* true: the connection is lost */
     void       (*on_head)(void);    /* nothing is left to deliver */
     void       (*on_confirm)(size_t position);
     void       (*on_load)(void);    /* a snapshot begins */
@@ -145,8 +148,17 @@ static inline fake_row *fake_find(fake_content *c, const fake_shape *s, const fa
     return NULL;
 }
 
+/* A changed row goes to the end, or to where there is room. */
+static inline void fake_move(fake_content *c, fake_row *row)
+{
+    size_t mixed = (c->places + 1) * 0x9e3779b97f4a7c15u >> 17;
+    row->place = c->places++;
+    if (mixed % 3 == 0) row->place = mixed % c->places;
+}
+
 static inline void fake_put(fake_content *c, fake_row row)
 {
+    row.place = c->places++;
     if (c->count == c->capacity) {
         c->capacity = c->capacity ? c->capacity * 2 : 64;
         c->rows = tain_realloc(c->rows, c->capacity * sizeof *c->rows);
@@ -168,7 +180,9 @@ static inline void fake_apply(fake_content *c, const fake_event *e)
     case FAKE_INSERT: fake_put(c, e->row); break;
     case FAKE_UPDATE:
     case FAKE_REKEY:
-        if ((at = fake_find(c, s, &e->old))) *at = e->row;
+        if (!(at = fake_find(c, s, &e->old))) break;
+        *at = e->row;
+        fake_move(c, at);
         break;
     case FAKE_DELETE:
         if ((at = fake_find(c, s, &e->old))) *at = c->rows[--c->count];
@@ -221,7 +235,7 @@ static inline size_t fake_commit(void)
 
 static inline fake_row fake_nulls(void)
 {
-    fake_row r;
+    fake_row r = {0};
     for (int i = 0; i < FAKE_SLOTS; i++) r.v[i] = FAKE_NULL;
     return r;
 }
@@ -509,10 +523,12 @@ static inline tain_status fake_snapshot_plan(tain_source *s, tain_source_table *
 {
     int64_t step = (int64_t)fake.chunk_rows;
     fake_content c = fake_content_at(fake_index(table), ((fake_source *)s)->snapshot);
-    *ret_count = (c.count + fake.chunk_rows - 1) / fake.chunk_rows;
+    *ret_count = (c.places + fake.chunk_rows - 1) / fake.chunk_rows;
     *ret = tain_alloc((*ret_count + 1) * sizeof **ret);
     for (size_t i = 0; i < *ret_count; i++)
         (*ret)[i] = (tain_chunk){.table = table, .from = (int64_t)i * step, .to = (int64_t)(i + 1) * step, .rows_estimate = step};
+    if (*ret_count) (*ret)[*ret_count - 1].to = INT64_MAX; /* there may be more by then */
+    table->rows_estimate = (int64_t)c.count;
     free(c.rows);
     return TAIN_OK;
 }
@@ -535,18 +551,28 @@ static inline tain_status fake_reader_read(tain_reader *r, const tain_chunk *chu
 {
     int t = fake_index(chunk->table);
     if (fake.unreadable && strcmp(fake.unreadable, fake.tables[t].name) == 0) return tain_fail(err, TAIN_E_PERMISSION, "permission denied for table %s", fake.unreadable);
+    if (fake.on_chunk && fake.on_chunk(t)) return tain_fail(err, TAIN_E_UNAVAILABLE, "connection lost");
     fake_content c = fake_content_at(t, r->source->snapshot);
     const fake_shape *shape = &fake.tables[t].shapes[r->source->shape[t]];
     tain_batch b;
     tain_batch_init(&b, chunk->table->columns);
-    for (size_t i = (size_t)chunk->from; i < (size_t)chunk->to && i < c.count; i++) {
+    for (size_t i = 0; i < c.count; i++) {
+        if (c.rows[i].place < (size_t)chunk->from || c.rows[i].place >= (size_t)chunk->to) continue;
         for (size_t k = 0; k < shape->count; k++) fake_append(&b.columns[k], c.rows[i].v[shape->columns[k].slot]);
         tain_batch_end_row(&b);
     }
+    if (fake.chunks_read) __atomic_fetch_add(fake.chunks_read, 1, __ATOMIC_SEQ_CST);
+    if (fake.rows_read) __atomic_fetch_add(fake.rows_read, b.rows, __ATOMIC_SEQ_CST);
     tain_status st = sink->rows(sink->ctx, &b, err);
     tain_batch_done(&b);
     free(c.rows);
     return st;
+}
+
+static inline tain_status fake_reader_mark(tain_reader *r, tain_source_table *table, char **ret, tain_error *err)
+{
+    *ret = tain_format("%d", fake.rewrites);
+    return TAIN_OK;
 }
 
 static inline tain_status fake_snapshot_end(tain_source *s, tain_error *err)
@@ -719,7 +745,7 @@ static const char *const fake_schemes[] = {"fake", NULL};
 static const tain_source_ops fake_ops = {
     .name = "fake", .schemes = fake_schemes, .open = fake_open, .close = fake_close, .describe = fake_describe, .recall = fake_recall, .prepare = fake_prepare,
     .remove = fake_remove, .snapshot_begin = fake_snapshot_begin, .snapshot_plan = fake_snapshot_plan, .reader_open = fake_reader_open,
-    .reader_read = fake_reader_read, .reader_close = fake_reader_close, .snapshot_end = fake_snapshot_end, .start = fake_start,
+    .reader_read = fake_reader_read, .reader_mark = fake_reader_mark, .reader_close = fake_reader_close, .snapshot_end = fake_snapshot_end, .start = fake_start,
     .poll = fake_poll, .confirm = fake_confirm, .head = fake_head, .wait_fd = fake_wait_fd, .cancel = fake_cancel,
 };
 
