@@ -262,12 +262,32 @@ static void numerics(void **state)
     assert_true(decimal_of("n38", bytes("\0\1\0\7\0\0\0\0\0\1"), TAIN_PG_RANGE) == 0);
 }
 
+/* Text may grow while it is decoded: what no column holds is refused, and the row can be taken back. */
+static void text_beyond_2_gib(void **state)
+{
+    enum { MUCH = 64 << 20 };
+    tain_column out;
+    uint8_t *p = tain_alloc(MUCH);
+    tain_column_init(&out, tain_type_of(TAIN_STRING));
+    tain_column_append_bytes(&out, "before", 6);
+    tain_buffer_reserve(&out.bytes, (size_t)INT32_MAX + 2 * MUCH); /* address space that is never touched */
+    out.bytes.size = INT32_MAX - MUCH;
+    tain_pg_end_text(&out);
+    assert_int_equal(tain_pg_say_if_fits(tain_pg_hex_binary(NULL, &out, p, 100), &out, 100), TAIN_PG_FINE);
+    assert_int_equal(tain_pg_say_if_fits(tain_pg_hex_binary(NULL, &out, p, MUCH), &out, MUCH), TAIN_PG_TOO_LARGE);
+    tain_column_truncate(&out, 3);
+    assert_int_equal(out.bytes.size, INT32_MAX - MUCH + 200);
+    assert_int_equal(tain_column_slice(&out, 2).size, 200);
+    tain_column_done(&out);
+    tain_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies_come_in_pieces), cmocka_unit_test(copies_that_are_refused), cmocka_unit_test(messages_out_of_place), cmocka_unit_test(numerics),
         cmocka_unit_test(a_truncate_of_who_knows_what), cmocka_unit_test(a_relation_that_names_a_column_twice), cmocka_unit_test(many_subtransactions),
-        cmocka_unit_test(moments_far_away),
+        cmocka_unit_test(moments_far_away), cmocka_unit_test(text_beyond_2_gib),
     };
     return cmocka_run_group_tests(tests, make_types, free_types);
 }

@@ -17,6 +17,7 @@ typedef struct tain_pg_codec tain_pg_codec;
 typedef struct tain_pg_type  tain_pg_type;
 
 typedef enum tain_pg_say {
+    TAIN_PG_TOO_LARGE = -4, /* no column holds so much text */
     TAIN_PG_AMBIGUOUS = -3, /* replaced, a value of the key would make different rows one */
     TAIN_PG_REFUSED = -2,  /* policy "error": the value may not be replaced */
     TAIN_PG_MALFORMED = -1,
@@ -78,6 +79,13 @@ void tain_pg_put_char(tain_buffer *out, uint8_t c);
 
 /* Appends what the policy puts in place of a value; sign says to which side of the range it lies, 0: to none. */
 tain_pg_say tain_pg_substitute(const tain_pg_codec *c, tain_column *out, tain_pg_say why, int sign);
+
+/* What was said of a value of that size, unless its text has outgrown the column: the row must be abandoned then. */
+static inline tain_pg_say tain_pg_say_if_fits(tain_pg_say say, const tain_column *out, size_t size)
+{
+    bool fits = __builtin_expect(size < 64 << 20, 1) || out->bytes.size <= INT32_MAX;
+    return fits ? say : TAIN_PG_TOO_LARGE;
+}
 
 /* Ends a text value whose bytes were appended to out->bytes since the last value. */
 static inline void tain_pg_end_text(tain_column *out)

@@ -80,7 +80,7 @@ static got read_row(tain_pg_copy *c, const uint8_t **io, const uint8_t *end, tai
             continue;
         }
         if (__builtin_expect((size_t)(end - p) < size, 0)) goto part;
-        tain_pg_say say = column->decode(column->codec, column->out, p, size);
+        tain_pg_say say = tain_pg_say_if_fits(column->decode(column->codec, column->out, p, size), column->out, size);
         p += size;
         if (__builtin_expect(say == TAIN_PG_FINE, 1)) continue;
         if (say < 0) {

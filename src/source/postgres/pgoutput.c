@@ -63,7 +63,7 @@ static bool append_cell(tain_pg_decoder *d, const tain_pg_relation *r, size_t i,
         tain_changes_append_unchanged(to, (size_t)c->target);
         return true;
     }
-    tain_pg_say say = decode ? decode(c->codec, out, cell->data, cell->size) : TAIN_PG_MALFORMED;
+    tain_pg_say say = decode ? tain_pg_say_if_fits(decode(c->codec, out, cell->data, cell->size), out, cell->size) : TAIN_PG_MALFORMED;
     if (say > TAIN_PG_FINE) d->sink->warn(d->sink, r->table->pub, (size_t)c->target, tain_pg_say_code(say));
     if (say >= TAIN_PG_FINE) return true;
     d->refused = (size_t)c->target;

@@ -28,6 +28,8 @@ tain_pg_refusal tain_pg_say_refusal(tain_pg_say say)
     case TAIN_PG_AMBIGUOUS:
         return (tain_pg_refusal){"a value of the key cannot be stored, and without it rows could not be told apart",
                                  "set the policy \"out_of_range\" of that column to string, or correct the value"};
+    case TAIN_PG_TOO_LARGE:
+        return (tain_pg_refusal){"a value has more than 2 GiB of text", "make it smaller, or leave the table out with --exclude"};
     default: return (tain_pg_refusal){"a value is not of the form that its type has", "report this"};
     }
 }
