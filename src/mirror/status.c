@@ -81,6 +81,7 @@ static void write_table(tain_json *j, tain_table *t)
     pthread_mutex_lock(&t->lock);
     tain_json_object(j);
     tain_json_kstr(j, "name", t->name);
+    if (t->source && t->source->identity[0]) tain_json_kstr(j, "identity", t->source->identity);
     tain_json_kstr(j, "status", tain_table_status_name(t->status));
     tain_json_kint(j, "rows_replicated", t->rows_live);
     tain_json_kint(j, "rows_processed", t->rows_processed);
@@ -184,13 +185,13 @@ tain_status tain_status_note_end(tain_lake *lake, const tain_error *why, tain_er
     return tain_store_put(tain_lake_store(lake), STATUS_KEY, data, 0, err);
 }
 
-bool tain_status_had_content(const json_t *stored, const char *table)
+bool tain_status_had_content(const json_t *stored, const char *table, const char *identity)
 {
     size_t i;
     json_t *o;
     json_array_foreach(json_object_get(stored, "tables"), i, o)
     {
-        if (strcmp(tain_json_get_str(o, "name", ""), table) != 0) continue;
+        if (strcmp(tain_json_get_str(o, "name", ""), table) != 0 || strcmp(tain_json_get_str(o, "identity", identity), identity) != 0) continue;
         const char *status = tain_json_get_str(o, "status", "");
         bool followed = strcmp(status, tain_table_status_name(TAIN_TABLE_REPLICATING)) == 0 || strcmp(status, tain_table_status_name(TAIN_TABLE_FAILED)) == 0;
         return followed && tain_json_get_str(o, "last_completed", NULL);

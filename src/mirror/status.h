@@ -12,8 +12,8 @@ tain_status tain_status_write(tain_mirror *m, tain_error *err);
 json_t *tain_status_stored(tain_lake *lake);
 /* Says in the last status written, if there is one, why the mirror has ended. */
 tain_status tain_status_note_end(tain_lake *lake, const tain_error *why, tain_error *err);
-/* Whether the table had been loaded and was followed, or had failed, by that status (NULL: no). */
-bool tain_status_had_content(const json_t *stored, const char *table);
+/* Whether that table of the source had been loaded and was followed, or had failed, by that status (NULL: no). */
+bool tain_status_had_content(const json_t *stored, const char *table, const char *identity);
 /* Takes back what only that status knows: warnings and their counts, when a table last completed and how late. Tables left
  * behind since then are said to be. stored NULL: nothing. */
 void tain_status_restore(tain_mirror *m, const json_t *stored);

@@ -11,6 +11,7 @@
 #include "mirror/move.h"
 #include "mirror/naming.h"
 #include "mirror/presence.h"
+#include "mirror/recover.h"
 #include "mirror/report.h"
 #include "mirror/status.h"
 #include "mirror/upkeep.h"
@@ -76,7 +77,7 @@ static void take_mark(tain_mirror *m, tain_table *t, const json_t *mark)
 static void miss_table(tain_mirror *m, tain_table *t, const json_t *stored)
 {
     tain_error e;
-    t->needs_load = !tain_status_had_content(stored, t->name);
+    t->needs_load = !tain_status_had_content(stored, t->name, t->source->identity);
     if (t->needs_load) return;
     (void)tain_fail(&e, TAIN_E_CORRUPT, "its folder %s is not in the lake any more", t->folder);
     tain_mirror_fail_table(m, t, &e);
@@ -138,6 +139,7 @@ static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain
     TAIN_TRY(tain_lake_last_epoch(m->lake, &last, err));
     TAIN_TRY(tain_lake_apart(m->lake, last.number, &apart, err));
     json_t *stored = tain_status_stored(m->lake);
+    tain_recover_last(m, stored, &last, &apart);
     m->position = last.position;
     m->epoch = last.number;
     m->source_time = last.source_time;
@@ -247,7 +249,9 @@ static tain_status check_positions(tain_mirror *m, const tain_worker_options *o,
     TAIN_TRY(start_position(m, &from, err));
     if (first.text[0] && tain_position_compare(&first, &from) < 0) from = first;
     tain_status st = m->source->ops->start(m->source, &from, err);
-    if (st != TAIN_E_GONE || any_content(m)) return st;
+    if (st != TAIN_E_GONE) return st;
+    if (any_content(m)) TAIN_TRY(tain_recover_start(m, st, err));
+    if (!first.text[0]) return TAIN_OK;
     tain_mirror_say(m, "the source has forgotten what came since the load was interrupted; it begins again");
     tain_load_start_over(m);
     return TAIN_OK;

@@ -158,6 +158,9 @@ typedef struct tain_source_ops {
     tain_status (*poll)(tain_source *s, tain_sink *sink, tain_time deadline, tain_error *err);
     /* Everything at or before position is durable in the lake: the source may forget it. Idempotent, cheap. */
     tain_status (*confirm)(tain_source *s, const tain_position *position, tain_error *err);
+    /* The newest position that the source knows to have been confirmed, or one before it that can be started from; "":
+     * unknown. Before start. May be NULL. */
+    tain_status (*confirmed)(tain_source *s, tain_position *ret, tain_error *err);
     /* Where the source's stream ends now. */
     tain_status (*head)(tain_source *s, tain_position *ret, tain_error *err);
     /* A descriptor that becomes readable when poll has something, -1: none. */

@@ -424,6 +424,80 @@ def test_another_writer_cleans_the_log_meanwhile(folder):
         assert {t["status"] for t in lake_status(lake)["tables"]} == {"Replicating"}, lake_status(lake)
 
 
+def lose_epochs(lake, newest=None):
+    folder = os.path.join(lake, "_tain", "epochs")
+    names = sorted(n for n in os.listdir(folder) if n.endswith(".json"))
+    for n in names[-newest:] if newest else names:
+        os.unlink(os.path.join(folder, n))
+
+
+LOSSES = {"the newest": lambda lake: lose_epochs(lake, 2), "all of them": lose_epochs,
+          "all of them and the status": lambda lake: (lose_epochs(lake), os.unlink(os.path.join(lake, "_tain", "status.json"))),
+          "everything of ours": lambda lake: shutil.rmtree(os.path.join(lake, "_tain"))}
+
+
+def versions(lake, *tables):
+    return [sum(n.endswith(".json") for n in os.listdir(os.path.join(table_folder(lake, t), "_delta_log"))) for t in tables]
+
+
+def test_lost_epoch_records_are_no_loss(folder):
+    """The position comes back from the tables' own commits, also that of a table that has been quiet; nothing is loaded again."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, v text); create table quiet (id int primary key); insert into quiet values (1); insert into a values (0, 'x')")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        for i, (what, lose) in enumerate(LOSSES.items()):
+            pg.sql(f"insert into a values ({i + 1}, 'before')")
+            tain("mirror", pg.url(), lake, "--once", check=0)
+            with Background("mirror", pg.url(), lake, "--freshness", "1ms") as m:
+                pg.sql(f"update a set v = 'followed' where id = {i}")
+                wait_until(lambda: (i, "followed") in read_delta(table_folder(lake, "public.a"))[2], what="change")
+                assert m.stop() == 0, m.output()
+            lose(lake)
+            pg.sql(f"insert into a values ({100 + i}, 'after'); delete from a where id = {i}")
+            before = versions(lake, "public.quiet")
+            r = tain("mirror", pg.url(), lake, "--once", check=0)
+            assert "epoch records are" in r.err and "loaded" not in r.err, (what, r)
+            assert versions(lake, "public.quiet") == before, (what, r)
+            assert_same_as_postgres(pg, lake, "public.a", "public.quiet")
+            pg.sql("insert into quiet select max(id) + 1 from quiet")
+            again = tain("mirror", pg.url(), lake, "--once", check=0)
+            assert "epoch records" not in again.err, (what, again)
+            assert_same_as_postgres(pg, lake, "public.a", "public.quiet")
+        slot = pg.sql("select slot_name from pg_replication_slots")
+        pg.sql(f"select pg_drop_replication_slot('{slot}')")
+        shutil.rmtree(os.path.join(lake, "_tain"))
+        assert_refused(tain("mirror", pg.url(), lake, "--once"), slot, "--resync")
+
+
+def test_lost_epoch_records_of_a_file(folder):
+    import sqlite3
+    lake, path = os.path.join(folder, "lake"), os.path.join(folder, "s.db")
+
+    def run(text):
+        with sqlite3.connect(path) as db:
+            db.executescript(text)
+        db.close()
+    run("create table a (id integer primary key, v text); create table quiet (id integer primary key); insert into quiet values (1)")
+    tain("mirror", path, lake, "--once", check=0)
+    for i, (what, lose) in enumerate(LOSSES.items()):
+        for k in range(3):
+            run(f"insert into a values ({10 * i + k}, 'x')")
+            tain("mirror", path, lake, "--once", check=0)
+        lose(lake)
+        run(f"insert into a values ({1000 + i}, 'after'); delete from a where id = {10 * i}")
+        r = tain("mirror", path, lake, "--once", check=0)
+        assert "loaded" not in r.err, (what, r)
+        v = tain("verify", path, lake)
+        assert v.code == 0, (what, r, v)
+    old = open(path, "rb").read()
+    run("insert into a values (5000, 'later')")
+    tain("mirror", path, lake, "--once", check=0)
+    open(path, "wb").write(old)  # restored to an older state, and nothing in the lake but the tables: not believed
+    shutil.rmtree(os.path.join(lake, "_tain"))
+    assert_refused(tain("mirror", path, lake, "--once"), "--resync")
+
+
 def test_local_state_is_a_cache(folder):
     lake = os.path.join(folder, "lake")
     with Postgres(folder) as pg:

@@ -65,8 +65,8 @@ static void check_members(const json_t *o, const char *const *names)
 static void members_are_the_documented_ones(void **state)
 {
     static const char *const top[] = {"mirror", "status", "position", "lag_ms", "epoch", "reason", "remedy", "tables", NULL};
-    static const char *const each[] = {"name", "status", "rows_replicated", "rows_processed", "bytes_processed", "last_completed", "latency_ms",
-                                       "reason", "remedy", "warnings", NULL};
+    static const char *const each[] = {"name", "identity", "status", "rows_replicated", "rows_processed", "bytes_processed", "last_completed",
+                                       "latency_ms", "reason", "remedy", "warnings", NULL};
     static const char *const warning[] = {"code", "column", "count", "message", "remedy", NULL};
     tain_table_warn(table, "invalid_utf8", "k", 2);
     check_members(say(), top);
@@ -192,8 +192,9 @@ static bool had_content(void)
 {
     assert_ok(tain_status_write(&m, err));
     json_t *stored = tain_status_stored(m.lake);
-    bool had = tain_status_had_content(stored, table->name);
-    assert_false(tain_status_had_content(stored, "main.other"));
+    bool had = tain_status_had_content(stored, table->name, source->identity);
+    assert_false(tain_status_had_content(stored, "main.other", source->identity));
+    assert_false(tain_status_had_content(stored, table->name, "another of that name"));
     json_decref(stored);
     return had;
 }
@@ -201,7 +202,7 @@ static bool had_content(void)
 /* What was loaded and is still wanted, not what never came to be, and not what was given up. */
 static void content_is_remembered(void **state)
 {
-    assert_false(tain_status_had_content(NULL, table->name));
+    assert_false(tain_status_had_content(NULL, table->name, ""));
     tain_table_set_status(table, TAIN_TABLE_FAILED, "a foreign table is in its place", NULL);
     assert_false(had_content());
     table->last_completed = 1769862896789000;

@@ -170,6 +170,7 @@ const tain_source_ops tain_source_postgres = {
     .start = tain_pg_start,
     .poll = tain_pg_poll,
     .confirm = tain_pg_confirm,
+    .confirmed = tain_pg_confirmed,
     .head = tain_pg_head,
     .wait_fd = tain_pg_wait_fd,
     .cancel = cancel,

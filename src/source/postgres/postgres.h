@@ -281,6 +281,7 @@ void        tain_pg_reader_close(tain_reader *r);
 tain_status tain_pg_start(tain_source *base, const tain_position *position, tain_error *err);
 tain_status tain_pg_poll(tain_source *base, tain_sink *sink, tain_time deadline, tain_error *err);
 tain_status tain_pg_confirm(tain_source *base, const tain_position *position, tain_error *err);
+tain_status tain_pg_confirmed(tain_source *base, tain_position *ret, tain_error *err);
 tain_status tain_pg_head(tain_source *base, tain_position *ret, tain_error *err);
 int         tain_pg_wait_fd(tain_source *base);
 tain_status tain_pg_log_end(tain_pg_source *s, uint64_t *ret, tain_error *err);

@@ -397,6 +397,17 @@ tain_status tain_pg_poll(tain_source *base, tain_sink *sink, tain_time deadline,
     return status;
 }
 
+tain_status tain_pg_confirmed(tain_source *base, tain_position *ret, tain_error *err)
+{
+    tain_pg_source *s = (tain_pg_source *)base;
+    tain_pg_slot slot;
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    TAIN_TRY(tain_pg_slot_read(s, &slot, err));
+    *ret = (tain_position){0};
+    if (slot.there && !slot.lost[0] && s->server.has_publication) tain_pg_position(slot.confirmed, ret);
+    return TAIN_OK;
+}
+
 tain_status tain_pg_head(tain_source *base, tain_position *ret, tain_error *err)
 {
     tain_pg_source *s = (tain_pg_source *)base;

@@ -271,6 +271,14 @@ static tain_status confirm(tain_source *source, const tain_position *position, t
     return tain_sqlite_prune(s, err);
 }
 
+/* What is before the log's oldest row was confirmed, and deleted for that. */
+static tain_status confirmed(tain_source *source, tain_position *ret, tain_error *err)
+{
+    tain_sqlite *s = tain_sqlite_of(source);
+    *ret = (tain_position){0};
+    return s->options.poll_capture ? TAIN_OK : tain_sqlite_log_begin(s, ret, err);
+}
+
 static tain_status head(tain_source *source, tain_position *ret, tain_error *err)
 {
     tain_sqlite *s = tain_sqlite_of(source);
@@ -291,6 +299,6 @@ const tain_source_ops tain_source_sqlite = {
     .name = "sqlite", .schemes = schemes, .open = open_source, .close = close_source, .describe = describe, .prepare = prepare,
     .remove = remove_capture, .snapshot_begin = tain_sqlite_snapshot_begin, .snapshot_plan = tain_sqlite_snapshot_plan,
     .reader_open = tain_sqlite_reader_open, .reader_read = tain_sqlite_reader_read, .reader_close = tain_sqlite_reader_close,
-    .snapshot_end = tain_sqlite_snapshot_end, .start = start, .poll = poll, .confirm = confirm, .head = head, .wait_fd = wait_fd,
-    .cancel = cancel,
+    .snapshot_end = tain_sqlite_snapshot_end, .start = start, .poll = poll, .confirm = confirm, .confirmed = confirmed, .head = head,
+    .wait_fd = wait_fd, .cancel = cancel,
 };

@@ -29,11 +29,11 @@ static void make_position(int64_t seq, double julian_day, tain_position *ret)
     snprintf(ret->text, sizeof ret->text, "%020lld-%012llx", (long long)seq, (unsigned long long)milliseconds(julian_day) & 0xffffffffffffu);
 }
 
-tain_status tain_sqlite_log_end(tain_sqlite *s, tain_sqlite_conn *c, tain_position *ret, int64_t *ret_seq, tain_time *ret_time, tain_error *err)
+static tain_status read_log(tain_sqlite *s, tain_sqlite_conn *c, bool newest, tain_position *ret, int64_t *ret_seq, tain_time *ret_time, tain_error *err)
 {
     TAIN_SQLITE_STMT *stmt = NULL;
     bool row;
-    char *name = tain_format("%s$log", s->prefix), *sql = tain_format("SELECT seq, at FROM main.\"%s\" ORDER BY seq DESC LIMIT 1", name);
+    char *name = tain_format("%s$log", s->prefix), *sql = tain_format("SELECT seq, at FROM main.\"%s\" ORDER BY seq %s LIMIT 1", name, newest ? "DESC" : "ASC");
     tain_status st = tain_sqlite_has_table(c, name, &row, err);
     *ret = (tain_position){0};
     *ret_seq = *ret_time = 0;
@@ -49,6 +49,18 @@ tain_status tain_sqlite_log_end(tain_sqlite *s, tain_sqlite_conn *c, tain_positi
     free(name);
     free(sql);
     return st;
+}
+
+tain_status tain_sqlite_log_end(tain_sqlite *s, tain_sqlite_conn *c, tain_position *ret, int64_t *ret_seq, tain_time *ret_time, tain_error *err)
+{
+    return read_log(s, c, true, ret, ret_seq, ret_time, err);
+}
+
+tain_status tain_sqlite_log_begin(tain_sqlite *s, tain_position *ret, tain_error *err)
+{
+    int64_t seq;
+    tain_time time;
+    return read_log(s, &s->db, false, ret, &seq, &time, err);
 }
 
 /* --- is it still the file that it was? ------------------------------------------------------------------------------- */

@@ -125,6 +125,8 @@ tain_status tain_sqlite_has_table(tain_sqlite_conn *c, const char *name, bool *r
 
 /* The newest log row's position as the connection's transaction sees it; "" without log. *ret_seq 0 then. */
 tain_status tain_sqlite_log_end(tain_sqlite *s, tain_sqlite_conn *c, tain_position *ret, int64_t *ret_seq, tain_time *ret_time, tain_error *err);
+/* The position of the oldest row of the log; "": there is none. */
+tain_status tain_sqlite_log_begin(tain_sqlite *s, tain_position *ret, tain_error *err);
 tain_status tain_sqlite_follow_start(tain_sqlite *s, const tain_position *position, tain_error *err);
 /* Delivers what there is; *ret_any whether there was something. */
 tain_status tain_sqlite_follow(tain_sqlite *s, tain_sink *sink, bool *ret_any, tain_error *err);
