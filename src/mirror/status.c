@@ -24,9 +24,10 @@ tain_time tain_status_lag(tain_mirror *m)
 static const char *meaning(const char *code)
 {
     static const struct { const char *code, *text; } known[] = {
-        {"value_out_of_range", "values no Delta type holds became NULL"},
-        {"timestamp_infinite", "infinite dates or timestamps became NULL"},
-        {"numeric_nan", "NaN or infinity in a decimal became NULL"},
+        {"value_out_of_range", "values no Delta type holds were replaced as the policy says (NULL unless it says otherwise)"},
+        {"timestamp_infinite", "infinite dates or timestamps were replaced as the policy says (NULL unless it says otherwise)"},
+        {"numeric_nan", "NaN in a decimal became NULL"},
+        {"value_rounded", "decimals with more digits than the policy's scale were rounded"},
         {"invalid_utf8", "text that is not UTF-8 was repaired"},
         {"array_dimensions", "arrays with other dimensions than declared became NULL"},
         {"type_as_text", "values of several types in the column: it is stored as text"},

@@ -139,23 +139,43 @@ static void judge_numeric(tain_pg_table *t, const tain_pg_column *c)
                            "numeric %s is stored as text, which is exact", c->typmod < 4 ? "without precision" : "of more than 38 digits");
 }
 
+/* What happens to values that Delta has no place for, each to the columns it concerns. */
+static void judge_limited(tain_pg_table *t)
+{
+    enum { KEY = TAIN_PG_RANGE_STRING + 1, FATES };
+    static const struct { const char *what, *remedy; } fates[FATES] = {
+        [TAIN_PG_RANGE_NULL] = {"become NULL and are counted", "the policy \"out_of_range\" may be clamp, error or string"},
+        [TAIN_PG_RANGE_CLAMP] = {"become the nearest value that has, NaN becomes NULL, and are counted", "the policy \"out_of_range\" may be null, error or string"},
+        [TAIN_PG_RANGE_ERROR] = {"make the table fail", "the policy \"out_of_range\" may be null, clamp or string"},
+        [KEY] = {"make the table fail, because rows of such a key could not be told apart", "set the policy \"out_of_range\" of these columns to string"},
+    };
+    for (int fate = 0; fate < FATES; fate++) {
+        TAIN_AUTO(tain_buffer_done) tain_buffer names = {0};
+        for (size_t i = 0; i < t->shape->count; i++) {
+            const tain_pg_codec *c = t->shape->columns[i].codec;
+            if (c->limited && fate == (c->key ? KEY : (int)c->range)) add_name(&names, t->shape->columns[i].name, NULL);
+        }
+        if (names.size == 0 || !fates[fate].what) continue;
+        TAIN_AUTO(tain_buffer_done) tain_buffer remedy = {0};
+        tain_buffer_printf(&remedy, "nothing to do if such values do not occur; else %s", fates[fate].remedy);
+        tain_source_table_find(t->pub, TAIN_VERDICT_WARNING, "value_out_of_range", NULL, tain_buffer_cstr(&remedy),
+                               "columns %s: infinity, NaN and years outside 0001-9999 have no place in Delta, %s", tain_buffer_cstr(&names), fates[fate].what);
+    }
+}
+
 static void judge_columns(tain_pg_source *s, tain_pg_table *t)
 {
-    TAIN_AUTO(tain_buffer_done) tain_buffer limited = {0};
     TAIN_AUTO(tain_buffer_done) tain_buffer texts = {0};
     TAIN_AUTO(tain_buffer_done) tain_buffer lists = {0};
     for (size_t i = 0; i < t->shape->count; i++) {
         const tain_pg_column *c = &t->shape->columns[i];
-        if (c->codec->limited) add_name(&limited, c->name, NULL);
         if (c->codec->pg->is_array && c->codec->type.kind == TAIN_LIST) add_name(&lists, c->name, NULL);
         if (c->codec->as_text && c->codec->pg->oid == TAIN_PG_NUMERIC) judge_numeric(t, c);
         else if (c->codec->as_text) add_name(&texts, c->name, c->type_name);
     }
-    if (limited.size)
-        tain_source_table_find(t->pub, TAIN_VERDICT_WARNING, "value_out_of_range", NULL, "nothing to do if such values do not occur; else the policy \"out_of_range\" may be clamp or error",
-                               "columns %s: infinity, NaN and years outside 0001-9999 have no place in Delta, become NULL and are counted", tain_buffer_cstr(&limited));
+    judge_limited(t);
     if (lists.size)
-        tain_source_table_find(t->pub, TAIN_VERDICT_WARNING, "array_dimensions", NULL, "nothing to do if such values do not occur; else declare the column with its dimensions, such as int[][]: it is JSON then",
+        tain_source_table_find(t->pub, TAIN_VERDICT_WARNING, "array_dimensions", NULL, "nothing to do if such values do not occur; else declare the column with its dimensions, such as int[][], or set its policy \"out_of_range\" to string: it is JSON then",
                                "columns %s are lists: a value of more dimensions than the one declared becomes NULL and is counted", tain_buffer_cstr(&lists));
     if (texts.size)
         tain_source_table_find(t->pub, TAIN_VERDICT_OK, "type_as_text", NULL, NULL, "columns %s are stored in the server's own text form", tain_buffer_cstr(&texts));
