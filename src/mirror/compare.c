@@ -7,6 +7,7 @@
 
 enum {
     READ_ROWS = 16384,
+    READ_BYTES = 8 << 20,
     CHUNK_ROWS = 1 << 20,
     SAMPLED_BUCKETS = 256, /* whole rows are kept of so many suspected buckets, */
     SAMPLE_ROWS = 5000,    /* at most these */
@@ -165,12 +166,11 @@ static tain_status read_file(worker *w, tain_delta_file *f, const roaring_bitmap
     TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
     TAIN_TRY(tain_delta_file_open(w->pass->delta, f, &file, err));
     int64_t total = tain_parquet_file_rows(file);
-    for (int64_t at = 0; at < total; at += READ_ROWS) {
-        size_t n = total - at < READ_ROWS ? (size_t)(total - at) : READ_ROWS;
+    for (int64_t at = 0, n; at < total; at += n) {
         tain_batch_clear(batch);
-        TAIN_TRY(tain_parquet_read(file, at, (int64_t)n, batch, err));
-        if (deleted) take(w, batch, w->live, live_rows(deleted, at, n, w->live));
-        else take(w, batch, NULL, n);
+        TAIN_TRY(tain_parquet_read_some(file, at, total - at < READ_ROWS ? total - at : READ_ROWS, READ_BYTES, batch, &n, err));
+        if (deleted) take(w, batch, w->live, live_rows(deleted, at, (size_t)n, w->live));
+        else take(w, batch, NULL, (size_t)n);
     }
     return TAIN_OK;
 }

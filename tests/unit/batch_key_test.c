@@ -108,6 +108,39 @@ static void row_hashes_follow_equality(void **state)
     }
 }
 
+static void append_some(tain_column *c, int64_t v)
+{
+    switch (c->type.kind) {
+    case TAIN_INT64: tain_column_append_i64(c, v); break;
+    case TAIN_INT32: tain_column_append_i32(c, (int32_t)v); break;
+    case TAIN_DATE: tain_column_append_i32(c, (int32_t)v); break;
+    default: tain_column_append_f64(c, (double)v / 3);
+    }
+}
+
+/* Columns without nulls are hashed by another loop. */
+static void a_null_elsewhere_changes_no_hash(void **state)
+{
+    static const tain_kind kinds[] = {TAIN_INT64, TAIN_INT32, TAIN_DATE, TAIN_DOUBLE};
+    for (size_t k = 0; k < 4; k++) {
+        TAIN_AUTO(tain_schema_free) tain_schema *s = tain_schema_new();
+        tain_schema_add(s, "c", tain_type_of(kinds[k]));
+        tain_batch b;
+        tain_batch_init(&b, s);
+        for (int64_t v = -2; v <= 2; v++) {
+            append_some(&b.columns[0], v * 1000003);
+            tain_batch_end_row(&b);
+        }
+        uint64_t full[5], holed[6];
+        tain_row_hash(&b, 0, 5, full);
+        tain_column_append_null(&b.columns[0]);
+        tain_batch_end_row(&b);
+        tain_row_hash(&b, 0, 6, holed);
+        assert_memory_equal(full, holed, sizeof full);
+        tain_batch_done(&b);
+    }
+}
+
 static void text_names_a_row(void **state)
 {
     TAIN_AUTO(tain_schema_free) tain_schema *s = tain_schema_new();
@@ -133,6 +166,7 @@ int main(void)
         cmocka_unit_test(an_exact_key_is_told_apart_by_its_hash),
         cmocka_unit_test(a_hash_is_of_values_alone),
         cmocka_unit_test(row_hashes_follow_equality),
+        cmocka_unit_test(a_null_elsewhere_changes_no_hash),
         cmocka_unit_test(text_names_a_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
