@@ -114,7 +114,7 @@ static void append_some(tain_column *c, int64_t v)
     case TAIN_INT64: tain_column_append_i64(c, v); break;
     case TAIN_INT32: tain_column_append_i32(c, (int32_t)v); break;
     case TAIN_DATE: tain_column_append_i32(c, (int32_t)v); break;
-    default: tain_column_append_f64(c, (double)v / 3);
+    default: tain_column_append_double(c, (double)v / 3);
     }
 }
 
