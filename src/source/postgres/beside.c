@@ -6,6 +6,7 @@ void tain_pg_beside_done(tain_pg_beside *b)
 {
     tain_free(b->leaves);
     tain_free(b->types);
+    tain_free(b->policies);
     *b = (tain_pg_beside){0};
 }
 
@@ -15,6 +16,7 @@ void tain_pg_beside_copy(tain_pg_beside *to, const tain_pg_beside *from)
     copy.leaves = tain_alloc((from->leaf_count + 1) * sizeof *copy.leaves);
     if (from->leaf_count) memcpy(copy.leaves, from->leaves, from->leaf_count * sizeof *copy.leaves);
     copy.types = tain_strdup(from->types);
+    copy.policies = tain_strdup(from->policies);
     tain_pg_beside_done(to);
     *to = copy;
 }
@@ -24,7 +26,7 @@ void tain_pg_beside_look(const tain_pg_source *s, const tain_pg_table *t, tain_p
     size_t n = t->leaves ? t->leaves->count : 0;
     *ret = (tain_pg_beside){
         .leaves = tain_alloc((n + 1) * sizeof *ret->leaves), .leaf_count = n, .types = t->shape ? tain_pg_parts_of(&s->types, t->shape) : NULL,
-        .publication = s->server.publication, .altered = s->server.altered, .listed = t->listed,
+        .policies = t->shape ? tain_pg_policies_of(s, t->pub->schema, t->pub->name, t->shape) : NULL, .publication = s->server.publication, .altered = s->server.altered, .listed = t->listed,
     };
     for (size_t i = 0; i < n; i++) ret->leaves[i] = (tain_pg_watched){t->leaves->list[i].oid, t->leaves->list[i].filenode};
 }
@@ -34,7 +36,7 @@ static bool same_text(const char *a, const char *b) { return strcmp(a ? a : "", 
 bool tain_pg_beside_equal(const tain_pg_beside *a, const tain_pg_beside *b)
 {
     return a->leaf_count == b->leaf_count && (a->leaf_count == 0 || memcmp(a->leaves, b->leaves, a->leaf_count * sizeof *a->leaves) == 0) &&
-           same_text(a->types, b->types) && a->publication == b->publication && a->altered == b->altered && a->listed == b->listed;
+           same_text(a->types, b->types) && same_text(a->policies, b->policies) && a->publication == b->publication && a->altered == b->altered && a->listed == b->listed;
 }
 
 const tain_pg_watched *tain_pg_beside_leaf(const tain_pg_beside *b, uint32_t oid)

@@ -4,7 +4,7 @@
  *   {"oid":16385,"kind":"r","file":16385,"ident":"d","schema":"app","name":"t","natts":3,"key":[1],
  *    "cols":[[attnum,name,type,typmod,dimensions,written,missing,flags]...]   flags: 1 generated, 2 filled, 4 unsure
  *    "leaves":[[oid,file]...],
- *    "types":"oid:count:hash,...", "publication":[oid,altered,listed], "as_of":"xmin:xmax:..."}   of a memo only */
+ *    "types":"oid:count:hash,...", "policies":"{...}", "publication":[oid,altered,listed], "as_of":"xmin:xmax:..."}   of a memo only */
 #include "source/postgres/postgres.h"
 
 #include "base/json.h"
@@ -54,6 +54,7 @@ static void put_beside(tain_json *j, const tain_pg_beside *b)
         tain_json_array_end(j);
     }
     if (b->types && *b->types) tain_json_kstr(j, "types", b->types);
+    if (b->policies && *b->policies) tain_json_kstr(j, "policies", b->policies);
     tain_json_key(j, "publication");
     tain_json_array(j);
     for (size_t i = 0; i < 3; i++) tain_json_int(j, publication[i]);
@@ -191,6 +192,7 @@ static void recall_beside(tain_pg_table *t, const json_t *d, tain_pg_now *now)
     const json_t *p = json_object_get(d, "publication");
     tain_pg_beside was = {
         .leaves = now->leaves, .leaf_count = now->leaf_count, .types = tain_strdup(tain_json_get_str(d, "types", "")),
+        .policies = tain_strdup(tain_json_get_str(d, "policies", "")),
         .publication = oid_at(p, 0), .altered = oid_at(p, 1), .listed = oid_at(p, 2),
     };
     now->leaves = NULL;

@@ -3,6 +3,7 @@
 #include "source/postgres/postgres.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static bool parse_decimal(const char *text, tain_pg_policy *p)
 {
@@ -67,6 +68,50 @@ tain_pg_policy tain_pg_policy_for(const tain_pg_source *s, const char *table, co
     tain_buffer_printf(&name, "%s.%s", table, column);
     take_policies(json_object_get(json_object_get(s->options.policies, "columns"), tain_buffer_cstr(&name)), &p);
     return p;
+}
+
+/* Whether policies decide what becomes of values of the type. */
+static bool concerns(const tain_pg_type *type)
+{
+    const tain_pg_type *of = type->is_array && type->element ? type->element : type;
+    while (of->base) of = of->base;
+    return type->is_array || of->oid == TAIN_PG_NUMERIC || of->oid == TAIN_PG_DATE || of->oid == TAIN_PG_TIMESTAMP || of->oid == TAIN_PG_TIMESTAMPTZ;
+}
+
+static bool concern(const tain_pg_shape *shape)
+{
+    for (size_t i = 0; i < shape->count; i++)
+        if (concerns(shape->columns[i].codec->pg)) return true;
+    return false;
+}
+
+static void copy_known(const json_t *from, json_t *to)
+{
+    for (size_t i = 0; i < sizeof policy_keys / sizeof *policy_keys; i++) {
+        json_t *v = json_object_get(from, policy_keys[i].key);
+        if (v) (void)json_object_set(to, policy_keys[i].key, v);
+    }
+}
+
+char *tain_pg_policies_of(const tain_pg_source *s, const char *schema, const char *name, const tain_pg_shape *shape)
+{
+    if (!concern(shape)) return tain_strdup("");
+    json_t *all = json_object(), *columns = json_object_get(s->options.policies, "columns"), *own = json_object();
+    copy_known(s->options.policies, all);
+    for (size_t i = 0; columns && i < shape->count; i++) {
+        TAIN_AUTO(tain_buffer_done) tain_buffer column = {0};
+        tain_buffer_printf(&column, "%s.%s.%s", schema, name, shape->columns[i].name);
+        json_t *v = json_object_get(columns, tain_buffer_cstr(&column));
+        if (!v) continue;
+        json_t *known = json_object();
+        copy_known(v, known);
+        (void)json_object_set_new(own, shape->columns[i].name, known);
+    }
+    (void)json_object_set_new(all, "columns", own);
+    char *dumped = json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS), *text = tain_strdup(dumped);
+    free(dumped);
+    json_decref(all);
+    return text;
 }
 
 static tain_status check_object(const json_t *object, tain_error *err)

@@ -67,6 +67,7 @@ typedef struct tain_pg_beside {
     tain_pg_watched *leaves; /* ascending by OID */
     size_t           leaf_count;
     char            *types;  /* what the types of its columns are made of (parts.h) */
+    char            *policies; /* that its values were treated by; "": none concerns it */
     uint32_t         publication, altered /* xid */, listed; /* the publication, and its entry for the table; 0: none */
 } tain_pg_beside;
 
@@ -164,6 +165,8 @@ bool        tain_pg_parse_lsn(const char *text, uint64_t *ret); /* "0/16B3748" *
 /* policy.c */
 tain_pg_policy tain_pg_policy_for(const tain_pg_source *s, const char *table, const char *column);
 tain_status    tain_pg_policy_check(const json_t *policies, tain_error *err);
+/* Those that concern a table with that shape, as text. Caller frees. */
+char *tain_pg_policies_of(const tain_pg_source *s, const char *schema, const char *name, const tain_pg_shape *shape);
 
 /* shape.c */
 /* natts: pg_class.relnatts. Types must be loaded. table: "schema.table", for policies. */

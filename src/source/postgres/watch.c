@@ -82,6 +82,13 @@ static void compare_publication(tain_pg_table *t, const tain_pg_beside *now, uin
     else if (then->listed != now->listed) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "it was out of the publication for a while, or shown in part");
 }
 
+/* What is in the lake was made by others. */
+static void compare_policies(tain_pg_table *t, const tain_pg_beside *now, uint64_t at)
+{
+    const char *then = t->looked.policies, *is = now->policies;
+    if (then && *then && is && *is && strcmp(then, is) != 0) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "the policies for its values changed");
+}
+
 static void compare_beside(tain_pg_source *s, tain_pg_table *t, uint64_t at)
 {
     const char *type;
@@ -90,6 +97,7 @@ static void compare_beside(tain_pg_source *s, tain_pg_table *t, uint64_t at)
     if (!tain_pg_beside_equal(&t->looked, &now)) {
         set_due(t, TAIN_PG_DUE_SHAPE, at, 0, "its surroundings changed");
         compare_publication(t, &now, at);
+        compare_policies(t, &now, at);
         if (t->kind == 'p') compare_leaves(s, t, &now, at);
         if (t->looked.types && tain_pg_parts_changed(&s->types, t->looked.types, &type))
             set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "labels or attributes of type %s changed", type);
