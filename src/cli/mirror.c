@@ -16,7 +16,8 @@ typedef struct settings {
     char      **tables, **exclude;
     int64_t     freshness, memory;
     int         jobs;
-    const char *name, *capture, *on_drop;
+    const char *name, *capture, *on_drop, *rate;
+    int64_t     rate_rows, rate_bytes;
 } settings;
 
 static bool to_json;
@@ -75,8 +76,11 @@ static int finish(tain_status st, const tain_error *e, const settings *s)
     return TAIN_EXIT_OK;
 }
 
-static int check_settings(const settings *s)
+static int check_settings(settings *s)
 {
+    tain_error e = {0};
+    if (s->rate && tain_pace_parse(s->rate, &s->rate_rows, &s->rate_bytes, &e) != TAIN_OK)
+        return tain_cli_usage(&tain_command_mirror, "--rate-limit: %s; %s", e.message, e.remedy);
     if (s->capture && strcmp(s->capture, "poll") != 0 && strcmp(s->capture, "log") != 0)
         return tain_cli_usage(&tain_command_mirror, "--capture is log or poll, not \"%s\"", s->capture);
     if (s->on_drop && strcmp(s->on_drop, "keep") != 0 && strcmp(s->on_drop, "delete") != 0)
@@ -96,6 +100,7 @@ static int run(int argc, char **argv)
         {"freshness", TAIN_OPTION_DURATION, &s.freshness, "TIME", "longest wait of a committed change (500ms)"},
         {"jobs", TAIN_OPTION_INT, &s.jobs, "N", "connections that load tables at once (1)"},
         {"memory", TAIN_OPTION_SIZE, &s.memory, "SIZE", "memory budget (256MiB)"},
+        {"rate-limit", TAIN_OPTION_TEXT, &s.rate, "RATE", "loads read at most so much a second: 50MiB, 20000rows"},
         {"resync", TAIN_OPTION_RELOAD, &s.resync, "[TABLES]", "load everything again, or these tables"},
         {"capture", TAIN_OPTION_TEXT, &s.capture, "HOW", "SQLite: log (triggers) or poll (writes nothing)"},
         {"on-drop", TAIN_OPTION_TEXT, &s.on_drop, "WHAT", "a table dropped in the source: keep or delete"},
@@ -111,7 +116,7 @@ static int run(int argc, char **argv)
     to_json = s.json;
     tain_definition d = {
         .source_url = tain_strdup(args[0]), .lake_url = tain_strdup(args[1]), .name = tain_strdup(s.name), .tables = s.tables,
-        .exclude = s.exclude, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory,
+        .exclude = s.exclude, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory, .rate_rows = s.rate_rows, .rate_bytes = s.rate_bytes,
         .capture_given = s.capture, .poll_capture = s.capture && strcmp(s.capture, "poll") == 0, .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
     };
     tain_error e = {0};

@@ -80,6 +80,20 @@ static void summary(tain_mirror *m, const totals *s, tain_time lag, char out[sta
     if (s->stopped) snprintf(out + n, 200 - (size_t)n, ", %zu not mirrored", s->stopped);
 }
 
+/* "12 M of 40 M rows, 300 MiB, 1.2 M rows/s, 25s left" */
+static void describe(const tain_snapshot_status *s, char out[static 200])
+{
+    char rows[24], all[24], bytes[24], rate[24], left[24];
+    tain_human_count((uint64_t)s->rows, rows);
+    tain_human_count((uint64_t)(s->rows_total < 0 ? 0 : s->rows_total), all);
+    tain_human_bytes((uint64_t)s->bytes, bytes);
+    tain_human_count((uint64_t)s->rate.rows, rate);
+    tain_human_duration(s->left < 0 ? 0 : s->left / TAIN_SECOND * TAIN_SECOND, left);
+    int n = snprintf(out, 200, "loading: %s%s%s rows, %s, %s rows/s", rows, s->rows_total < 0 ? "" : " of ", s->rows_total < 0 ? "" : all,
+                     bytes, rate);
+    if (s->left >= 0) snprintf(out + n, 200 - (size_t)n, ", %s left", left);
+}
+
 void tain_progress_draw(tain_mirror *m)
 {
     char text[200];
@@ -88,7 +102,9 @@ void tain_progress_draw(tain_mirror *m)
     pthread_mutex_lock(&m->lock);
     pthread_mutex_lock(&guard);
     totals s = sum(m);
-    summary(m, &s, lag, text);
+    tain_snapshot_status loading;
+    if (tain_status_snapshot(m, &loading)) describe(&loading, text);
+    else summary(m, &s, lag, text);
     if (terminal) {
         clear();
         int bars = 0;

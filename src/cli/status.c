@@ -42,6 +42,7 @@ static tain_status read_status(const char *url, json_t **ret, tain_error *err)
     if (!tain_lake_is_locked(lake)) {
         json_object_set_new(*ret, "status", json_string("Stopped"));
         json_object_set_new(*ret, "lag_ms", json_null());
+        json_object_del(*ret, "snapshot");
         return TAIN_OK;
     }
     return note_silence(lake, *ret, err);
@@ -105,6 +106,20 @@ static void print_head(const json_t *s)
     if (remedy) print_note("  ", "remedy", remedy);
 }
 
+static void print_snapshot(const json_t *o)
+{
+    char rows[24], all[24], bytes[24], rate[24], left[24];
+    int64_t total = tain_json_get_int(o, "rows_total", -1), seconds = tain_json_get_int(o, "seconds_left", -1);
+    if (!o) return;
+    tain_human_count((uint64_t)tain_json_get_int(o, "rows", 0), rows);
+    tain_human_count((uint64_t)(total < 0 ? 0 : total), all);
+    tain_human_bytes((uint64_t)tain_json_get_int(o, "bytes", 0), bytes);
+    tain_human_count((uint64_t)tain_json_get_int(o, "rows_per_second", 0), rate);
+    tain_human_duration((seconds < 0 ? 0 : seconds) * 1000000, left);
+    printf("loading: %s%s%s rows, %s, %s rows/s%s%s%s\n", rows, total < 0 ? "" : " of ", total < 0 ? "" : all, bytes, rate,
+           seconds < 0 ? "" : ", ", seconds < 0 ? "" : left, seconds < 0 ? "" : " left");
+}
+
 static void print_text(const json_t *s)
 {
     static const char *const heads[] = {"table", "status", "rows", "latency", "last completed"};
@@ -113,6 +128,7 @@ static void print_text(const json_t *s)
     size_t i;
     json_t *t;
     print_head(s);
+    print_snapshot(json_object_get(s, "snapshot"));
     for (size_t c = 0; c < 5; c++) tain_grid_add(&g, heads[c], strlen(heads[c]));
     json_array_foreach(tables, i, t)
     {

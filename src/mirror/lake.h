@@ -5,6 +5,7 @@
  *   Tables/<schema>/<table>/          Delta tables (folder names: tain_folder_from_name)
  *   _tain/epochs/%020d.json           one record an epoch: position, commit times, version of each table changed
  *   _tain/epochs/segments/%020d.jsonl 1,000 older records in one file, named after the first
+ *   _tain/loads/                      what loads under way have finished (loadlog.h)
  *   _tain/status.json                 what the writer last said of itself
  *   _tain/lock                        held by the writer
  *   _tain/cache/                      key index and spool: can be deleted at any time

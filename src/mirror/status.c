@@ -108,6 +108,50 @@ static void write_trouble(tain_json *j, const tain_mirror *m)
     tain_json_kstr(j, "remedy", e->code != TAIN_OK ? tain_error_advice(e) : NULL);
 }
 
+static void add_rows(const tain_table *t, tain_snapshot_status *io, bool *io_known)
+{
+    if (t->status != TAIN_TABLE_SNAPSHOTTING && t->status != TAIN_TABLE_RESEEDING) return;
+    if (t->rows_total < 0) *io_known = false;
+    io->rows += t->rows_live;
+    io->rows_total += t->rows_total > t->rows_live ? t->rows_total : t->rows_live;
+}
+
+bool tain_status_snapshot(tain_mirror *m, tain_snapshot_status *ret)
+{
+    tain_amount all;
+    bool known = true;
+    *ret = (tain_snapshot_status){.left = -1};
+    if (!tain_meter_read(&m->meter, tain_monotonic(), &all, &ret->rate)) return false;
+    ret->bytes = all.bytes;
+    for (size_t i = 0; i < m->table_count; i++) add_rows(m->tables[i], ret, &known);
+    if (known && ret->rate.rows > 0)
+        ret->left = (tain_time)((double)(ret->rows_total - ret->rows) / (double)ret->rate.rows * (double)TAIN_SECOND);
+    if (!known) ret->rows_total = -1;
+    return true;
+}
+
+static void kint_or_null(tain_json *j, const char *key, int64_t v)
+{
+    tain_json_key(j, key);
+    if (v < 0) tain_json_null(j);
+    else tain_json_int(j, v);
+}
+
+static void write_snapshot(tain_json *j, tain_mirror *m)
+{
+    tain_snapshot_status s;
+    if (!tain_status_snapshot(m, &s)) return;
+    tain_json_key(j, "snapshot");
+    tain_json_object(j);
+    tain_json_kint(j, "rows", s.rows);
+    kint_or_null(j, "rows_total", s.rows_total);
+    tain_json_kint(j, "bytes", s.bytes);
+    tain_json_kint(j, "rows_per_second", s.rate.rows);
+    tain_json_kint(j, "bytes_per_second", s.rate.bytes);
+    kint_or_null(j, "seconds_left", s.left < 0 ? -1 : (s.left + TAIN_SECOND - 1) / TAIN_SECOND);
+    tain_json_object_end(j);
+}
+
 void tain_status_to_json(tain_mirror *m, tain_buffer *out)
 {
     tain_json j = {.out = out};
@@ -125,6 +169,7 @@ void tain_status_to_json(tain_mirror *m, tain_buffer *out)
     }
     tain_json_kint(&j, "epoch", m->epoch);
     write_trouble(&j, m);
+    write_snapshot(&j, m);
     tain_json_key(&j, "tables");
     tain_json_array(&j);
     for (size_t i = 0; i < m->table_count; i++)

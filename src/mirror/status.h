@@ -17,6 +17,15 @@ bool tain_status_had_content(const json_t *stored, const char *table, const char
 /* Takes back what only that status knows: warnings and their counts, when a table last completed and how late. Tables left
  * behind since then are said to be. stored NULL: nothing. */
 void tain_status_restore(tain_mirror *m, const json_t *stored);
+/* What is being loaded now, all tables together. rows and total count what is there already, too. */
+typedef struct tain_snapshot_status {
+    int64_t     rows, rows_total; /* total -1: not known */
+    int64_t     bytes;            /* read by this process */
+    tain_amount rate;             /* a second */
+    tain_time   left;             /* -1: not known */
+} tain_snapshot_status;
+/* False: no load is under way. With m->lock held. */
+bool tain_status_snapshot(tain_mirror *m, tain_snapshot_status *ret);
 /* Microseconds by which the lake is behind the source, as far as known; -1 unknown. */
 tain_time tain_status_lag(tain_mirror *m);
 

@@ -165,6 +165,7 @@ const tain_source_ops tain_source_postgres = {
     .snapshot_plan = tain_pg_snapshot_plan,
     .reader_open = tain_pg_reader_open,
     .reader_read = tain_pg_reader_read,
+    .reader_mark = tain_pg_reader_mark,
     .reader_close = tain_pg_reader_close,
     .snapshot_end = tain_pg_snapshot_end,
     .start = tain_pg_start,

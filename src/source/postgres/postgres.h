@@ -278,6 +278,7 @@ tain_status tain_pg_snapshot_plan(tain_source *base, tain_source_table *table, i
 tain_status tain_pg_snapshot_end(tain_source *base, tain_error *err);
 tain_status tain_pg_reader_open(tain_source *base, tain_reader **ret, tain_error *err);
 tain_status tain_pg_reader_read(tain_reader *r, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err);
+tain_status tain_pg_reader_mark(tain_reader *r, tain_source_table *table, char **ret, tain_error *err);
 void        tain_pg_reader_close(tain_reader *r);
 
 /* stream.c */

@@ -235,12 +235,28 @@ static tain_status explain(tain_reader *r, const tain_pg_table *t, tain_status s
     return status;
 }
 
+static tain_status connect_again(tain_reader *r, tain_error *err)
+{
+    if (tain_pg_connected(&r->conn)) return TAIN_OK;
+    tain_pg_disconnect(&r->conn);
+    return tain_pg_connect(&r->conn, &r->source->target, TAIN_PG_READER, err);
+}
+
+/* VACUUM FULL, CLUSTER, TRUNCATE and changes of type give a table a new file, in which rows are anywhere. A partition that
+ * comes or goes changes the list. */
+tain_status tain_pg_reader_mark(tain_reader *r, tain_source_table *table, char **ret, tain_error *err)
+{
+    TAIN_PG_RESULT *result = NULL;
+    const char *oid = table->identity;
+    TAIN_TRY(connect_again(r, err));
+    TAIN_TRY(tain_pg_query_params(&r->conn, tain_query_places, 1, &oid, &result, err));
+    *ret = tain_strdup(PQntuples(result) == 1 ? tain_pg_get(result, 0, "mark") : "");
+    return TAIN_OK;
+}
+
 static tain_status begin(tain_reader *r, tain_error *err)
 {
-    if (!tain_pg_connected(&r->conn)) {
-        tain_pg_disconnect(&r->conn);
-        TAIN_TRY(tain_pg_connect(&r->conn, &r->source->target, TAIN_PG_READER, err));
-    }
+    TAIN_TRY(connect_again(r, err));
     TAIN_TRY(tain_pg_run(&r->conn, err, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
     tain_status status = tain_pg_run(&r->conn, err, "SET TRANSACTION SNAPSHOT '%s'", r->source->snapshot);
     if (status != TAIN_E_INVALID && status != TAIN_E_NOT_FOUND) return status;

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Loads of PostgreSQL tables that are interrupted, by the death of tain or of the server, and go on; their pace and progress."""
+import json
+import os
+import signal
+import time
+
+from harness import *
+
+KILLED = -signal.SIGKILL
+
+
+def make_table(pg, rows, extra=""):
+    pg.sql(f"create table t (id bigint primary key, n int, v text{extra}); insert into t (id, n, v) select i, 0, 'row ' || i from generate_series(1, {rows}) i; analyze t")
+
+
+def killed_at(fault, pg, lake, *args):
+    r = tain("mirror", pg.url(), lake, "--once", *args, env={"TAIN_FAULT": fault})
+    assert r.code == KILLED, r
+
+
+def finished(pg, lake, *args):
+    return tain("mirror", pg.url(), lake, "--once", *args, check=0)
+
+
+def rows_read(pg):
+    """What sequential scans and those of block ranges returned, once the readers' sessions have told."""
+    wait_until(lambda: pg.sql("select count(*) from pg_stat_activity where backend_type in ('client backend', 'walsender') and pid <> pg_backend_pid()") == "0",
+               what="sessions of tain are gone")
+    return int(pg.sql("select seq_tup_read from pg_stat_user_tables where relname = 't'"))
+
+
+def nothing_left(lake):
+    left = [os.path.join(d, f) for d, _, names in os.walk(os.path.join(lake, "_tain", "loads")) for f in names]
+    assert not left, left
+
+
+def test_killed_at_half_it_repeats_little(folder):
+    lake, rows = os.path.join(folder, "lake"), 1_200_000
+    with Postgres(folder) as pg:
+        make_table(pg, rows)
+        before = rows_read(pg)
+        killed_at("snapshot.chunk:17", pg, lake)  # a part is finished and not put down: as much is lost as can be
+        half = rows_read(pg) - before
+        assert rows * 0.4 < half < rows * 0.7, half
+        assert not os.path.exists(os.path.join(table_folder(lake, "public.t"), "_delta_log"))
+        r = finished(pg, lake)
+        assert "its load goes on: 16 of" in r.err, r
+        repeated = rows_read(pg) - before - rows
+        assert repeated < rows * 0.05, repeated
+        assert_same_as_postgres(pg, lake, "public.t")
+        nothing_left(lake)
+
+
+def test_changes_while_it_is_dead(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        make_table(pg, 300_000)
+        pg.sql("create table other (id int primary key); insert into other select generate_series(1, 100)")
+        killed_at("snapshot.recorded:5", pg, lake)
+        pg.sql("update t set n = 1 where id % 10 = 0; delete from t where id % 10 = 1; update t set id = id + 1000000 where id % 10 = 2; vacuum t;"
+               "insert into t select i, 7, 'new' from generate_series(400001, 450000) i; update t set v = v || '!' where id % 1000 = 5;"
+               "delete from t where id % 100 = 3; insert into t select i, 9, 'again' from generate_series(3, 300000, 100) i; insert into other values (500)")
+        killed_at("snapshot.recorded:2", pg, lake)
+        pg.sql("update t set n = n + 1 where id % 7 = 0; update t set id = -id where id % 5000 = 0")
+        killed_at("snapshot.staged", pg, lake)
+        pg.sql("delete from t where id % 77 = 0")
+        killed_at("epoch.before_write", pg, lake)
+        r = finished(pg, lake)
+        assert "its load goes on" in r.err and "beginning" not in r.err, r
+        assert_same_as_postgres(pg, lake, "public.t", "public.other")
+        assert tain("verify", pg.url(), lake).code == 0
+        assert not any(t["warnings"] for t in lake_status(lake)["tables"]), lake_status(lake)
+        nothing_left(lake)
+
+
+def test_values_that_are_not_sent_again(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        make_table(pg, 150_000, ", big text")
+        pg.sql("alter table t alter big set storage external; update t set big = repeat(md5(id::text), 80) where id % 500 = 0; vacuum full t; analyze t")
+        killed_at("snapshot.recorded:2", pg, lake)
+        pg.sql("update t set n = n + 1 where id % 1000 = 0; update t set n = n + 1 where id % 3000 = 0; update t set id = -id where id = 5000")
+        finished(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.t")
+        assert not any(t["warnings"] for t in lake_status(lake)["tables"]), lake_status(lake)
+
+
+def test_rows_in_other_places(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        make_table(pg, 150_000)
+        killed_at("snapshot.recorded:2", pg, lake)
+        pg.sql("delete from t where id % 3 = 0; vacuum full t")
+        r = finished(pg, lake)
+        assert "loaded from the beginning: its rows are in other places now" in r.err, r
+        assert_same_as_postgres(pg, lake, "public.t")
+        nothing_left(lake)
+
+
+def test_another_shape(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        make_table(pg, 150_000)
+        killed_at("snapshot.recorded:2", pg, lake)
+        pg.sql("alter table t add column w int default 5; update t set w = 6 where id = 1")
+        r = finished(pg, lake)
+        assert "loaded from the beginning" in r.err, r
+        assert_same_as_postgres(pg, lake, "public.t")
+        nothing_left(lake)
+
+
+def test_the_server_restarts(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        make_table(pg, 300_000)
+        with Background("mirror", pg.url(), lake, "--rate-limit", "60000rows") as m:
+            loads = os.path.join(lake, "_tain", "loads", "public", "t")
+            wait_until(lambda: os.path.isdir(loads) and len(os.listdir(os.path.join(loads, os.listdir(loads)[0]))) >= 4, what="three parts are put down")
+            pg.stop("immediate")
+            pg.start()
+            pg.sql("update t set n = 5 where id % 100 = 0; delete from t where id % 100 = 1")
+            wait_until(lambda: os.path.isdir(os.path.join(table_folder(lake, "public.t"), "_delta_log")), seconds=60, what="the table is there")
+            assert m.stop() == 0, m.output()
+            assert "its load goes on" in m.output() and "beginning" not in m.output(), m.output()
+        finished(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.t")
+        nothing_left(lake)
+
+
+def test_pace_and_progress(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        make_table(pg, 200_000)
+        began = time.monotonic()
+        with Background("mirror", pg.url(), lake, "--once", "--rate-limit", "20000rows") as m:
+            def snapshot():
+                return os.path.exists(os.path.join(lake, "_tain", "status.json")) and (lake_status(lake) or {}).get("snapshot")
+            s = wait_until(lambda: (snapshot() or {}).get("rows", 0) > 50_000 and snapshot(), what="a third is loaded")
+            assert s["rows_total"] >= s["rows"] and s["bytes"] > 0 and 8_000 < s["rows_per_second"] < 40_000 and 0 < s["seconds_left"] < 20, s
+            text = tain("status", lake, check=0).out
+            assert "loading: " in text and " rows/s, " in text and " left" in text, text
+            assert m.process.wait(60) == 0, m.output()
+            assert "rows/s" in m.output(), m.output()
+        took = time.monotonic() - began
+        assert 9 < took < 30, took
+        assert "snapshot" not in lake_status(lake)
+        began = time.monotonic()
+        finished(pg, lake, "--resync", "--rate-limit", "4MiB")
+        assert 0.5 < time.monotonic() - began < 20, time.monotonic() - began
+        r = tain("mirror", pg.url(), lake, "--rate-limit", "fast")
+        assert r.code == 2 and '"fast" is no rate' in r.err, r
+        assert_same_as_postgres(pg, lake, "public.t")
+
+
+if __name__ == "__main__":
+    main(globals())
