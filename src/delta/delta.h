@@ -13,7 +13,7 @@
 #include <roaring/roaring.h>
 
 #include "base/map.h"
-#include "parquet/parquet.h"
+#include "parquet/refoot.h"
 
 typedef struct tain_delta tain_delta;
 
@@ -102,6 +102,12 @@ void        tain_delta_file_free(tain_delta_file *f);
  * own. Caller owns *ret. */
 void        tain_delta_file_to_json(const tain_delta_file *f, tain_buffer *out);
 tain_status tain_delta_file_from_json(const json_t *action, tain_delta_file **ret, tain_error *err);
+
+/* Makes of f, live or pending, a file that has the columns of added as well (parquet/refoot.h), with its rows where they
+ * were, and its ordinal; no vector: rows that are deleted in f are the caller's to delete. columns: of the table then.
+ * Caller owns *ret. UNSUPPORTED: f lies outside of the folder, or as the conversion says. Thread: any. */
+tain_status tain_delta_refoot(const tain_delta *t, const tain_delta_file *f, const tain_schema *added, const tain_refoot_source *sources,
+                              size_t columns, tain_delta_file **ret, tain_error *err);
 
 /* What one commit does. Zero it, fill it, commit it. Everything in it stays the caller's, but for adds: they move into
  * the table when the commit succeeds, and stay the caller's when it fails. */

@@ -115,6 +115,8 @@ void tain_stats_json(const tain_schema *schema, const tain_parquet_summary *s, i
 int64_t tain_stats_rows(const char *stats);
 /* The same text with numRecords there and tightBounds false. stats NULL or unusable: a minimal one. Caller frees. */
 char *tain_stats_loosen(const char *stats, int64_t rows);
+/* Statistics of a file with more columns, whose own are `more`. Caller frees. */
+char *tain_stats_join(const char *stats, const char *more);
 
 /* --- path.c, property.c -------------------------------------------------------------------------------------------- */
 

@@ -91,3 +91,31 @@ char *tain_stats_loosen(const char *stats, int64_t rows)
     tain_free(counted);
     return loose;
 }
+
+/* {"a":1} and {"b":2} as {"a":1,"b":2}; the first may be empty. */
+static char *merged(const char *a, size_t n, const char *b, size_t m)
+{
+    const char *end = a + n - 1;
+    while (end > a && *end != '}') end--;
+    bool empty = *skip_space(a + 1) == '}', nothing = m < 3;
+    return tain_format("%.*s%s%.*s", (int)(end - a), a, empty || nothing ? "" : ",", (int)(m - 1), b + 1);
+}
+
+static char *with_more(char *text, const char *key, const char *more)
+{
+    const char *end, *more_end, *old = member(text, key, &end), *own = member(more, key, &more_end);
+    if (!old || !own || *old != '{') return text;
+    char *value = merged(old, (size_t)(end - old), own, (size_t)(more_end - own)), *all = with_member(text, key, value);
+    tain_free(value);
+    tain_free(text);
+    return all;
+}
+
+char *tain_stats_join(const char *stats, const char *more)
+{
+    if (!is_object(stats)) return tain_strdup(stats);
+    static const char *const keys[] = {"minValues", "maxValues", "nullCount"};
+    char *text = tain_strdup(stats);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) text = with_more(text, keys[i], more);
+    return text;
+}

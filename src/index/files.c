@@ -163,6 +163,15 @@ bool tain_files_name(tain_index_files *s, const char *name, uint32_t ordinal)
     return f->rows > 0;
 }
 
+void tain_files_rename(tain_index_files *s, uint32_t ordinal, const char *name)
+{
+    tain_index_file *f = tain_map_get(&s->by_ordinal, key_of(ordinal).text);
+    if (!f) return;
+    if (f->name && tain_map_get(&s->by_name, f->name) == f) tain_map_remove(&s->by_name, f->name);
+    tain_free(f->name);
+    take_name(s, f, name);
+}
+
 /* Once runs and memory are gone only files without rows are left. */
 void tain_files_done(tain_index_files *s)
 {

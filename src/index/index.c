@@ -46,6 +46,11 @@ uint64_t tain_index_seed(const tain_index *x)
     return x->seed;
 }
 
+void tain_index_rename_file(tain_index *x, uint32_t ordinal, const char *name)
+{
+    tain_files_rename(&x->files, ordinal, name);
+}
+
 bool tain_index_name_file(tain_index *x, const char *name, uint32_t ordinal)
 {
     x->feeding = TAIN_INDEX_DEAD;

@@ -37,6 +37,10 @@ uint64_t    tain_index_seed(const tain_index *x);
  * Naming a file again that was fed since the index was opened gives true. */
 bool tain_index_name_file(tain_index *x, const char *name, uint32_t ordinal);
 
+/* The data file of that ordinal has another name from here on, and the same rows. Runs written before name it as it was: a
+ * restart feeds it again. */
+void tain_index_rename_file(tain_index *x, uint32_t ordinal, const char *name);
+
 /* Entries of rows first..first+n-1 of a file. The rows of one file follow each other: a file counts as complete when another
  * is named or added to, or at a flush. A failure (FULL, PERMISSION, IO...) means that memory could not go to a run: the
  * entries are in memory, everything works on, and writing is tried again later; the caller may ignore it. */

@@ -59,6 +59,7 @@ typedef struct tain_index_files {
 /* The file with this ordinal, made if need be. */
 tain_index_file *tain_files_of_ordinal(tain_index_files *s, uint32_t ordinal);
 bool             tain_files_name(tain_index_files *s, const char *name, uint32_t ordinal);
+void             tain_files_rename(tain_index_files *s, uint32_t ordinal, const char *name);
 /* Links a run's files with ours by name (a run just opened) ... */
 void tain_files_link_by_name(tain_index_files *s, tain_index_run *r);
 /* ... or one of them with the file it was written from. */

@@ -193,6 +193,10 @@ static tain_status find_again(tain_table *t, lost_rows *lost, size_t n, tain_err
 
 tain_status tain_apply_resolve_again(tain_table *t, tain_error *err)
 {
+    if (t->pending.replaced_count) {
+        tain_table_misfit(t, "another program rewrote it while it took another shape");
+        return TAIN_OK;
+    }
     lost_rows *lost = tain_alloc((t->pending.delete_count + 1) * sizeof *lost);
     size_t n = take_lost(t, lost);
     tain_status st = find_again(t, lost, n, err);

@@ -89,6 +89,7 @@ static void settle(tain_table *t, touched *list)
     free(list);
     free(p->deletes);
     free(p->adds);
+    free(p->replaced);
     json_decref(p->configuration);
     free(p->name);
     *p = (tain_pending){0};
@@ -102,11 +103,11 @@ static tain_status write_commit(const table_commit *tc, tain_error *err)
     struct tain_dv_change *deletes = tain_alloc((p->delete_count + 1) * sizeof *deletes);
     for (size_t i = 0; i < p->delete_count; i++)
         deletes[i] = (struct tain_dv_change){.file = p->deletes[i].file, .rows = p->deletes[i].rows};
-    size_t remove_count = p->truncated ? live_files(t, &removes) : 0;
+    size_t remove_count = p->truncated ? live_files(t, &removes) : p->replaced_count;
     json_t *metrics = metrics_of(p), *info = tain_epoch_info(t, &tc->part->position, tc->epoch, tc->part);
     tain_delta_commit c = {
         .operation = operation_of(t), .metrics = metrics, .info = info, .app_id = t->app_id, .app_version = tc->epoch,
-        .schema = p->schema, .configuration = p->configuration, .name = t->delta ? p->name : t->name, .adds = p->adds, .add_count = p->add_count, .removes = removes, .remove_count = remove_count,
+        .schema = p->schema, .configuration = p->configuration, .name = t->delta ? p->name : t->name, .adds = p->adds, .add_count = p->add_count, .removes = p->truncated ? removes : p->replaced, .remove_count = remove_count,
         .deletes = deletes, .delete_count = p->delete_count, .data_change = true,
     };
     tain_status st = t->delta ? tain_delta_commit_write(t->delta, &c, err) : tain_delta_create(t->store, &c, &t->delta, err);
@@ -184,6 +185,7 @@ static tain_status commit_table(void *item, tain_error *err)
         }
         if ((st != TAIN_E_CONFLICT && st != TAIN_E_GONE) || tries == CONFLICTS_MOST) return st;
         TAIN_TRY_IN(err, st == TAIN_E_GONE ? reopen(tc, err) : tain_apply_resolve_again(t, err), "table %s", t->name);
+        if (!t->pending.dirty) return TAIN_OK; /* it is loaded again */
     }
 }
 

@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 #include "mirror/naming.h"
+#include "mirror/replace.h"
+#include "mirror/widen.h"
 
 /* --- the key ------------------------------------------------------------------------------------------------------- */
 
@@ -32,12 +34,10 @@ static bool has_default(const tain_source_table *shape, size_t column)
 }
 
 /* Why what is in files cannot become such a column; NULL: it can. Caller frees. */
-static char *misfit_of(const tain_schema *old, const tain_source_table *shape, size_t column)
+static char *misfit_of(const tain_schema *old, const tain_field *f)
 {
-    const tain_field *f = &shape->columns->fields[column];
     int at = tain_naming_match(old, f);
-    if (at < 0) return has_default(shape, column) ? tain_format("column %s was added with a default", f->name) : NULL;
-    if (tain_type_equal(&old->fields[at].type, &f->type)) return NULL;
+    if (at < 0 || tain_type_equal(&old->fields[at].type, &f->type) || tain_widen_can(&old->fields[at].type, &f->type)) return NULL;
     return tain_format("the type of column %s changed", f->name);
 }
 
@@ -50,17 +50,44 @@ static bool has_rows(const tain_table *t)
 static char *find_misfit(const tain_table *t, const tain_source_table *shape)
 {
     char *why = NULL;
-    if (!has_rows(t)) return NULL;
-    for (size_t i = 0; !why && i < shape->columns->count; i++) why = misfit_of(tain_table_columns(t), shape, i);
+    for (size_t i = 0; !why && i < shape->columns->count; i++) why = misfit_of(tain_table_columns(t), &shape->columns->fields[i]);
     return why;
+}
+
+/* What files need to have more: columns whose older rows have a value, and those of another type. */
+static tain_schema *what_files_lack(const tain_table *t, const tain_source_table *shape, const tain_schema *schema, tain_refoot_source *sources)
+{
+    const tain_schema *old = tain_table_columns(t);
+    tain_schema *added = tain_schema_new();
+    for (size_t i = 0; i < schema->count; i++) {
+        const tain_field *f = &schema->fields[i];
+        int at = tain_naming_match(old, f);
+        if (at < 0 ? !has_default(shape, i) : tain_type_equal(&old->fields[at].type, &f->type)) continue;
+        if (at < 0) sources[added->count] = (tain_refoot_source){.constant = &shape->defaults->columns[i]};
+        else sources[added->count] = (tain_refoot_source){.from = &old->fields[at], .convert = tain_widen};
+        tain_field *n = tain_schema_add(added, f->name, f->type);
+        n->physical = tain_arena_strndup(&added->arena, f->physical, strlen(f->physical));
+        n->id = f->id;
+    }
+    return added;
+}
+
+static tain_status refoot_files(tain_table *t, const tain_source_table *shape, const tain_schema *schema, tain_error *err)
+{
+    tain_refoot_source *sources = tain_alloc((schema->count + 1) * sizeof *sources);
+    tain_schema *added = what_files_lack(t, shape, schema, sources);
+    tain_status st = TAIN_OK;
+    if (added->count && !t->delta) st = tain_fail(err, TAIN_E_UNSUPPORTED, "its columns changed while it was loaded");
+    else if (added->count) st = tain_replace_files(t, added, sources, schema->count, err);
+    tain_schema_free(added);
+    free(sources);
+    return st;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------------------------- */
 
-static void take(tain_table *t, const tain_source_table *shape)
+static void take(tain_table *t, tain_schema *schema, const tain_source_table *shape)
 {
-    tain_schema *schema = tain_schema_copy(shape->columns);
-    tain_naming_evolve(schema, tain_table_columns(t), t->column_ids);
     tain_table_take_schema(t, schema, shape);
     bool same = t->delta && tain_naming_same(tain_delta_meta(t->delta)->schema, schema);
     t->pending.schema = same ? NULL : schema;
@@ -88,16 +115,37 @@ static void note_name(tain_table *t, const tain_source_table *shape)
     free(full);
 }
 
-tain_status tain_reshape(tain_table *t, const tain_source_table *shape, tain_error *err)
+/* Files first: until they are as the schema says, nothing of the table has changed. */
+static tain_status take_shape(tain_table *t, const tain_source_table *shape, tain_error *err)
 {
-    char *why = find_misfit(t, shape);
-    if (why) {
-        tain_table_misfit(t, why);
-        free(why);
-        return TAIN_OK;
+    tain_schema *schema = tain_schema_copy(shape->columns);
+    tain_naming_evolve(schema, tain_table_columns(t), t->column_ids);
+    tain_status st = has_rows(t) ? refoot_files(t, shape, schema, err) : TAIN_OK;
+    if (st != TAIN_OK) {
+        tain_schema_free(schema);
+        return st;
     }
     if (!tain_reshape_keeps_key(t, shape)) t->unindexed = true;
-    take(t, shape);
+    take(t, schema, shape);
+    return TAIN_OK;
+}
+
+static tain_status become_misfit(tain_table *t, char *why)
+{
+    tain_table_misfit(t, why);
+    free(why);
+    return TAIN_OK;
+}
+
+tain_status tain_reshape(tain_table *t, const tain_source_table *shape, tain_error *err)
+{
+    char *why = has_rows(t) ? find_misfit(t, shape) : NULL;
+    if (why) return become_misfit(t, why);
+    tain_error e = {0};
+    tain_status st = take_shape(t, shape, &e);
+    if (st == TAIN_E_UNSUPPORTED) return become_misfit(t, tain_strdup(e.message));
+    if (st != TAIN_OK && err) *err = e;
+    TAIN_TRY(st);
     note_memo(t, shape);
     note_name(t, shape);
     tain_pending *p = &t->pending;

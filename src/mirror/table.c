@@ -201,12 +201,20 @@ tain_status tain_table_feed_file(tain_table *t, const tain_delta_file *f, tain_e
     return st;
 }
 
+static bool is_replaced(const tain_pending *p, const tain_delta_file *f)
+{
+    for (size_t i = 0; i < p->replaced_count; i++)
+        if (p->replaced[i] == f) return true;
+    return false;
+}
+
 static tain_status feed_live(tain_table *t, const tain_schema *schema, tain_error *err)
 {
     tain_status st = TAIN_OK;
     tain_delta_file *f;
     tain_table_know_files(t);
     for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(t->delta, &cursor, &f);) {
+        if (is_replaced(&t->pending, f)) continue;
         if (!tain_index_name_file(t->index, f->path, f->ordinal)) st = feed_file(t, f, schema, err);
     }
     return st;
@@ -477,11 +485,14 @@ void tain_pending_clear(tain_table *t)
         tain_ordinals_remove(&t->files, p->adds[i]->ordinal);
         tain_delta_file_free(p->adds[i]);
     }
+    for (size_t i = 0; i < p->replaced_count; i++)
+        if (t->index) tain_index_rename_file(t->index, p->replaced[i]->ordinal, p->replaced[i]->path);
     free(p->adds);
     free(p->deletes);
+    free(p->replaced);
     json_decref(p->configuration);
     free(p->name);
-    bool hidden = p->truncated;
+    bool hidden = p->truncated || p->replaced_count;
     if (p->rekeyed) t->unindexed = true; /* its index is of a shape that did not come about */
     *p = (tain_pending){0};
     if (hidden) tain_table_know_files(t); /* a truncation that did not come about */

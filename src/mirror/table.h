@@ -45,6 +45,8 @@ typedef struct tain_pending {
     size_t             add_count, add_capacity;
     tain_file_deletes *deletes;     /* in live files and in adds */
     size_t             delete_count, delete_capacity;
+    tain_delta_file  **replaced;    /* live files that others among adds, with their ordinals, stand for */
+    size_t             replaced_count;
     bool               truncated;   /* remove every file that is live in the log */
     const tain_schema *schema;      /* the table's own, where the lake's is another; NULL: unchanged */
     json_t            *configuration; /* properties to set; NULL: unchanged */

@@ -116,8 +116,9 @@ static tain_status process(tain_mirror *m, tain_part *part, tain_error *err)
     tain_fault(TAIN_FAULT_EPOCH_BEFORE_WRITE);
     forget_upkeep(m, part);
     TAIN_TRY(apply(m, part, err));
+    tain_status st = part->final ? tain_epoch_commit(m, part, err) : TAIN_OK;
     pass_misfits(m, part);
-    return part->final ? tain_epoch_commit(m, part, err) : TAIN_OK;
+    return st;
 }
 
 /* --- trouble ------------------------------------------------------------------------------------------------------- */

@@ -154,7 +154,7 @@ static void put_group(tain_thrift_out *t, const char *name, tain_repetition repe
     tain_thrift_end(t, outer);
 }
 
-static void put_field(tain_thrift_out *t, const tain_leaf **io_leaf, const tain_field *f, tain_kind above, size_t child)
+void tain_writer_put_element(tain_thrift_out *t, const tain_leaf **io_leaf, const tain_field *f, tain_kind above, size_t child)
 {
     int outer = tain_thrift_element(t), n = f->type.child_count;
     if (n == 0) tain_thrift_put_i32(t, 1, (*io_leaf)->physical);
@@ -167,13 +167,13 @@ static void put_field(tain_thrift_out *t, const tain_leaf **io_leaf, const tain_
     if (n == 0) ++*io_leaf;
     if (f->type.kind == TAIN_LIST) put_group(t, "list", TAIN_REPEATED, 1);
     if (f->type.kind == TAIN_MAP) put_group(t, "key_value", TAIN_REPEATED, 2);
-    for (int i = 0; i < n; i++) put_field(t, io_leaf, &f->type.children[i], f->type.kind, (size_t)i);
+    for (int i = 0; i < n; i++) tain_writer_put_element(t, io_leaf, &f->type.children[i], f->type.kind, (size_t)i);
 }
 
-static size_t count_elements(const tain_field *f)
+size_t tain_writer_count_elements(const tain_field *f)
 {
     size_t n = 1 + (f->type.kind == TAIN_LIST || f->type.kind == TAIN_MAP);
-    for (size_t i = 0; i < f->type.child_count; i++) n += count_elements(&f->type.children[i]);
+    for (size_t i = 0; i < f->type.child_count; i++) n += tain_writer_count_elements(&f->type.children[i]);
     return n;
 }
 
@@ -181,13 +181,13 @@ static void put_schema(tain_thrift_out *t, const tain_parquet_writer *w)
 {
     size_t           n = 1;
     const tain_leaf *leaf = w->leaves;
-    for (size_t i = 0; i < w->schema->count; i++) n += count_elements(&w->schema->fields[i]);
+    for (size_t i = 0; i < w->schema->count; i++) n += tain_writer_count_elements(&w->schema->fields[i]);
     tain_thrift_put_list(t, 2, TAIN_THRIFT_STRUCT, n);
     int outer = tain_thrift_element(t);
     tain_thrift_put_str(t, 4, "schema");
     tain_thrift_put_i32(t, 5, (int32_t)w->schema->count);
     tain_thrift_end(t, outer);
-    for (size_t i = 0; i < w->schema->count; i++) put_field(t, &leaf, &w->schema->fields[i], TAIN_STRUCT, i);
+    for (size_t i = 0; i < w->schema->count; i++) tain_writer_put_element(t, &leaf, &w->schema->fields[i], TAIN_STRUCT, i);
 }
 
 /* --- row groups ---------------------------------------------------------------------------------------------------- */
@@ -251,8 +251,8 @@ static void put_chunk_meta(tain_thrift_out *t, const tain_parquet_writer *w, con
     tain_thrift_end(t, outer);
 }
 
-static void put_chunk(tain_thrift_out *t, const tain_parquet_writer *w, const tain_leaf *l, const tain_chunk_meta *c,
-                      int64_t *io_column_index, int64_t *io_offset_index)
+void tain_writer_put_chunk(tain_thrift_out *t, const tain_parquet_writer *w, const tain_leaf *l, const tain_chunk_meta *c,
+                           int64_t *io_column_index, int64_t *io_offset_index)
 {
     int outer = tain_thrift_element(t);
     tain_thrift_put_i64(t, 2, c->dictionary_offset >= 0 ? c->dictionary_offset : c->data_offset);
@@ -296,15 +296,14 @@ static void put_groups(tain_thrift_out *t, const tain_parquet_writer *w, int64_t
     for (size_t g = 0; g < n; g++, c += w->leaf_count) {
         int outer = tain_thrift_element(t);
         tain_thrift_put_list(t, 1, TAIN_THRIFT_STRUCT, w->leaf_count);
-        for (size_t i = 0; i < w->leaf_count; i++) put_chunk(t, w, &w->leaves[i], &c[i], &column_index, &offset_index);
+        for (size_t i = 0; i < w->leaf_count; i++) tain_writer_put_chunk(t, w, &w->leaves[i], &c[i], &column_index, &offset_index);
         put_totals(t, w, g, c);
         tain_thrift_end(t, outer);
     }
 }
 
-static void put_column_orders(tain_thrift_out *t, size_t n)
+void tain_writer_put_orders(tain_thrift_out *t, size_t n)
 {
-    tain_thrift_put_list(t, 7, TAIN_THRIFT_STRUCT, n);
     for (size_t i = 0; i < n; i++) {
         int outer = tain_thrift_element(t);
         put_empty(t, 1); /* TYPE_ORDER */
@@ -325,6 +324,7 @@ void tain_writer_put_footer(const tain_parquet_writer *w, int64_t index_offset, 
     tain_thrift_put_str(&t, 2, SPARK_VALUE);
     tain_thrift_end(&t, outer);
     tain_thrift_put_str(&t, 6, CREATED_BY);
-    put_column_orders(&t, w->leaf_count);
+    tain_thrift_put_list(&t, 7, TAIN_THRIFT_STRUCT, w->leaf_count);
+    tain_writer_put_orders(&t, w->leaf_count);
     tain_thrift_end(&t, 0);
 }

@@ -30,6 +30,12 @@ static void put_header(tain_thrift_out *t, int id, tain_thrift_type type)
     }
 }
 
+void tain_thrift_put_raw(tain_thrift_out *t, int id, int type, const void *data, size_t n)
+{
+    put_header(t, id, (tain_thrift_type)type);
+    tain_buffer_append(t->out, data, n);
+}
+
 void tain_thrift_put_bool(tain_thrift_out *t, int id, bool v)
 {
     put_header(t, id, v ? TAIN_THRIFT_TRUE : TAIN_THRIFT_FALSE);

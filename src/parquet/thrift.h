@@ -36,6 +36,8 @@ void tain_thrift_put_i32(tain_thrift_out *t, int id, int32_t v);
 void tain_thrift_put_i64(tain_thrift_out *t, int id, int64_t v);
 void tain_thrift_put_binary(tain_thrift_out *t, int id, const void *data, size_t n);
 void tain_thrift_put_str(tain_thrift_out *t, int id, const char *s);
+/* A field whose value is there as bytes (none for booleans, which their type is). */
+void tain_thrift_put_raw(tain_thrift_out *t, int id, int type, const void *data, size_t n);
 /* A struct as a field; returns what end wants back. Elements of a list begin with tain_thrift_element. */
 int  tain_thrift_begin(tain_thrift_out *t, int id);
 int  tain_thrift_element(tain_thrift_out *t);

@@ -89,7 +89,7 @@ size_t tain_parquet_memory(const tain_parquet_writer *w)
 
 /* --- row groups ---------------------------------------------------------------------------------------------------- */
 
-static tain_status write_out(tain_parquet_writer *w, const void *data, size_t n, tain_error *err)
+tain_status tain_writer_put(tain_parquet_writer *w, const void *data, size_t n, tain_error *err)
 {
     if (n == 0) return TAIN_OK;
     TAIN_TRY(tain_upload_write(w->upload, data, n, err));
@@ -99,7 +99,7 @@ static tain_status write_out(tain_parquet_writer *w, const void *data, size_t n,
 
 static tain_status write_magic(tain_parquet_writer *w, tain_error *err)
 {
-    return w->position ? TAIN_OK : write_out(w, TAIN_PARQUET_MAGIC, 4, err);
+    return w->position ? TAIN_OK : tain_writer_put(w, TAIN_PARQUET_MAGIC, 4, err);
 }
 
 static tain_slice keep(tain_parquet_writer *w, const tain_buffer *b)
@@ -138,9 +138,9 @@ static tain_status write_chunk(tain_parquet_writer *w, tain_leaf *l, tain_error 
 {
     TAIN_TRY(tain_leaf_end_chunk(l, &w->scratch, err));
     tain_chunk_meta c = {.sizes = l->chunk, .dictionary_offset = w->scratch.size ? w->position : -1};
-    TAIN_TRY(write_out(w, w->scratch.data, w->scratch.size, err));
+    TAIN_TRY(tain_writer_put(w, w->scratch.data, w->scratch.size, err));
     c.data_offset = w->position;
-    TAIN_TRY(write_out(w, l->pages.data, l->pages.size, err));
+    TAIN_TRY(tain_writer_put(w, l->pages.data, l->pages.size, err));
     note_bounds(w, l, &c);
     note_indexes(w, l, &c);
     tain_buffer_append(&w->chunks, &c, sizeof c);
@@ -148,7 +148,7 @@ static tain_status write_chunk(tain_parquet_writer *w, tain_leaf *l, tain_error 
     return TAIN_OK;
 }
 
-static tain_status end_group(tain_parquet_writer *w, tain_error *err)
+tain_status tain_writer_end_group(tain_parquet_writer *w, tain_error *err)
 {
     if (w->group_rows == 0) return TAIN_OK;
     TAIN_TRY(write_magic(w, err));
@@ -186,7 +186,7 @@ static tain_status append_slice(tain_parquet_writer *w, const tain_batch *b, con
     w->rows += (int64_t)n;
     w->group_rows += (int64_t)n;
     if ((size_t)w->group_rows >= w->shared.options.row_group_rows || encoded(w) >= w->shared.options.row_group_bytes)
-        return end_group(w, err);
+        return tain_writer_end_group(w, err);
     return TAIN_OK;
 }
 
@@ -237,14 +237,14 @@ tain_status tain_parquet_append(tain_parquet_writer *w, const tain_batch *b, con
 static tain_status write_footer(tain_parquet_writer *w, tain_error *err)
 {
     int64_t index_offset = w->position;
-    TAIN_TRY(write_out(w, w->column_indexes.data, w->column_indexes.size, err));
-    TAIN_TRY(write_out(w, w->offset_indexes.data, w->offset_indexes.size, err));
+    TAIN_TRY(tain_writer_put(w, w->column_indexes.data, w->column_indexes.size, err));
+    TAIN_TRY(tain_writer_put(w, w->offset_indexes.data, w->offset_indexes.size, err));
     tain_buffer_clear(&w->scratch);
     tain_writer_put_footer(w, index_offset, &w->scratch);
     uint32_t size = (uint32_t)w->scratch.size;
     tain_buffer_append(&w->scratch, &size, 4);
     tain_buffer_append_str(&w->scratch, TAIN_PARQUET_MAGIC);
-    return write_out(w, w->scratch.data, w->scratch.size, err);
+    return tain_writer_put(w, w->scratch.data, w->scratch.size, err);
 }
 
 /* Statistics are of the batch's width, which for narrow decimals is wider than the file's. */
@@ -267,15 +267,20 @@ static void summarise(const tain_parquet_writer *w, const tain_leaf *l, tain_col
     tain_bounds_put(b, true, summary_width(l), &s->max);
 }
 
-tain_status tain_parquet_finish(tain_parquet_writer *w, tain_parquet_summary *ret, tain_error *err)
+void tain_writer_summarise(const tain_parquet_writer *w, tain_parquet_summary *ret)
 {
-    TAIN_TRY(end_group(w, err));
-    TAIN_TRY(write_magic(w, err));
-    TAIN_TRY(write_footer(w, err));
     size_t columns = w->schema->count;
     *ret = (tain_parquet_summary){
         .rows = w->rows, .bytes = w->position, .column_count = columns, .columns = tain_alloc(columns * sizeof *ret->columns)};
     for (size_t i = 0; i < w->leaf_count; i++) summarise(w, &w->leaves[i], &ret->columns[w->leaves[i].column]);
+}
+
+tain_status tain_parquet_finish(tain_parquet_writer *w, tain_parquet_summary *ret, tain_error *err)
+{
+    TAIN_TRY(tain_writer_end_group(w, err));
+    TAIN_TRY(write_magic(w, err));
+    TAIN_TRY(write_footer(w, err));
+    tain_writer_summarise(w, ret);
     return TAIN_OK;
 }
 

@@ -4,6 +4,7 @@
 #define TAIN_PARQUET_WRITER_H
 
 #include "parquet/leaf.h"
+#include "parquet/thrift.h"
 
 /* A chunk that is in the file. Offsets count from the beginning of the file. */
 typedef struct tain_chunk_meta {
@@ -42,6 +43,17 @@ bool        tain_writer_is_optional(const tain_field *f, tain_kind above, size_t
 /* Appends the ColumnIndex and OffsetIndex of a leaf's chunk, whose first data page is at data_offset. */
 void tain_writer_put_column_index(const tain_leaf *l, tain_buffer *out);
 void tain_writer_put_offset_index(const tain_leaf *l, int64_t data_offset, tain_buffer *out);
+/* Parts of FileMetaData: a field's SchemaElements and how many they are; a ColumnChunk, whose indexes are at the offsets,
+ * which move on; ColumnOrders, as elements of a list. */
+void   tain_writer_put_element(tain_thrift_out *t, const tain_leaf **io_leaf, const tain_field *f, tain_kind above, size_t child);
+size_t tain_writer_count_elements(const tain_field *f);
+void   tain_writer_put_chunk(tain_thrift_out *t, const tain_parquet_writer *w, const tain_leaf *l, const tain_chunk_meta *c,
+                             int64_t *io_column_index, int64_t *io_offset_index);
+void   tain_writer_put_orders(tain_thrift_out *t, size_t n);
+/* Writes bytes; ends the row group at hand; says what was written. */
+tain_status tain_writer_put(tain_parquet_writer *w, const void *data, size_t n, tain_error *err);
+tain_status tain_writer_end_group(tain_parquet_writer *w, tain_error *err);
+void        tain_writer_summarise(const tain_parquet_writer *w, tain_parquet_summary *ret);
 /* Appends FileMetaData; the column indexes begin at index_offset, the offset indexes behind them. */
 void tain_writer_put_footer(const tain_parquet_writer *w, int64_t index_offset, tain_buffer *out);
 

@@ -201,6 +201,7 @@ static const tain_store_ops posix_ops = {
     .remove = remove_one,
     .upload = tain_posix_upload,
     .upload_write = tain_posix_upload_write,
+    .upload_copy = tain_posix_upload_copy,
     .upload_finish = tain_posix_upload_finish,
     .upload_abort = tain_posix_upload_abort,
     .remove_all = tain_posix_remove_all,

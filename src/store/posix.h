@@ -40,6 +40,7 @@ tain_status tain_posix_remove_all(tain_store *s, const char *prefix, tain_error 
 tain_status tain_posix_put(tain_store *s, const char *key, tain_slice data, unsigned flags, tain_error *err);
 tain_status tain_posix_upload(tain_store *s, const char *key, tain_upload **ret, tain_error *err);
 tain_status tain_posix_upload_write(tain_upload *u, const void *data, size_t n, tain_error *err);
+tain_status tain_posix_upload_copy(tain_upload *u, const char *path, int64_t offset, int64_t n, int64_t *ret, tain_error *err);
 tain_status tain_posix_upload_finish(tain_upload *u, tain_error *err);
 void        tain_posix_upload_abort(tain_upload *u);
 

@@ -209,6 +209,33 @@ tain_status tain_upload_write(tain_upload *u, const void *data, size_t n, tain_e
     return TAIN_OK;
 }
 
+enum { COPY_PIECE = 4 << 20 };
+
+static tain_status copy_through_memory(tain_upload *u, tain_store *from, const char *key, int64_t offset, int64_t n, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer piece = {0};
+    while (n > 0) {
+        int64_t size = n < COPY_PIECE ? n : COPY_PIECE;
+        tain_buffer_clear(&piece);
+        TAIN_TRY(tain_store_get(from, key, offset, size, &piece, err));
+        TAIN_TRY(tain_upload_write(u, piece.data, piece.size, err));
+        offset += size;
+        n -= size;
+    }
+    return TAIN_OK;
+}
+
+tain_status tain_upload_copy(tain_upload *u, tain_store *from, const char *key, int64_t offset, int64_t n, tain_error *err)
+{
+    int64_t done = 0;
+    if (u->store->ops->upload_copy && tain_store_path(from)) {
+        TAIN_AUTO(tain_free) char *path = tain_format("%s/%s", tain_store_path(from), key);
+        TAIN_TRY(u->store->ops->upload_copy(u, path, offset, n, &done, err));
+        u->size += done;
+    }
+    return copy_through_memory(u, from, key, offset + done, n - done, err);
+}
+
 tain_status tain_upload_finish(tain_upload *u, tain_error *err)
 {
     return u->store->ops->upload_finish(u, err);

@@ -36,6 +36,8 @@ typedef struct tain_store_ops {
     tain_status (*remove)(tain_store *s, const char *key, tain_error *err);
     tain_status (*upload)(tain_store *s, const char *key, tain_upload **ret, tain_error *err);
     tain_status (*upload_write)(tain_upload *u, const void *data, size_t n, tain_error *err);
+    /* Takes what it can of n bytes of a local file without reading them: *ret of them, may be 0. NULL: nothing. */
+    tain_status (*upload_copy)(tain_upload *u, const char *path, int64_t offset, int64_t n, int64_t *ret, tain_error *err);
     tain_status (*upload_finish)(tain_upload *u, tain_error *err);
     void        (*upload_abort)(tain_upload *u);
     tain_status (*remove_all)(tain_store *s, const char *prefix, tain_error *err); /* prefix: a folder, or "" */
@@ -94,6 +96,8 @@ tain_status tain_store_rename(tain_store *s, const char *from, const char *to, t
  * finish and abort free it, also when finish fails; a failed write leaves it to be aborted. */
 tain_status tain_store_upload(tain_store *s, const char *key, tain_upload **ret, tain_error *err);
 tain_status tain_upload_write(tain_upload *u, const void *data, size_t n, tain_error *err);
+/* Appends n bytes from offset of an object, without reading them where that is possible. */
+tain_status tain_upload_copy(tain_upload *u, tain_store *from, const char *key, int64_t offset, int64_t n, tain_error *err);
 tain_status tain_upload_finish(tain_upload *u, tain_error *err);
 void        tain_upload_abort(tain_upload *u);
 

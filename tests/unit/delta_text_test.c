@@ -282,9 +282,31 @@ static void intervals(void **state)
     tain_delta_close(t);
 }
 
+/* Numbers are kept digit by digit, whoever wrote them. */
+static void statistics_get_columns(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{\"numRecords\":2,\"minValues\":{\"a\":1.10},\"maxValues\":{\"a\":12345678901234567890.10},\"nullCount\":{\"a\":0}}",
+         "{\"numRecords\":2,\"minValues\":{\"a\":1.10,\"b\":7},\"maxValues\":{\"a\":12345678901234567890.10,\"b\":7},\"nullCount\":{\"a\":0,\"b\":0}}"},
+        {"{ \"maxValues\" : { \"a\" : \"}\" } , \"minValues\": {}, \"nullCount\": { } }",
+         "{ \"maxValues\" : { \"a\" : \"}\" ,\"b\":7}, \"minValues\": {\"b\":7}, \"nullCount\": { \"b\":0} }"},
+        {"{\"numRecords\":2}", "{\"numRecords\":2}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *got = tain_stats_join(cases[i][0], "{\"numRecords\":2,\"minValues\":{\"b\":7},\"maxValues\":{\"b\":7},\"nullCount\":{\"b\":0}}");
+        json_t *o = json_loads(got, JSON_DECODE_INT_AS_REAL, NULL), *want = json_loads(cases[i][1], JSON_DECODE_INT_AS_REAL, NULL);
+        if (!json_equal(o, want)) fail_msg("%s", got);
+        assert_true(i != 0 || strstr(got, "12345678901234567890.10"));
+        json_decref(o);
+        json_decref(want);
+        free(got);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(statistics_get_columns),
         cmocka_unit_test(md5),        cmocka_unit_test(canonical_checksum),      cmocka_unit_test(hint_round_trip), cmocka_unit_test(stats_of_every_type),
         cmocka_unit_test(only_the_first_columns), cmocka_unit_test(upper_bounds_of_strings), cmocka_unit_test(stats_text), cmocka_unit_test(log_names),
         cmocka_unit_test(paths),      cmocka_unit_test(intervals),

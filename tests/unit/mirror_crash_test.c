@@ -44,10 +44,13 @@ static void change_something(int t)
 /* One of a, b, c gets another shape: a column renamed, dropped, added. */
 static void change_shape(int n)
 {
-    static const char *const names[] = {"w", "odd name", "x"};
+    static const char *const names[] = {"odd name", "w", "x", "y"};
+    static const char *const fill_names[] = {"f0", "f1", "f2", "f3"};
     int t = n % 3;
     const fake_shape *s = &fake.tables[t].shapes[fake.now[t].shape];
-    if (n % 4 == 3 && s->count > 3) fake_drop_column(t, 2, false);
+    if (n % 3 == 1) fake_fill_column(t, fill_names[n / 3], TAIN_INT64, 5 + n / 3, 70 + n);
+    else if (n == 2) fake_retype_column(t, 1, TAIN_INT64);
+    else if (n % 4 == 3 && s->count > 3) fake_drop_column(t, 2, false);
     else if (n % 4 == 2) fake_add_column(t, names[n / 4], TAIN_INT64, 3 + n / 4);
     else fake_rename_column(t, 1, n % 2 ? "renamed" : "again");
 }
@@ -157,7 +160,7 @@ static void check(void)
 /* Points that this script must come by: a name that is never reached would prove nothing. */
 static bool must_kill(tain_fault_point p)
 {
-    return p <= TAIN_FAULT_DELTA_COMMITTED || p == TAIN_FAULT_MERGE_WRITTEN || p == TAIN_FAULT_MOVE_RENAMED || p == TAIN_FAULT_MERGE_COMMITTED;
+    return p <= TAIN_FAULT_DELTA_COMMITTED || p == TAIN_FAULT_MERGE_WRITTEN || p == TAIN_FAULT_MOVE_RENAMED || p == TAIN_FAULT_REFOOT_WRITTEN || p == TAIN_FAULT_MERGE_COMMITTED;
 }
 
 static void kill_at(tain_fault_point p, int pass)

@@ -65,7 +65,7 @@ typedef enum fake_kind {
 
 typedef struct fake_event {
     fake_kind kind;
-    int       table, shape, filled; /* filled: slot that old rows get a value in, 0 none */
+    int       table, shape, then /* the shape when it happened */, filled; /* filled: slot that old rows get a value in, 0 none */
     bool      reload, passed;
     fake_row  row, old;
     unsigned  unchanged; /* slots that are not sent */
@@ -217,6 +217,7 @@ static inline fake_event *fake_add(fake_event e)
         fake.event_capacity = fake.event_capacity ? fake.event_capacity * 2 : 256;
         fake.events = tain_realloc(fake.events, fake.event_capacity * sizeof *fake.events);
     }
+    e.then = fake.now[e.table].shape;
     fake_apply(&fake.now[e.table], &e);
     fake.events[fake.event_count] = e;
     return &fake.events[fake.event_count++];
@@ -592,6 +593,15 @@ static inline tain_status fake_start(tain_source *s, const tain_position *positi
     return TAIN_OK;
 }
 
+/* What a row has in a column: one from before the column has what older rows have in it. */
+static inline int64_t fake_value_of(const fake_event *e, const fake_row *row, const fake_column *c)
+{
+    const fake_shape *then = &fake.tables[e->table].shapes[e->then];
+    for (size_t i = 0; i < then->count; i++)
+        if (then->columns[i].slot == c->slot) return row->v[c->slot];
+    return c->initial ? c->initial : row->v[c->slot];
+}
+
 /* Appends one row, as the driver shows the table now. */
 static inline void fake_emit(fake_source *f, const fake_event *e, const fake_row *row, tain_op op, bool only_key, unsigned unchanged)
 {
@@ -607,7 +617,7 @@ static inline void fake_emit(fake_source *f, const fake_event *e, const fake_row
         if (unchanged >> slot & 1) {
             tain_changes_append_unchanged(c, i);
         } else {
-            fake_append(&c->batch.columns[i], only_key && slot != s->key_slot ? FAKE_NULL : row->v[slot]);
+            fake_append(&c->batch.columns[i], only_key && slot != s->key_slot ? FAKE_NULL : fake_value_of(e, row, &s->columns[i]));
         }
     }
     tain_changes_end_row(c, op);
