@@ -75,6 +75,21 @@ def test_changes_while_it_is_dead(folder):
         nothing_left(lake)
 
 
+def test_killed_at_every_point(folder):
+    with Postgres(folder) as pg:
+        make_table(pg, 70_000)
+        for i, point in enumerate(["planned", "read", "staged", "replayed", "forgotten"]):
+            lake = os.path.join(folder, "lake-" + point)
+            killed_at("snapshot.planned" if point == "planned" else "snapshot.recorded:1", pg, lake)
+            pg.sql(f"update t set n = n + 1 where id % 10 = {i}; delete from t where id % 1000 = {i}; update t set id = id + 1000000 where id % 999 = {i}")
+            killed_at("snapshot." + ("recorded" if point == "planned" else point), pg, lake)
+            pg.sql(f"update t set n = n + 1 where id % 20 = {i}")
+            finished(pg, lake)
+            assert_same_as_postgres(pg, lake, "public.t")
+            nothing_left(lake)
+            tain("mirror", pg.url(), lake, "--remove", check=0)
+
+
 def test_values_that_are_not_sent_again(folder):
     lake = os.path.join(folder, "lake")
     with Postgres(folder) as pg:
