@@ -391,11 +391,11 @@ static inline tain_status fake_open(const tain_source_options *o, tain_source **
 static inline void fake_close(tain_source *s)
 {
     fake_source *f = (fake_source *)s;
+    for (size_t i = 0; i < f->default_count; i++) tain_batch_done(&f->defaults[i]); /* of columns that go with the tables */
     for (int t = 0; t < FAKE_TABLES; t++) {
         if (f->tables[t]) f->tables[t]->defaults = NULL;
         tain_source_table_free(f->tables[t]);
     }
-    for (size_t i = 0; i < f->default_count; i++) tain_batch_done(&f->defaults[i]);
     for (size_t i = 0; i < f->old_count; i++) tain_schema_free(f->old[i]);
     close(f->wake);
     free(f);
