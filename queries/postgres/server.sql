@@ -14,6 +14,9 @@ SELECT current_setting('wal_level') AS wal_level,
        (SELECT s.slot_name FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $1) AS slot,
        p.oid AS publication, p.xmin::text AS altered, p.puballtables, p.pubviaroot,
        p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AS publishes_all,
+       (SELECT count(*) FROM pg_catalog.pg_event_trigger e
+         WHERE e.evtname IN (left($1, 58) || '_ddl', left($1, 58) || '_drop') AND e.evtenabled IN ('A', 'O')) = 2 AS tells,
+       (SELECT count(*) FROM pg_catalog.pg_namespace n WHERE n.nspname = $1) > 0 AS has_schema,
        pg_has_role(p.pubowner, 'USAGE') AS owns_publication
   FROM pg_catalog.pg_roles r
   LEFT JOIN pg_catalog.pg_publication p ON p.pubname = $2

@@ -32,8 +32,7 @@ void tain_pg_put_publication(const tain_pg_source *s, tain_buffer *out)
     tain_buffer_append_str(out, " WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);");
 }
 
-static void tell(void (*say)(const char *), const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void tell(void (*say)(const char *), const char *format, ...)
+void tain_pg_say_line(void (*say)(const char *), const char *format, ...)
 {
     if (!say) return;
     char *line = NULL;
@@ -67,7 +66,7 @@ static tain_status create_publication(tain_pg_source *s, void (*say)(const char 
         n++;
     }
     s->server.has_publication = s->server.owns_publication = s->server.publishes_all = s->server.via_root = true;
-    tell(say, "created publication %s of %zu table%s", s->publication, n, n == 1 ? "" : "s");
+    tain_pg_say_line(say, "created publication %s of %zu table%s", s->publication, n, n == 1 ? "" : "s");
     return TAIN_OK;
 }
 
@@ -88,9 +87,10 @@ tain_status tain_pg_publish_more(tain_pg_source *s, void (*say)(const char *), t
         tain_buffer_append_str(&sql, " ADD TABLE ");
         put_table(t, &sql);
         tain_status status = run_patiently(s, &sql, err);
+        if (status == TAIN_E_NOT_FOUND) continue; /* dropped since the catalog was read: the next look sees it */
         if (status != TAIN_OK && status != TAIN_E_EXISTS) return status;
         any = true;
-        tell(say, "added %s.%s to publication %s", t->seen.schema, t->seen.name, s->publication);
+        tain_pg_say_line(say, "added %s.%s to publication %s", t->seen.schema, t->seen.name, s->publication);
     }
     return any ? tain_pg_published_read(s, err) : TAIN_OK;
 }
@@ -115,12 +115,12 @@ static tain_status drop_publication(tain_pg_source *s, void (*say)(const char *)
     tain_buffer_append_str(&sql, "DROP PUBLICATION IF EXISTS ");
     tain_pg_put_identifier(&sql, s->publication);
     if (s->server.in_recovery || (!s->server.owns_publication && !s->server.super)) {
-        tell(say, "left publication %s, which %s: %s;", s->publication, s->server.in_recovery ? "is the primary's" : "belongs to another role", tain_buffer_cstr(&sql));
+        tain_pg_say_line(say, "left publication %s, which %s: %s;", s->publication, s->server.in_recovery ? "is the primary's" : "belongs to another role", tain_buffer_cstr(&sql));
         return TAIN_OK;
     }
     TAIN_TRY(run_patiently(s, &sql, err));
     s->server.has_publication = false;
-    tell(say, "dropped publication %s", s->publication);
+    tain_pg_say_line(say, "dropped publication %s", s->publication);
     return TAIN_OK;
 }
 
@@ -159,7 +159,7 @@ static tain_status drop_slot(tain_pg_source *s, void (*say)(const char *), tain_
         return tain_fail(err, TAIN_E_BUSY, "replication slot %s at %s is in use by process %d of the server", s->slot, s->target.where, slot.active_pid);
     TAIN_PG_RESULT *r = NULL;
     TAIN_TRY(tain_pg_query_params(&s->conn, "SELECT pg_drop_replication_slot($1)", 1, (const char *[]){s->slot}, &r, err));
-    tell(say, "dropped replication slot %s", s->slot);
+    tain_pg_say_line(say, "dropped replication slot %s", s->slot);
     return TAIN_OK;
 }
 
@@ -230,7 +230,7 @@ void tain_pg_export_end(tain_pg_source *s)
 tain_status tain_pg_slot_create(tain_pg_source *s, void (*say)(const char *), tain_error *err)
 {
     TAIN_TRY(tain_pg_export(s, s->slot, false, err));
-    tell(say, "created replication slot %s", s->slot);
+    tain_pg_say_line(say, "created replication slot %s", s->slot);
     return TAIN_OK;
 }
 
@@ -279,7 +279,9 @@ static tain_status make_all(tain_pg_source *s, void (*say)(const char *), tain_e
     tain_status status = tain_pg_slot_create(s, say, err);
     if (status == TAIN_OK || !made) return status;
     if (status == TAIN_E_CANCELLED) (void)tain_pg_target_check(&s->target, NULL); /* what follows is part of stopping */
-    if (tain_pg_catalog_conn(s, NULL) == TAIN_OK) (void)drop_publication(s, NULL, NULL);
+    if (tain_pg_catalog_conn(s, NULL) != TAIN_OK) return status;
+    (void)drop_publication(s, NULL, NULL);
+    (void)tain_pg_ddl_remove(s, NULL, NULL);
     return status;
 }
 
@@ -294,6 +296,7 @@ tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *
     TAIN_TRY(refuse(s, NULL, err));
     bool whole = slot.there && s->server.has_publication;
     if (s->stream && (!whole || slot.lost[0])) return tain_pg_capture_gone(s, &slot, err);
+    tain_pg_ddl_install(s, say); /* before the slot, so that nothing it brings is untold */
     if (whole) {
         *ret_fresh = slot.lost[0] != 0;
         return tain_pg_publish_more(s, say, err);
@@ -312,5 +315,6 @@ tain_status tain_pg_remove(tain_source *base, void (*say)(const char *), tain_er
     tain_pg_export_end(s);
     TAIN_TRY(tain_pg_catalog_read(s, err));
     TAIN_TRY(drop_slot(s, say, err));
+    TAIN_TRY(tain_pg_ddl_remove(s, say, err));
     return drop_publication(s, say, err);
 }

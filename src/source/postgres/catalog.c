@@ -54,6 +54,8 @@ static tain_status read_server(tain_pg_source *s, tain_error *err)
     v->publishes_all = tain_pg_get_bool(r, 0, "publishes_all");
     v->owns_publication = tain_pg_get_bool(r, 0, "owns_publication");
     v->publication = tain_pg_get_oid(r, 0, "publication");
+    v->tells = tain_pg_get_bool(r, 0, "tells");
+    v->has_schema = tain_pg_get_bool(r, 0, "has_schema");
     v->altered = tain_pg_get_oid(r, 0, "altered");
     v->known = true;
     return TAIN_OK;

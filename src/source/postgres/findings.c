@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { OLDEST = 130000, STANDBY_SINCE = 160000 };
+enum { OLDEST = 130000, TELLS_SINCE = 140000, STANDBY_SINCE = 160000 };
 
 /* SQL for a remedy: %T the table's name, %R the role, %P the publication, %S the schema. Caller frees. */
 static char *sql(const tain_pg_source *s, const tain_pg_table *t, const char *pattern)
@@ -281,10 +281,23 @@ static void judge_existing(const tain_pg_source *s, findings *f)
     tain_free(remedy);
 }
 
+/* Without event triggers the catalog is compared afterwards, and what it does not keep is read anew. */
+static void judge_telling(const tain_pg_source *s, findings *f)
+{
+    bool old = s->conn.version < TELLS_SINCE;
+    if (s->server.tells) return;
+    if (!old && s->server.super && !s->server.in_recovery)
+        add(f, TAIN_VERDICT_OK, "schema_changes", NULL, "schema changes will be told in the log by event triggers, in a schema %s of their own", s->slot);
+    else
+        add(f, TAIN_VERDICT_OK, "schema_changes", old ? "upgrade the server to PostgreSQL 14 or later" : "let a superuser start the mirror once: it makes event triggers",
+            "schema changes are seen in the catalog, not told in the log: a table whose key or type changes, or that is rewritten, is loaded again");
+}
+
 void tain_pg_source_judge(tain_pg_source *s, tain_finding **ret, size_t *ret_count)
 {
     findings f = {0};
     judge_server(s, &f);
+    judge_telling(s, &f);
     if (s->server.has_publication) {
         judge_existing(s, &f);
     } else if (!may_create_publication(s)) {

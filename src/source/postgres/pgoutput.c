@@ -268,6 +268,19 @@ static tain_status on_truncate(tain_pg_decoder *d, tain_pg_bytes *b, tain_error 
     return TAIN_OK;
 }
 
+/* 'M' flags position prefix size content */
+static tain_status on_told(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err)
+{
+    tain_pg_take(b, 9);
+    const char *prefix = tain_pg_text(b);
+    uint32_t n = tain_pg_u32(b);
+    const uint8_t *message = tain_pg_take(b, n);
+    if (b->bad) return short_message('M', err);
+    if (!d->told || !d->open || strcmp(prefix, d->prefix) != 0) return TAIN_OK;
+    const tain_pg_streamed *t = d->replayed;
+    return d->told(d->ctx, message, n, t ? t->aborted : NULL, t ? t->aborted_count : 0, err);
+}
+
 tain_status tain_pg_decoder_change(tain_pg_decoder *d, const uint8_t *data, size_t n, bool prefixed, tain_error *err)
 {
     tain_pg_bytes b = tain_pg_bytes_of(data, n);
@@ -280,8 +293,8 @@ tain_status tain_pg_decoder_change(tain_pg_decoder *d, const uint8_t *data, size
     case 'T': return on_truncate(d, &b, err);
     case 'R': return tain_pg_relation_read(d, &b, err);
     case 'Y': /* type: the catalog knows more */
-    case 'M': /* somebody's logical message */
     case 'O': return TAIN_OK;
+    case 'M': return on_told(d, &b, err);
     default: return tain_fail(err, TAIN_E_PROTOCOL, "pgoutput message '%c' (%u) is not known", kind >= ' ' ? kind : '?', (unsigned)(uint8_t)kind);
     }
 }

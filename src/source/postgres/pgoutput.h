@@ -48,6 +48,8 @@ typedef struct tain_pg_streamed { /* a transaction in progress */
     tain_spool  *spool;
     tain_pg_sub *subs; /* subtransactions, by where they begin */
     size_t       sub_count, sub_capacity;
+    uint32_t    *aborted; /* subtransactions that were: messages may be of them, and have no xid of their own */
+    size_t       aborted_count;
 } tain_pg_streamed;
 
 typedef struct tain_pg_decoder {
@@ -59,6 +61,9 @@ typedef struct tain_pg_decoder {
     tain_status (*truncated)(void *ctx, tain_pg_table *t, tain_error *err); /* may be NULL */
     /* A transaction (or silence) has come to `end`, which the sink is told next; may be NULL. */
     tain_status (*reached)(void *ctx, uint64_t end, tain_error *err);
+    /* A message in the log whose prefix is that, inside its transaction; may be NULL. */
+    tain_status (*told)(void *ctx, const void *message, size_t n, const uint32_t *aborted, size_t aborted_count, tain_error *err);
+    const char   *prefix;
     void        (*tick)(void *ctx); /* called now and then while one message takes long; may be NULL */
     void        *ctx;
     const char  *spool_dir;
@@ -69,6 +74,7 @@ typedef struct tain_pg_decoder {
     tain_pg_streamed  *streamed;
     size_t             streamed_count, streamed_capacity;
     uint32_t           streaming; /* xid of the block being received, 0: none */
+    const tain_pg_streamed *replayed; /* the streamed transaction that is open; NULL: it was not streamed */
     bool               open;      /* between begin and commit */
     bool               begun;     /* the sink was told */
     uint64_t           at;        /* states at or behind this hold the transaction's rows */

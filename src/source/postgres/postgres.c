@@ -57,6 +57,7 @@ static void copy_options(tain_pg_source *s, const tain_source_options *o)
     s->options.policies = json_deep_copy(o->policies);
     s->slot = tain_format("tain_%.58s", s->options.mirror_name);
     s->publication = tain_strdup(s->slot);
+    s->prefix = tain_format("tain:%s", s->slot);
 }
 
 static tain_status check_name(const char *name, tain_error *err)
@@ -105,6 +106,7 @@ static void close_source(tain_source *base)
     json_decref((json_t *)s->options.policies);
     tain_free(s->slot);
     tain_free(s->publication);
+    tain_free(s->prefix);
     tain_free(s);
 }
 

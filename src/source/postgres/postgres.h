@@ -119,6 +119,7 @@ typedef struct tain_pg_server {
     char   *role, *database, *version, *wal_level;
     int64_t free_slots, free_senders;
     bool    has_slot, has_publication, all_tables, via_root, publishes_all, owns_publication;
+    bool    tells, has_schema; /* event triggers of ours tell of schema changes; their schema is there */
     uint32_t publication, altered; /* OID of the publication, xid of its last alteration */
 } tain_pg_server;
 
@@ -127,7 +128,7 @@ typedef struct tain_pg_stream tain_pg_stream;
 typedef struct tain_pg_source {
     tain_source         base; /* first */
     tain_source_options options; /* own copies */
-    char               *slot, *publication;
+    char               *slot, *publication, *prefix; /* of messages of ours in the log */
     tain_pg_target      target;
     tain_pg_conn        conn; /* for the catalog; made when needed */
     tain_pg_types       types;
@@ -200,6 +201,7 @@ void           tain_pg_server_done(tain_pg_server *v);
 typedef struct tain_pg_now {
     bool             there;
     bool             told;     /* by the stream, at its place: nothing else has happened since what is known */
+    bool             complete; /* every command that changed the table was told before */
     bool             computed; /* told: the command may have computed values (USING) */
     char            *schema, *name;
     uint32_t         filenode;

@@ -27,10 +27,16 @@ static void add(tain_pg_decoder *d, uint32_t xid)
     d->streamed[d->streamed_count++] = (tain_pg_streamed){.xid = xid, .spool = spool};
 }
 
-static void drop(tain_pg_decoder *d, tain_pg_streamed *t)
+static void release(tain_pg_streamed *t)
 {
     tain_spool_free(t->spool);
     tain_free(t->subs);
+    tain_free(t->aborted);
+}
+
+static void drop(tain_pg_decoder *d, tain_pg_streamed *t)
+{
+    release(t);
     *t = d->streamed[--d->streamed_count];
 }
 
@@ -128,13 +134,15 @@ tain_status tain_pg_streamed_commit(tain_pg_decoder *d, tain_pg_bytes *b, tain_e
     uint64_t end = tain_pg_u64(b), time = tain_pg_u64(b);
     tain_pg_streamed *t = find(d, xid);
     if (b->bad || !t || d->open || d->streaming) return tain_fail(err, TAIN_E_PROTOCOL, "streamed transaction %u ends without having begun", xid);
-    tain_spool *spool = t->spool;
-    t->spool = tain_spool_new(d->spool_dir, LEAST_SHARE);
+    tain_pg_streamed whole = *t;
+    *t = (tain_pg_streamed){.spool = tain_spool_new(d->spool_dir, LEAST_SHARE)};
     drop(d, t);
     d->open = true;
     d->at = end;
-    tain_status status = replay(d, spool, err);
-    tain_spool_free(spool);
+    d->replayed = &whole;
+    tain_status status = replay(d, whole.spool, err);
+    d->replayed = NULL;
+    release(&whole);
     TAIN_TRY(status);
     return tain_pg_decoder_end(d, end, time, err);
 }
@@ -150,6 +158,8 @@ tain_status tain_pg_streamed_abort(tain_pg_decoder *d, tain_pg_bytes *b, tain_er
         drop(d, t);
         return TAIN_OK;
     }
+    t->aborted = tain_realloc(t->aborted, (t->aborted_count + 1) * sizeof *t->aborted);
+    t->aborted[t->aborted_count++] = sub;
     for (size_t i = t->sub_count; i > 0 && (int32_t)(t->subs[i - 1].xid - sub) >= 0; i--) {
         if (t->subs[i - 1].xid != sub) continue;
         t->sub_count = i - 1;

@@ -76,17 +76,18 @@ static bool is_alike(const tain_pg_codec *a, const tain_pg_codec *b)
 }
 
 /* kept: no value was computed, which files that stayed, or a command without USING, tell. */
-static void compare_type(const tain_pg_column *a, const tain_pg_column *b, bool same_file, bool told, bool kept, difference *d)
+static void compare_type(const tain_pg_column *a, const tain_pg_column *b, const tain_pg_now *now, bool same_file, bool kept, difference *d)
 {
     if (a->type_oid == b->type_oid && a->typmod == b->typmod) {
-        if (a->written != b->written && !kept) note(d, DEEP, "column %s was rewritten", b->name);
+        bool cleared = now->complete && a->missing && !b->missing; /* as vacuuming does */
+        if (a->written != b->written && !kept && !cleared) note(d, DEEP, "column %s was rewritten", b->name);
         else if (a->written != b->written) note(d, NOTED, "column %s was altered", b->name);
         return;
     }
     bool keeps = keeps_values(a->codec, b->codec, a->typmod, b->typmod), alike = is_alike(a->codec, b->codec);
     if (kept && alike && (keeps || same_file)) note(d, NOTED, "the type of column %s was relaxed", b->name);
     else if (kept && keeps) note(d, SHOWN, "column %s was widened", b->name);
-    else if (keeps && !told) note(d, DEEP, "the type of column %s changed, and its values perhaps", b->name);
+    else if (keeps && !now->told) note(d, DEEP, "the type of column %s changed, and its values perhaps", b->name);
     else note(d, DEEP, "the type of column %s changed", b->name);
 }
 
@@ -110,7 +111,7 @@ static void compare_columns(const tain_pg_table *t, const tain_pg_now *now, diff
             continue;
         }
         if (strcmp(x->name, y->name) != 0) note(d, SHOWN, "column %s was renamed to %s", x->name, y->name);
-        compare_type(x, y, same_file, now->told, kept, d);
+        compare_type(x, y, now, same_file, kept, d);
     }
     for (size_t i = 0; i < b->count; i++)
         if (!by_attnum(a, b->columns[i].attnum)) compare_added(t, &b->columns[i], same_file, now->told, d);
@@ -169,6 +170,19 @@ static uint64_t stream_position(const tain_pg_source *s)
     return d->open ? d->at : d->position;
 }
 
+/* What follows is part of states from here on; between transactions, of those where the last one ended. */
+static void begin_here(tain_pg_source *s)
+{
+    tain_pg_decoder *d = &s->stream->decoder;
+    tain_position at;
+    if (d->open) {
+        tain_pg_decoder_begin(d);
+        return;
+    }
+    tain_pg_position(d->position, &at);
+    d->sink->begin(d->sink, &at);
+}
+
 tain_status tain_pg_tell(tain_pg_source *s, tain_pg_table *t, bool reload, const char *reason, tain_error *err)
 {
     tain_sink *sink = s->stream->decoder.sink;
@@ -176,7 +190,7 @@ tain_status tain_pg_tell(tain_pg_source *s, tain_pg_table *t, bool reload, const
     if (!noted && !reload) return TAIN_OK;
     tain_pg_history_add(s, t, stream_position(s));
     tain_pg_table_judge(s, t);
-    if (s->stream->decoder.open) tain_pg_decoder_begin(&s->stream->decoder);
+    begin_here(s);
     return sink->reshape(sink, t->pub, reload, reason, err);
 }
 
@@ -193,6 +207,7 @@ tain_status tain_pg_adopt_now(tain_pg_source *s, tain_pg_table *t, tain_error *e
     tain_pg_now now;
     TAIN_TRY(tain_pg_catalog_now(s, t, &now, err));
     tain_status status = TAIN_OK;
+    now.complete = s->stream->tells;
     if (now.there) {
         difference d = compare(t, &now);
         if (d.what != SAME) status = apply(s, t, &now, &d, err);

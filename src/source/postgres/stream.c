@@ -120,11 +120,14 @@ static void new_stream(tain_pg_source *s, uint64_t from)
     d->truncated = on_truncated;
     d->reached = tain_pg_watch_reached;
     d->tick = tick;
+    d->told = tain_pg_told;
+    d->prefix = s->prefix;
     d->ctx = s;
     d->spool_dir = s->options.spool_dir;
     if (s->options.memory > 0) d->memory = s->options.memory;
     d->position = st->received = from;
     st->binary = s->conn.version >= 140000 && !any_textual(s);
+    st->tells = s->conn.version >= 140000 && s->server.tells;
     st->untouched = true;
     st->pinged = -PING_GAP;
     st->ask_pause = ASK_FIRST;
@@ -138,7 +141,7 @@ static tain_status start_replication(tain_pg_source *s, tain_error *err)
     TAIN_TRY(tain_pg_connect(&st->conn, &s->target, TAIN_PG_WALSENDER, err));
     tain_buffer_printf(&sql, "START_REPLICATION SLOT %s LOGICAL %X/%X (proto_version '%d', publication_names '\"%s\"'", s->slot,
                        (unsigned)(from >> 32), (unsigned)from, st->conn.version >= 140000 ? 2 : 1, s->publication);
-    if (st->conn.version >= 140000) tain_buffer_printf(&sql, ", streaming 'on', binary '%s', messages 'false'", st->binary ? "true" : "false");
+    if (st->conn.version >= 140000) tain_buffer_printf(&sql, ", streaming 'on', binary '%s', messages '%s'", st->binary ? "true" : "false", st->tells ? "true" : "false");
     tain_buffer_append_str(&sql, ")");
     TAIN_TRY(tain_pg_begin_copy(&st->conn, tain_buffer_cstr(&sql), PGRES_COPY_BOTH, err));
     if (PQsetnonblocking(st->conn.pg, 1) != 0) return tain_pg_fail(&st->conn, NULL, err);

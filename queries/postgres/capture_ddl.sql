@@ -1,0 +1,100 @@
+-- Makes schema changes tell themselves in the log, at their place: each command that changes a table emits a message that
+-- describes the table as it is then. No command fails by it. @name@: the slot; @short@: the same, cut for longer names
+CREATE SCHEMA @name@;
+CREATE FUNCTION @name@.missing(root oid, partitioned bool, called name, own text) RETURNS text LANGUAGE sql STABLE AS $tain$
+    WITH RECURSIVE part (relid) AS (
+        SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = root AND partitioned
+        UNION ALL
+        SELECT i.inhrelid FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.relid
+    )
+    SELECT CASE WHEN partitioned THEN min(a.attmissingval::text) ELSE own END
+      FROM part p JOIN pg_catalog.pg_attribute a ON a.attrelid = p.relid AND a.attname = called AND a.atthasmissing
+$tain$;
+CREATE FUNCTION @name@.leaves(root oid) RETURNS json LANGUAGE sql STABLE AS $tain$
+    WITH RECURSIVE part (relid) AS (
+        SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = root
+        UNION ALL
+        SELECT i.inhrelid FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.relid
+    )
+    SELECT json_agg(json_build_array(c.oid::bigint, c.relfilenode::bigint) ORDER BY c.oid)
+      FROM part p JOIN pg_catalog.pg_class c ON c.oid = p.relid AND c.relkind <> 'p'
+$tain$;
+CREATE FUNCTION @name@.columns(rel oid, partitioned bool) RETURNS json LANGUAGE sql STABLE AS $tain$
+    SELECT json_agg(json_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod, a.attndims, a.xmin::text::bigint,
+                                     @name@.missing(rel, partitioned, a.attname, a.attmissingval::text),
+                                     CASE WHEN a.attgenerated <> '' THEN 1 ELSE 0 END
+                                   + CASE WHEN a.atthasdef AND a.attgenerated = '' OR a.attidentity <> '' OR t.typdefaultbin IS NOT NULL THEN 2 ELSE 0 END)
+                    ORDER BY a.attnum)
+      FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+     WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
+$tain$;
+CREATE FUNCTION @name@.key(rel oid, identity "char") RETURNS json LANGUAGE sql STABLE AS $tain$
+    SELECT (SELECT json_agg(k.attnum ORDER BY k.at) FROM unnest(x.indkey::int2[]) WITH ORDINALITY AS k (attnum, at) WHERE k.at <= x.indnkeyatts)
+      FROM pg_catalog.pg_index x
+     WHERE x.indrelid = rel AND x.indisvalid AND x.indimmediate AND x.indislive AND x.indpred IS NULL
+       AND CASE identity WHEN 'i' THEN x.indisreplident ELSE x.indisprimary END
+     LIMIT 1
+$tain$;
+-- Partitions are told as their root, and what inherits columns with its parent.
+CREATE FUNCTION @name@.tables(affected oid[]) RETURNS json LANGUAGE sql STABLE AS $tain$
+    WITH RECURSIVE up (oid) AS (
+        SELECT unnest(affected)
+        UNION
+        SELECT i.inhparent FROM up u JOIN pg_catalog.pg_class p ON p.oid = u.oid AND p.relispartition JOIN pg_catalog.pg_inherits i ON i.inhrelid = u.oid
+    ), down (oid) AS (
+        SELECT u.oid FROM up u
+        UNION
+        SELECT i.inhrelid FROM down d JOIN pg_catalog.pg_inherits i ON i.inhparent = d.oid JOIN pg_catalog.pg_class k ON k.oid = i.inhrelid AND NOT k.relispartition
+    )
+    SELECT json_agg(json_build_object('oid', c.oid::bigint, 'row', c.xmin::text::bigint, 'kind', c.relkind, 'file', c.relfilenode::bigint, 'ident', c.relreplident,
+                                      'schema', n.nspname, 'name', c.relname, 'natts', c.relnatts, 'key', @name@.key(c.oid, c.relreplident),
+                                      'cols', @name@.columns(c.oid, c.relkind = 'p'),
+                                      'leaves', CASE WHEN c.relkind = 'p' THEN @name@.leaves(c.oid) END))
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.oid IN (SELECT d.oid FROM down d) AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+$tain$;
+-- A message counts as where it ends in the log, which is where the next record begins, and among subtransactions that is not
+-- in front of it: the empty one behind it parts them. Values may have been computed where the command, or what called it, says so, or cannot be seen.
+CREATE FUNCTION @name@.tell(affected oid[], dropped oid[], hidden bool) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET TimeZone = 'UTC' SET extra_float_digits = 1
+    SET lc_monetary = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET standard_conforming_strings = on AS $tain$
+DECLARE
+    place text;
+    told json := @name@.tables(affected);
+BEGIN
+    GET DIAGNOSTICS place = PG_CONTEXT;
+    IF told IS NULL AND dropped IS NULL THEN RETURN; END IF;
+    PERFORM pg_logical_emit_message(true, 'tain:@name@', convert_to(json_build_object(
+        'xid', pg_current_xact_id()::text,
+        'computed', hidden OR coalesce(current_query(), 'using') ~* '\musing\M' OR place ~* '\musing\M' OR place ~ '(^|\n)SQL function',
+        'tables', told, 'dropped', dropped::bigint[])::text, 'UTF8'));
+    PERFORM pg_logical_emit_message(true, 'tain', '');
+END $tain$;
+CREATE FUNCTION @name@.lost() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tain$
+BEGIN
+    PERFORM pg_logical_emit_message(true, 'tain:@name@', '{"lost":true}');
+EXCEPTION WHEN OTHERS THEN NULL;
+END $tain$;
+CREATE FUNCTION @name@.on_change() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tain$
+BEGIN
+    PERFORM @name@.tell(array_agg(DISTINCT c.oid), NULL, coalesce(bool_or(e.in_extension), false))
+       FROM pg_event_trigger_ddl_commands() e
+       JOIN pg_class c ON c.oid = e.objid AND e.classid = 'pg_class'::regclass
+                       OR c.relnamespace = e.objid AND e.classid = 'pg_namespace'::regclass AND e.command_tag = 'ALTER SCHEMA'
+      WHERE c.relkind IN ('r', 'p');
+EXCEPTION WHEN OTHERS THEN PERFORM @name@.lost();
+END $tain$;
+CREATE FUNCTION @name@.on_drop() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tain$
+BEGIN
+    PERFORM @name@.tell(array_agg(DISTINCT d.objid) FILTER (WHERE d.object_type = 'table column'),
+                        array_agg(DISTINCT d.objid) FILTER (WHERE d.object_type = 'table'), false)
+       FROM pg_event_trigger_dropped_objects() d
+      WHERE NOT d.is_temporary;
+EXCEPTION WHEN OTHERS THEN PERFORM @name@.lost();
+END $tain$;
+CREATE EVENT TRIGGER @short@_ddl ON ddl_command_end EXECUTE FUNCTION @name@.on_change();
+CREATE EVENT TRIGGER @short@_drop ON sql_drop EXECUTE FUNCTION @name@.on_drop();
+ALTER EVENT TRIGGER @short@_ddl ENABLE ALWAYS;
+ALTER EVENT TRIGGER @short@_drop ENABLE ALWAYS;

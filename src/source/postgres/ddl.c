@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Schema changes that tell themselves: event triggers emit a message of what each command made of its tables, which the
+ * log has where the command was. What is told there needs no look at a catalog that is further than the stream. */
+#include "source/postgres/capture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "postgres_queries.h"
+#include "source/postgres/stream.h"
+
+enum { TELLS_SINCE = 140000 /* older servers do not send messages */ };
+
+/* --- making it ----------------------------------------------------------------------------------------------------- */
+
+/* pattern with @name@ and @short@ filled in. */
+static void put_script(const tain_pg_source *s, const char *pattern, tain_buffer *out)
+{
+    for (const char *at; (at = strchr(pattern, '@')); pattern = strchr(at + 1, '@') + 1) {
+        tain_buffer_append(out, pattern, (size_t)(at - pattern));
+        tain_buffer_printf(out, "%.*s", strncmp(at, "@short@", 7) == 0 ? 58 : 63, s->slot);
+    }
+    tain_buffer_append_str(out, pattern);
+}
+
+static tain_status drop_all(tain_pg_source *s, tain_error *err)
+{
+    return tain_pg_run(&s->conn, err, "DROP EVENT TRIGGER IF EXISTS %.58s_ddl; DROP EVENT TRIGGER IF EXISTS %.58s_drop; DROP SCHEMA IF EXISTS %s CASCADE", s->slot,
+                       s->slot, s->slot);
+}
+
+void tain_pg_ddl_install(tain_pg_source *s, void (*say)(const char *))
+{
+    if (s->server.tells || !s->server.super || s->server.in_recovery || s->conn.version < TELLS_SINCE) return;
+    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
+    put_script(s, tain_query_capture_ddl, &sql);
+    if (s->server.has_schema && drop_all(s, NULL) != TAIN_OK) return;
+    if (tain_pg_query(&s->conn, tain_buffer_cstr(&sql), NULL, NULL) != TAIN_OK) return;
+    s->server.tells = s->server.has_schema = true;
+    tain_pg_say_line(say, "created schema %s with event triggers %.58s_ddl and %.58s_drop, by which schema changes are in the log", s->slot, s->slot, s->slot);
+}
+
+tain_status tain_pg_ddl_remove(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+{
+    if (!s->server.has_schema) return TAIN_OK;
+    if (!s->server.super || s->server.in_recovery) {
+        tain_pg_say_line(say, "left schema %s with its event triggers, which a superuser may drop: DROP SCHEMA %s CASCADE;", s->slot, s->slot);
+        return TAIN_OK;
+    }
+    TAIN_TRY(drop_all(s, err));
+    s->server.tells = s->server.has_schema = false;
+    tain_pg_say_line(say, "dropped schema %s with its event triggers", s->slot);
+    return TAIN_OK;
+}
+
+/* --- what is told -------------------------------------------------------------------------------------------------- */
+
+typedef struct telling {
+    tain_pg_source *source;
+    uint64_t        xid;
+    bool            computed;
+    const uint32_t *aborted;
+    size_t          aborted_count;
+} telling;
+
+static bool is_aborted(const telling *t, json_int_t xid)
+{
+    for (size_t i = 0; i < t->aborted_count; i++)
+        if (t->aborted[i] == (uint32_t)xid) return true;
+    return false;
+}
+
+/* Written by a subtransaction that was rolled back. */
+static bool never_was(const telling *t, const json_t *d)
+{
+    size_t i;
+    const json_t *column;
+    if (is_aborted(t, tain_json_get_int(d, "row", 0))) return true;
+    json_array_foreach(json_object_get(d, "cols"), i, column)
+        if (is_aborted(t, json_integer_value(json_array_get(column, 5)))) return true;
+    return false;
+}
+
+/* Whether what the transaction did is in a reading of the catalog under that snapshot, "xmin:xmax:xip,xip". */
+static bool is_visible(const char *snapshot, uint64_t xid)
+{
+    char *at;
+    if (!snapshot) return false;
+    uint64_t xmin = strtoull(snapshot, &at, 10);
+    uint64_t xmax = *at == ':' ? strtoull(at + 1, &at, 10) : 0;
+    if (xid < xmin) return true;
+    if (xid >= xmax) return false;
+    while (*at == ':' || *at == ',')
+        if (strtoull(at + 1, &at, 10) == xid) return false;
+    return true;
+}
+
+static void look_soon(tain_pg_source *s) { s->stream->next_look = 0; }
+
+static bool has_other_leaves(const tain_pg_table *t, const tain_pg_now *now)
+{
+    if (now->leaf_count != t->looked.leaf_count) return true;
+    for (size_t i = 0; i < now->leaf_count; i++)
+        if (now->leaves[i].oid != t->looked.leaves[i].oid) return true;
+    return false;
+}
+
+static tain_status take_table(const telling *told, const json_t *d, tain_error *err)
+{
+    tain_pg_source *s = told->source;
+    tain_pg_table *t = tain_pg_table_by_oid(s, (uint32_t)tain_json_get_int(d, "oid", 0));
+    if (!t || !t->taken || t->failed) {
+        look_soon(s);
+        return TAIN_OK;
+    }
+    if (t->dropped || never_was(told, d) || is_visible(t->as_of, told->xid)) return TAIN_OK;
+    tain_pg_now now = {0};
+    tain_status status = tain_pg_catalog_conn(s, err); /* types may be new ones */
+    if (status == TAIN_OK) status = tain_pg_now_read(s, d, &now, err);
+    now.told = true;
+    now.computed = told->computed;
+    if (status == TAIN_OK && has_other_leaves(t, &now)) look_soon(s);
+    if (status == TAIN_OK) status = tain_pg_adopt_told(s, t, &now, err);
+    tain_pg_now_done(&now);
+    return status;
+}
+
+static tain_status drop_table(tain_pg_source *s, uint32_t oid, tain_error *err)
+{
+    tain_pg_table *t = tain_pg_table_by_oid(s, oid);
+    if (!t || !t->taken || t->dropped) {
+        look_soon(s); /* a partition, perhaps */
+        return TAIN_OK;
+    }
+    t->dropped = true;
+    t->taken = false;
+    t->due = TAIN_PG_DUE_NOTHING;
+    tain_pg_decoder_begin(&s->stream->decoder);
+    return s->stream->decoder.sink->dropped(s->stream->decoder.sink, t->pub, err);
+}
+
+static tain_status take_all(const telling *told, const json_t *message, tain_error *err)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(json_object_get(message, "tables"), i, one) TAIN_TRY(take_table(told, one, err));
+    json_array_foreach(json_object_get(message, "dropped"), i, one) TAIN_TRY(drop_table(told->source, (uint32_t)json_integer_value(one), err));
+    return TAIN_OK;
+}
+
+/* A message that cannot be read, or made, is as if there were none: the catalog is asked. */
+tain_status tain_pg_told(void *ctx, const void *message, size_t n, const uint32_t *aborted, size_t aborted_count, tain_error *err)
+{
+    tain_pg_source *s = ctx;
+    json_t *j = NULL;
+    if (tain_json_parse(message, n, "message", &j, NULL) != TAIN_OK || tain_json_get_bool(j, "lost", false)) {
+        s->stream->tells = false;
+        look_soon(s);
+        json_decref(j);
+        return TAIN_OK;
+    }
+    telling told = {.source = s, .xid = strtoull(tain_json_get_str(j, "xid", "0"), NULL, 10), .computed = tain_json_get_bool(j, "computed", true),
+                    .aborted = aborted, .aborted_count = aborted_count};
+    tain_status status = take_all(&told, j, err);
+    json_decref(j);
+    return status;
+}
