@@ -263,9 +263,11 @@ static tain_status record(tain_mirror *m, const tain_part *part, int64_t number,
 {
     tain_epoch e = {.number = number, .position = part->position, .source_time = part->source_time};
     e.tables = tain_alloc((m->table_count + 1) * sizeof *e.tables);
+    tain_table **listed = tain_alloc((m->table_count + 1) * sizeof *listed);
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
-        if (t->announced || !t->delta || tain_position_compare(&t->have, &part->position) > 0) continue;
+        if (t->announced || !t->delta || is_apart(t, &part->position)) continue;
+        listed[e.table_count] = t;
         e.tables[e.table_count++] = (tain_epoch_table){.name = t->name, .version = tain_delta_version(t->delta), .rows = t->rows_live};
     }
     e.apart = list_apart(m, &part->position);
@@ -273,10 +275,7 @@ static tain_status record(tain_mirror *m, const tain_part *part, int64_t number,
     json_decref(e.apart);
     if (st == TAIN_OK) {
         tain_fault(TAIN_FAULT_EPOCH_RECORDED);
-        for (size_t i = 0; i < m->table_count; i++) {
-            tain_table *t = m->tables[i];
-            if (t->delta && tain_position_compare(&t->have, &part->position) <= 0) t->announced = true;
-        }
+        for (size_t i = 0; i < e.table_count; i++) listed[i]->announced = true;
         pthread_mutex_lock(&m->lock);
         m->position = part->position;
         if (part->source_time) m->source_time = part->source_time;
@@ -286,6 +285,7 @@ static tain_status record(tain_mirror *m, const tain_part *part, int64_t number,
         pthread_mutex_unlock(&m->lock);
     }
     free(e.tables);
+    free(listed);
     return st;
 }
 

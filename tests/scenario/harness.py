@@ -279,7 +279,7 @@ def parse_text(text, type_):
         import struct
         return struct.unpack("f", struct.pack("f", value))[0] if at.is_float32(type_) else value
     if at.is_boolean(type_):
-        return text == "t"
+        return text in ("t", "true")
     if at.is_decimal(type_):
         return decimal.Decimal(text).quantize(decimal.Decimal(1).scaleb(-type_.scale), context=decimal.Context(prec=60))
     if at.is_date(type_):
