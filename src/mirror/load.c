@@ -7,7 +7,7 @@
 #include "mirror/upkeep.h"
 
 /* A crash costs what the readers were at: each a part of this many of its table, if that is worth a file. */
-enum { PARTS = 32, CHUNK_LEAST = 1 << 15, CHUNK_MOST = 1 << 20 };
+enum { PARTS = 32, CHUNK_LEAST = 1 << 15, CHUNK_MOST = 1 << 20, MOST_TRIES = 5 };
 
 typedef tain_table_load table_load;
 typedef tain_load_task  task;
@@ -283,8 +283,9 @@ static tain_status commit_content(const table_load *l, const tain_position *at, 
         for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) old[old_count++] = f;
     }
     json_t *info = tain_epoch_info(t, at, epoch, NULL), *memo = tain_table_memo(t, t->source->memo);
+    TAIN_AUTO(tain_free) char *name = tain_format("%s.%s", t->source->schema, t->source->name);
     tain_delta_commit c = {
-        .operation = t->delta ? "WRITE" : "CREATE TABLE", .info = info, .app_id = t->app_id, .app_version = epoch, .name = t->name,
+        .operation = t->delta ? "WRITE" : "CREATE TABLE", .info = info, .app_id = t->app_id, .app_version = epoch, .name = name,
         .schema = t->schema, .configuration = memo, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true,
     };
     tain_status st = t->delta ? tain_delta_commit_write(t->delta, &c, err) : tain_delta_create(t->store, &c, &t->delta, err);
@@ -328,6 +329,8 @@ static void is_loaded(table_load *l, const tain_position *at)
     t->have = *at;
     t->announced = false;
     t->needs_load = false;
+    t->load_tries = 0;
+    tain_table_goes(t, t->source->schema, t->source->name); /* what it was called in between is behind its position */
     l->finished = true;
 }
 
@@ -417,7 +420,8 @@ static tain_status finish_rest(loading *g, tain_error *err)
                 return st;
             }
         }
-        if (l->failure.code != TAIN_OK) tain_mirror_fail_table(g->mirror, l->table, &l->failure);
+        if (l->failure.code == TAIN_E_NOT_FOUND && l->table->load_tries++ < MOST_TRIES) l->moved = true;
+        else if (l->failure.code != TAIN_OK) tain_mirror_fail_table(g->mirror, l->table, &l->failure);
     }
     return TAIN_OK;
 }
@@ -470,14 +474,14 @@ static tain_status read_all(loading *g, tain_error *err)
     return g->status;
 }
 
-/* Tables that were written anew in the middle of it are loaded once more. */
+/* Tables that were written anew in the middle of it, or whose columns changed before they were read, are loaded once more. */
 static tain_status look_for_moved(loading *g, bool *ret_again, tain_error *err)
 {
     for (size_t i = 0; i < g->load_count; i++) {
         table_load *l = &g->loads[i];
         if (!l->moved) continue;
         *ret_again = true;
-        TAIN_TRY(start_over(l, "its rows moved while it was read", err));
+        TAIN_TRY(start_over(l, l->failure.code == TAIN_OK ? "its rows moved while it was read" : "it changed while it was read", err));
     }
     return TAIN_OK;
 }

@@ -99,17 +99,12 @@ static void note_memo(tain_table *t, const tain_source_table *shape)
     t->pending.configuration = tain_table_memo(t, shape->memo);
 }
 
-/* The folder follows at the end of the epoch. */
 static void note_name(tain_table *t, const tain_source_table *shape)
 {
     if (!shape->name) return;
     char *full = tain_format("%s.%s", shape->schema, shape->name);
     const char *known = t->delta ? tain_delta_meta(t->delta)->name : NULL;
-    tain_table_stays(t);
-    if (strcmp(full, t->name) != 0) {
-        t->to_schema = tain_strdup(shape->schema);
-        t->to_name = tain_strdup(shape->name);
-    }
+    tain_table_goes(t, shape->schema, shape->name);
     free(t->pending.name);
     t->pending.name = known && strcmp(known, full) == 0 ? NULL : tain_strdup(full);
     free(full);

@@ -52,6 +52,15 @@ void tain_table_stays(tain_table *t)
     t->to_schema = t->to_name = NULL;
 }
 
+void tain_table_goes(tain_table *t, const char *schema, const char *name)
+{
+    TAIN_AUTO(tain_free) char *full = tain_format("%s.%s", schema, name);
+    tain_table_stays(t);
+    if (strcmp(full, t->name) == 0) return;
+    t->to_schema = tain_strdup(schema);
+    t->to_name = tain_strdup(name);
+}
+
 tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *app_id, tain_source_table *source)
 {
     tain_table *t = tain_alloc(sizeof *t);

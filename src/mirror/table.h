@@ -96,6 +96,7 @@ typedef struct tain_table {
     uint64_t           checked;     /* number of the transaction for which `skip` holds */
     bool               skip;
     bool               needs_load;
+    int                load_tries;  /* in a row that ended because it changed while it was read */
     bool               staged;      /* since then a replay is under way, as far as this thread knows */
     char              *load_reason; /* why a table that had content is loaded again */
 
@@ -116,6 +117,7 @@ tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *
 void        tain_table_free(tain_table *t);
 /* Gives it the name and folder of that name; what is open of it is closed. Nothing on disk moves. */
 void tain_table_house(tain_table *t, tain_store *lake, const char *cache_dir, const char *schema, const char *name);
+void tain_table_goes(tain_table *t, const char *schema, const char *name); /* its folder follows at the end of the epoch */
 void tain_table_stays(tain_table *t); /* forgets where it was to move */
 
 /* Takes columns and key from the source table, for content that is read anew. */

@@ -104,7 +104,7 @@ class Storm:
         return self.rng.choice([t for t in self.tables if not plain or not t.split(".")[1].startswith("parted")])
 
     def some_column(self, table):
-        free = [c for c in self.columns(table) if c not in ("id", "part")]
+        free = [c for c in self.columns(table) if c not in ("id", "part") and not c.startswith("k")]
         return self.rng.choice(free) if free else None
 
     def new(self, prefix):
@@ -343,6 +343,10 @@ def states_at(storm, position):
     return [storm.states[i][1] for i in (at, at + 1) if i < len(storm.states)]
 
 
+def has_version(folder, version):
+    return os.path.exists(os.path.join(folder, "_delta_log", f"{version:020d}.json"))
+
+
 def check_epochs(storm, lake, final_folder):
     """At every epoch the tables it lists are as the source had them."""
     checked = 0
@@ -351,8 +355,10 @@ def check_epochs(storm, lake, final_folder):
         assert not set(e["tables"]) & set(e.get("apart", {})), f"epoch {e['epoch']} lists tables that it says are not followed"
         for name, t in e["tables"].items():
             folder = final_folder(candidates, name)
-            if not folder:
+            if not folder or not has_version(folder, t["version"]):
                 continue  # its folder went with it
+            if "parted" in name:
+                continue  # the rows of a partition that comes or goes follow when the catalog is looked at
             found = [difference(s, name, folder, t["version"]) for s in candidates]
             if all(found):
                 raise AssertionError(f"epoch {e['epoch']} at {e['position']}, {name} version {t['version']}: {found[0]}\n{storm.story(name, candidates)}")
@@ -384,6 +390,7 @@ def test_storm_while_following(folder):
         tables = storm.tables
         by_oid = {t["oid"]: name for name, t in tables.items()}
         for name in tables:
+            assert os.path.isdir(folder_of(lake, name)), f"{name} is not in the lake\n{final}\n{follower.output()}\n{storm.story(name, [storm.tables])}"
             found = difference(tables, name, folder_of(lake, name), None)
             assert not found, f"{name} at the end: {found}\n{final}\n{follower.output()}\n{storm.story(name, [storm.tables])}"
 
