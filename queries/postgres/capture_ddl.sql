@@ -55,9 +55,41 @@ CREATE FUNCTION @name@.tables(affected oid[]) RETURNS json LANGUAGE sql STABLE A
      WHERE c.oid IN (SELECT d.oid FROM down d) AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 $tain$;
+-- A table whose updates would fail because it is published, without what identifies its rows, or those of a partition, leaves
+-- the publication at once. affected: NULL for any. The tables that left.
+CREATE FUNCTION @name@.withdraw(affected oid[]) RETURNS oid[] LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tain$
+DECLARE
+    one record;
+    gone oid[];
+BEGIN
+    FOR one IN
+        WITH RECURSIVE listed AS (
+            SELECT r.prrelid AS root FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+             WHERE p.pubname = '@name@' AND (affected IS NULL OR r.prrelid IN (SELECT coalesce(pg_partition_root(a), a) FROM unnest(affected) a))
+        ), part (root, relid) AS (
+            SELECT root, root FROM listed
+            UNION ALL
+            SELECT p.root, i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.relid JOIN pg_class k ON k.oid = i.inhrelid AND k.relispartition
+        )
+        SELECT c.oid, format('%s%I.%I', CASE WHEN c.relkind <> 'p' THEN 'ONLY ' END, n.nspname, c.relname) AS called
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.oid IN (SELECT p.root FROM part p JOIN pg_class k ON k.oid = p.relid
+                          WHERE k.relreplident <> 'f'
+                            AND NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = k.oid AND x.indisvalid AND x.indimmediate AND x.indislive AND x.indpred IS NULL
+                                               AND CASE k.relreplident WHEN 'i' THEN x.indisreplident WHEN 'd' THEN x.indisprimary ELSE false END))
+    LOOP
+        BEGIN
+            EXECUTE 'ALTER PUBLICATION @name@ DROP TABLE ' || one.called;
+            gone := gone || one.oid;
+        EXCEPTION WHEN OTHERS THEN NULL;
+        END;
+    END LOOP;
+    RETURN gone;
+EXCEPTION WHEN OTHERS THEN RETURN gone;
+END $tain$;
 -- A message counts as where it ends in the log, which is where the next record begins, and among subtransactions that is not
 -- in front of it: the empty one behind it parts them. Values may have been computed where the command, or what called it, says so, or cannot be seen.
-CREATE FUNCTION @name@.tell(affected oid[], dropped oid[], hidden bool) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION @name@.tell(affected oid[], dropped oid[], withdrawn oid[], hidden bool) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET TimeZone = 'UTC' SET extra_float_digits = 1
     SET lc_monetary = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET standard_conforming_strings = on AS $tain$
 DECLARE
@@ -65,11 +97,11 @@ DECLARE
     told json := @name@.tables(affected);
 BEGIN
     GET DIAGNOSTICS place = PG_CONTEXT;
-    IF told IS NULL AND dropped IS NULL THEN RETURN; END IF;
+    IF told IS NULL AND dropped IS NULL AND withdrawn IS NULL THEN RETURN; END IF;
     PERFORM pg_logical_emit_message(true, 'tain:@name@', convert_to(json_build_object(
         'xid', pg_current_xact_id()::text,
         'computed', hidden OR coalesce(current_query(), 'using') ~* '\musing\M' OR place ~* '\musing\M' OR place ~ '(^|\n)SQL function',
-        'tables', told, 'dropped', dropped::bigint[])::text, 'UTF8'));
+        'tables', told, 'dropped', dropped::bigint[], 'withdrawn', withdrawn::bigint[])::text, 'UTF8'));
     PERFORM pg_logical_emit_message(true, 'tain', '');
 END $tain$;
 CREATE FUNCTION @name@.lost() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tain$
@@ -78,20 +110,35 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN NULL;
 END $tain$;
 CREATE FUNCTION @name@.on_change() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tain$
+DECLARE
+    affected oid[];
+    added oid[];
+    hidden bool;
 BEGIN
-    PERFORM @name@.tell(array_agg(DISTINCT c.oid), NULL, coalesce(bool_or(e.in_extension), false))
-       FROM pg_event_trigger_ddl_commands() e
-       JOIN pg_class c ON c.oid = e.objid AND e.classid = 'pg_class'::regclass
-                       OR c.relnamespace = e.objid AND e.classid = 'pg_namespace'::regclass AND e.command_tag = 'ALTER SCHEMA'
-      WHERE c.relkind IN ('r', 'p');
+    SELECT array_agg(DISTINCT c.oid), bool_or(e.in_extension) INTO affected, hidden
+      FROM pg_event_trigger_ddl_commands() e
+      JOIN pg_class c ON c.oid = e.objid AND e.classid = 'pg_class'::regclass
+                      OR c.relnamespace = e.objid AND e.classid = 'pg_namespace'::regclass AND e.command_tag = 'ALTER SCHEMA'
+     WHERE c.relkind IN ('r', 'p');
+    SELECT array_agg(r.prrelid) INTO added
+      FROM pg_event_trigger_ddl_commands() e
+      JOIN pg_publication_rel r ON r.oid = e.objid AND e.classid = 'pg_publication_rel'::regclass;
+    IF affected IS NULL AND added IS NULL THEN RETURN; END IF;
+    PERFORM @name@.tell(affected, NULL, @name@.withdraw(coalesce(affected, '{}') || coalesce(added, '{}')), coalesce(hidden, false));
 EXCEPTION WHEN OTHERS THEN PERFORM @name@.lost();
 END $tain$;
 CREATE FUNCTION @name@.on_drop() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tain$
+DECLARE
+    altered oid[];
+    dropped oid[];
+    unindexed bool;
 BEGIN
-    PERFORM @name@.tell(array_agg(DISTINCT d.objid) FILTER (WHERE d.object_type = 'table column'),
-                        array_agg(DISTINCT d.objid) FILTER (WHERE d.object_type = 'table'), false)
-       FROM pg_event_trigger_dropped_objects() d
-      WHERE NOT d.is_temporary;
+    SELECT array_agg(DISTINCT d.objid) FILTER (WHERE d.object_type = 'table column'), array_agg(DISTINCT d.objid) FILTER (WHERE d.object_type = 'table'),
+           coalesce(bool_or(d.object_type = 'index'), false)
+      INTO altered, dropped, unindexed
+      FROM pg_event_trigger_dropped_objects() d
+     WHERE NOT d.is_temporary;
+    PERFORM @name@.tell(altered, dropped, CASE WHEN unindexed THEN @name@.withdraw(NULL) END, false);
 EXCEPTION WHEN OTHERS THEN PERFORM @name@.lost();
 END $tain$;
 CREATE EVENT TRIGGER @short@_ddl ON ddl_command_end EXECUTE FUNCTION @name@.on_change();

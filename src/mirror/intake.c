@@ -300,6 +300,7 @@ static tain_status sink_appeared(tain_sink *sink, tain_source_table *source, tai
     t->source = source;
     pthread_mutex_unlock(&in->mirror->tables_lock);
     want_load(in, t, NULL);
+    if (t->status == TAIN_TABLE_FAILED) tain_table_set_status(t, TAIN_TABLE_RESEEDING, "it was not followed for a while", NULL);
     return TAIN_OK;
 }
 

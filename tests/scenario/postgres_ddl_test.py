@@ -114,5 +114,110 @@ def test_a_publication_that_shows_less(folder):
         assert_same_as_postgres(pg, lake, "public.a", "public.b")
 
 
+KEYLESS = {  # how a table can lose what identifies its rows, and have it again
+    "unkeyed": ("create table {t} (id int primary key, n int not null)", "alter table {t} drop constraint {t}_pkey", "alter table {t} add primary key (id)"),
+    "columnless": ("create table {t} (id int primary key, n int not null)", "alter table {t} drop if exists id, replica identity default", "alter table {t} replica identity full"),
+    "indexless": ("create table {t} (id int not null, n int not null); create unique index {t}_u on {t} (id); alter table {t} replica identity using index {t}_u",
+                  "drop index {t}_u", "create unique index {t}_u on {t} (id); alter table {t} replica identity using index {t}_u"),
+    "silent": ("create table {t} (id int primary key, n int not null)", "alter table {t} replica identity nothing", "alter table {t} replica identity default"),
+    "in_parts": ("create table {t} (id int, n int, primary key (id)) partition by range (id); create table {t}_1 partition of {t} for values from (0) to (99)",
+                 "alter table {t}_1 replica identity nothing", "alter table {t}_1 replica identity default"),
+}
+
+
+def each_keyless(pg, *statements, together=False):
+    """The statements, in which {lose} and {regain} are those of the table, one transaction each unless `together`."""
+    for name, (_, lose, regain) in KEYLESS.items():
+        texts = [s.format(t=name, lose=lose.format(t=name), regain=regain.format(t=name)) for s in statements]
+        for text in ["begin; " + "; ".join(texts) + "; commit"] if together else texts:
+            pg.sql(text)
+
+
+def standing(lake):
+    return {t["name"]: t for t in (lake_status(lake) or {"tables": []})["tables"]}
+
+
+def assert_refused(lake):
+    for name in KEYLESS:
+        t = standing(lake)[f"public.{name}"]
+        assert t["status"] != "Replicating" and t["reason"] and "REPLICA IDENTITY" in t["remedy"], t
+
+
+def keyless_source(pg):
+    for name, (before, _, _) in KEYLESS.items():
+        pg.sql(before.format(t=name) + f"; insert into {name} select i, i from generate_series(1, 9) i")
+    pg.sql("create table other (id int primary key); insert into other values (1)")
+
+
+def all_replicating(lake):
+    return all(standing(lake).get(f"public.{name}", {}).get("status") == "Replicating" for name in KEYLESS)
+
+
+def names():
+    return [f"public.{name}" for name in KEYLESS]
+
+
+def test_updates_work_while_a_table_has_no_key(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        keyless_source(pg)
+        with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+            wait_until(lambda: all_replicating(lake), what="first content")
+            each_keyless(pg, "{lose}", "update {t} set n = n + 100 where n < 5", "delete from {t} where n = 6")
+            wait_until(lambda: not any(standing(lake)[n]["status"] == "Replicating" for n in names()), what="tables without key told")
+            assert_refused(lake)
+            each_keyless(pg, "{regain}", "update {t} set n = n + 1000 where n > 100")
+            wait_until(lambda: all_replicating(lake), what="tables taken in again")
+            each_keyless(pg, "update {t} set n = n + 1 where n > 7")
+            assert m.stop() == 0, m.output()
+        mirrored(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.other", *names())
+
+
+def test_a_key_changes_within_a_transaction(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        keyless_source(pg)
+        with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+            wait_until(lambda: all_replicating(lake), what="first content")
+            each_keyless(pg, "{lose}", "update {t} set n = n + 100", "{regain}", together=True)
+            pg.sql("begin; alter table other drop constraint other_pkey; update other set id = 2; rollback")
+            each_keyless(pg, "update {t} set n = n + 1 where n > 104")
+            assert m.stop() == 0, m.output()
+            assert "public.other" not in m.output(), m.output()
+        mirrored(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.other", *names())
+
+
+def test_keys_are_lost_while_stopped(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        keyless_source(pg)
+        mirrored(pg, lake)
+        each_keyless(pg, "{lose}", "update {t} set n = n + 100")
+        mirrored(pg, lake)
+        assert_refused(lake)
+        each_keyless(pg, "update {t} set n = n + 1 where n > 104", "{regain}")
+        mirrored(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.other", *names())
+        each_keyless(pg, "{lose}", "update {t} set n = n + 100", "{regain}", "update {t} set n = n + 1 where n < 205")
+        mirrored(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.other", *names())
+
+
+def test_a_key_comes_again_after_the_mirror_stopped(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        keyless_source(pg)
+        with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+            wait_until(lambda: all_replicating(lake), what="first content")
+            each_keyless(pg, "{lose}", "update {t} set n = n + 100")
+            wait_until(lambda: not any(standing(lake)[n]["status"] == "Replicating" for n in names()), what="tables without key told")
+            m.stop()
+        each_keyless(pg, "{regain}", "update {t} set n = n + 1 where n > 104")
+        mirrored(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.other", *names())
+
+
 if __name__ == "__main__":
     main(globals())

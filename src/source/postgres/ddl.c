@@ -140,12 +140,44 @@ static tain_status drop_table(tain_pg_source *s, uint32_t oid, tain_error *err)
     return s->stream->decoder.sink->dropped(s->stream->decoder.sink, t->pub, err);
 }
 
+/* Whether the catalog says that it can be followed again, and it is published again. What is known of it stays. */
+static bool is_back(tain_pg_source *s, const tain_pg_table *t)
+{
+    if (tain_pg_catalog_read(s, NULL) != TAIN_OK || tain_pg_publish_more(s, NULL, NULL) != TAIN_OK) return false;
+    return t->present && t->published && t->pub->verdict != TAIN_VERDICT_ERROR;
+}
+
+/* What looks have found of it so far was before the reading that follows. */
+static tain_status read_again(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err)
+{
+    t->looked.listed = t->listed;
+    if (t->due == TAIN_PG_DUE_RELOAD) t->due = TAIN_PG_DUE_NOTHING;
+    return tain_pg_request_reload(s, t, reason, err);
+}
+
+/* It left the publication: what follows of it is not in the log, though the same transaction may give it a key again. */
+static tain_status withdraw_table(const telling *told, uint32_t oid, tain_error *err)
+{
+    static const char reason[] = "it lost its key, and left the publication so that its updates do not fail";
+    tain_pg_source *s = told->source;
+    tain_pg_table *t = tain_pg_table_by_oid(s, oid);
+    look_soon(s); /* by which it enters again once it can */
+    if (!t || !t->taken || t->dropped || is_visible(t->as_of, told->xid)) return TAIN_OK;
+    tain_pg_decoder_begin(&s->stream->decoder);
+    if (is_back(s, t)) return read_again(s, t, reason, err);
+    char *remedy = tain_pg_identity_remedy(s, t);
+    tain_status status = tain_pg_give_up_table(s, t, reason, remedy, err);
+    tain_free(remedy);
+    return status;
+}
+
 static tain_status take_all(const telling *told, const json_t *message, tain_error *err)
 {
     size_t i;
     const json_t *one;
     json_array_foreach(json_object_get(message, "tables"), i, one) TAIN_TRY(take_table(told, one, err));
     json_array_foreach(json_object_get(message, "dropped"), i, one) TAIN_TRY(drop_table(told->source, (uint32_t)json_integer_value(one), err));
+    json_array_foreach(json_object_get(message, "withdrawn"), i, one) TAIN_TRY(withdraw_table(told, (uint32_t)json_integer_value(one), err));
     return TAIN_OK;
 }
 

@@ -64,6 +64,8 @@ static void judge_privileges(tain_pg_source *s, tain_pg_table *t)
 
 static const char no_key_remedy[] = "ALTER TABLE %T ADD PRIMARY KEY (...); or, if no columns are unique: ALTER TABLE %T REPLICA IDENTITY FULL;";
 
+char *tain_pg_identity_remedy(const tain_pg_source *s, const tain_pg_table *t) { return sql(s, t, no_key_remedy); }
+
 static bool key_is_mirrored(const tain_pg_table *t)
 {
     bool known = t->seen.key_count == t->key_count && memcmp(t->seen.key_attnums, t->key_attnums, t->key_count * sizeof *t->key_attnums) == 0;

@@ -260,6 +260,8 @@ tain_status tain_pg_catalog_size(tain_pg_source *s, tain_pg_table *t, tain_error
 
 /* findings.c */
 void tain_pg_table_judge(tain_pg_source *s, tain_pg_table *t);
+/* SQL that lets a table without key be mirrored. Caller frees. */
+char *tain_pg_identity_remedy(const tain_pg_source *s, const tain_pg_table *t);
 void tain_pg_source_judge(tain_pg_source *s, tain_finding **ret, size_t *ret_count);
 
 /* capture.c */

@@ -46,6 +46,8 @@ tain_status tain_pg_adopt_told(tain_pg_source *s, tain_pg_table *t, tain_pg_now 
 tain_status tain_pg_tell(tain_pg_source *s, tain_pg_table *t, bool reload, const char *reason, tain_error *err);
 /* watch.c: what no message tells: tables that come, go, change without rows, partitions that move. Between transactions. */
 tain_status tain_pg_watch(tain_pg_source *s, tain_error *err);
+/* The table is not followed from here on, until a look at the catalog finds it as it should be. */
+tain_status tain_pg_give_up_table(tain_pg_source *s, tain_pg_table *t, const char *reason, const char *remedy, tain_error *err);
 /* The catalog was just read, the stream begins: what happened while nobody followed is due where the log ends. */
 tain_status tain_pg_watch_begin(tain_pg_source *s, tain_error *err);
 /* Applies what waits for the stream to come to `end`. */

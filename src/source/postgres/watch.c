@@ -137,16 +137,14 @@ static const tain_finding *fatal_finding(const tain_pg_table *t)
     return NULL;
 }
 
-/* A published table without identity makes its application's updates fail: out of the publication at once. */
-static tain_status give_up(tain_pg_source *s, tain_pg_table *t, const tain_finding *f, tain_error *err)
+tain_status tain_pg_give_up_table(tain_pg_source *s, tain_pg_table *t, const char *reason, const char *remedy, tain_error *err)
 {
     tain_sink *sink = s->stream->decoder.sink;
     t->taken = false;
     t->failed = true;
     t->due = TAIN_PG_DUE_NOTHING;
     s->stream->restart = true;
-    (void)!tain_pg_unpublish(s, t, NULL);
-    return sink->failed(sink, t->pub, f->message, f->remedy, err);
+    return sink->failed(sink, t->pub, reason, remedy, err);
 }
 
 static tain_status take_in(tain_pg_source *s, tain_pg_table *t, tain_error *err)
@@ -164,7 +162,8 @@ static tain_status judge_one(tain_pg_source *s, tain_pg_table *t, bool *io_any, 
     const tain_finding *fatal = t->present ? fatal_finding(t) : NULL;
     if (t->taken && fatal) {
         *io_any = true;
-        return give_up(s, t, fatal, err);
+        (void)!tain_pg_unpublish(s, t, NULL); /* at once: without identity its application's updates fail */
+        return tain_pg_give_up_table(s, t, fatal->message, fatal->remedy, err);
     }
     if (!t->present || t->taken || t->pub->verdict == TAIN_VERDICT_ERROR || !t->published) return TAIN_OK;
     *io_any = true;
