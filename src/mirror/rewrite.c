@@ -37,6 +37,7 @@ struct tain_rewrite {
     uint16_t        *key_columns;
     tain_key         key;
     tain_delta_file *output;
+    bool             offered; /* a commit with it was tried */
     uint64_t        *hashes;
     size_t           rows, capacity;
 };
@@ -172,6 +173,13 @@ void tain_rewrite_limit(tain_rewrite *r, const tain_parquet_options *options)
     r->options = *options;
 }
 
+/* A file that no commit was tried with is nobody's; after a failed one it may be the table's all the same. */
+static void give_up_output(tain_rewrite *r)
+{
+    if (!r->offered) (void)!tain_store_remove(r->folder, r->output->path, NULL);
+    tain_delta_file_free(r->output);
+}
+
 void tain_rewrite_free(tain_rewrite *r)
 {
     if (!r) return;
@@ -180,7 +188,7 @@ void tain_rewrite_free(tain_rewrite *r)
         free(r->inputs[i].key);
         if (r->inputs[i].deleted) roaring_bitmap_free(r->inputs[i].deleted);
     }
-    if (r->output) tain_delta_file_free(r->output);
+    if (r->output) give_up_output(r);
     tain_schema_free(r->schema);
     free(r->inputs);
     free(r->ordinals);
@@ -326,6 +334,7 @@ tain_status tain_rewrite_finish(tain_rewrite *r, tain_delta_file **ret, const ui
         st = map_input(r, &r->inputs[i], live, gone, err);
     }
     char *path = r->output ? tain_strdup(r->output->path) : NULL;
+    r->offered = true;
     if (st == TAIN_OK) st = commit(r, removes, remove_count, gone, err);
     if (st == TAIN_OK) {
         tain_fault(TAIN_FAULT_MERGE_COMMITTED);

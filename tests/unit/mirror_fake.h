@@ -447,6 +447,7 @@ static inline void fake_show(fake_source *f, int t, int shape)
     f->shape[t] = shape;
     fake_show_defaults(f, table, s);
     free(table->memo);
+    free(table->memo);
     table->memo = fake.tracks ? tain_format("%d", shape) : NULL;
 }
 
