@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <time.h>
 
 #include "../fuzz/postgres_shape.h"
 #include "source/postgres/copy.h"
@@ -182,7 +183,7 @@ static void many_subtransactions(void **state)
     enum { MANY = 300000 };
     decoded d;
     uint8_t insert[] = "I\0\0\0\0\0\0\0\7N\0\2b\0\0\0\4\0\0\0\5n", abort[] = "A\0\0\0\7\0\0\0\0";
-    tain_time began = tain_monotonic();
+    clock_t began = clock();
     decoded_init(&d);
     assert_int_equal(feed(&d, bytes("S\0\0\0\7\1")), TAIN_OK);
     assert_int_equal(feed(&d, bytes("R\0\0\0\7" "\0\0\0\7s\0t\0d\0\2\1id\0\0\0\0\27\377\377\377\377\0i2\0\0\0\0\25\377\377\377\377")), TAIN_OK);
@@ -201,7 +202,7 @@ static void many_subtransactions(void **state)
         memcpy(abort + 5, &xid, 4);
         assert_int_equal(feed(&d, (char *)abort, sizeof abort - 1), TAIN_OK);
     }
-    assert_true(tain_monotonic() - began < 5 * TAIN_SECOND);
+    assert_true(clock() - began < 30 * CLOCKS_PER_SEC); /* minutes, when each one looks at all the others */
     assert_int_equal(feed(&d, bytes("c\0\0\0\7\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\0")), TAIN_OK);
     assert_int_equal(d.changes.batch.rows, MANY / 2 + MANY / 6);
     assert_int_equal(d.begun, 1);
