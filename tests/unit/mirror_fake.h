@@ -393,7 +393,9 @@ static inline void fake_close(tain_source *s)
     fake_source *f = (fake_source *)s;
     for (size_t i = 0; i < f->default_count; i++) tain_batch_done(&f->defaults[i]); /* of columns that go with the tables */
     for (int t = 0; t < FAKE_TABLES; t++) {
-        if (f->tables[t]) f->tables[t]->defaults = NULL;
+        if (!f->tables[t]) continue;
+        f->tables[t]->defaults = NULL;
+        free(f->tables[t]->memo);
         tain_source_table_free(f->tables[t]);
     }
     for (size_t i = 0; i < f->old_count; i++) tain_schema_free(f->old[i]);
@@ -446,7 +448,6 @@ static inline void fake_show(fake_source *f, int t, int shape)
     }
     f->shape[t] = shape;
     fake_show_defaults(f, table, s);
-    free(table->memo);
     free(table->memo);
     table->memo = fake.tracks ? tain_format("%d", shape) : NULL;
 }
