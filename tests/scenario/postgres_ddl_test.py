@@ -79,7 +79,7 @@ def test_changes_while_following(folder):
             wait_until(lambda: last_epoch(lake), what="first epoch")
             change_all(pg)
             pg.sql("alter table tail add looked int")
-            wait_until(lambda: "looked" in read_delta(table_folder(lake, "public.tail"))[0], what="a look at the catalog")
+            wait_until(lambda: "looked" in read_delta(table_folder(lake, "public.tail"))[0], 120, "a look at the catalog")
             assert m.stop() == 0, m.output()
             said = m.output()
         r = mirrored(pg, lake)  # labels of an enum are seen by looks only, and the last one may have been before

@@ -12,7 +12,7 @@ import subprocess
 
 from harness import *
 
-SEED = int(os.environ.get("SEED") or 20260105)
+SEED = int(os.environ.get("SEED") or 35)
 STEPS = int(os.environ.get("STORM_STEPS") or 60)
 ONLY = [k for k in (os.environ.get("STORM_ONLY") or "").split(",") if k]
 
