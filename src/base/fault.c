@@ -20,7 +20,7 @@ enum { UNREAD = -1, NONE = -2 };
 
 static atomic_int     armed = UNREAD; /* the point that is armed */
 static atomic_long    passes_left;
-static bool           armed_fails; /* fail instead of dying; written before armed */
+static enum { DIE, FAIL, STOP } armed_act; /* written before armed */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 const char *tain_fault_name(tain_fault_point point)
@@ -36,6 +36,14 @@ static int point_by_name(const char *name, size_t n)
     return NONE;
 }
 
+static bool read_act(const char *text)
+{
+    static const char *const acts[] = {[DIE] = "", [FAIL] = "=fail", [STOP] = "=stop"};
+    for (int i = DIE; i <= STOP; i++)
+        if (strcmp(text, acts[i]) == 0) return armed_act = i, true;
+    return false;
+}
+
 /* A test that names no existing point would pass for the wrong reason, so a wrong setting ends the process. */
 static void read_setting(void)
 {
@@ -48,9 +56,8 @@ static void read_setting(void)
     int    point = point_by_name(setting, n);
     char  *end = (char *)setting + n;
     long   pass = *end == ':' ? strtol(end + 1, &end, 10) : 1;
-    armed_fails = strcmp(end, "=fail") == 0;
-    if (point == NONE || pass < 1 || (*end && !armed_fails)) {
-        fprintf(stderr, "TAIN_FAULT=%s: want <point>[:<n>][=fail] with a point of fault.def\n", setting);
+    if (!read_act(end) || point == NONE || pass < 1) {
+        fprintf(stderr, "TAIN_FAULT=%s: want <point>[:<n>][=fail|=stop] with a point of fault.def\n", setting);
         _exit(2);
     }
     atomic_store(&passes_left, pass);
@@ -72,14 +79,26 @@ static _Noreturn void die(void)
     for (;;) kill(getpid(), SIGKILL);
 }
 
+static bool is_due(tain_fault_point point)
+{
+    return is_armed(point) && atomic_fetch_sub(&passes_left, 1) == 1;
+}
+
+static void act(void)
+{
+    if (armed_act == DIE) die();
+    if (armed_act == STOP) kill(getpid(), SIGSTOP);
+}
+
 void tain_fault(tain_fault_point point)
 {
-    if (is_armed(point) && !armed_fails && atomic_fetch_sub(&passes_left, 1) == 1) die();
+    if ((is_armed(point) && armed_act == FAIL) || !is_due(point)) return;
+    act();
 }
 
 bool tain_fault_fails(tain_fault_point point)
 {
-    if (!is_armed(point) || atomic_fetch_sub(&passes_left, 1) != 1) return false;
-    if (!armed_fails) die();
-    return true;
+    if (!is_due(point)) return false;
+    act();
+    return armed_act == FAIL;
 }

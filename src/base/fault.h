@@ -2,7 +2,7 @@
 /* fault.h -- named points at which a test can make the process die or a call fail.
  *
  * TAIN_FAULT in the environment: "<point>[:<n>]" kills the process (SIGKILL) the n-th time (default 1st) the point is
- * passed; "<point>[:<n>]=fail" makes tain_fault_fails() true then, once. Without the variable a point costs one load.
+ * passed; "<point>[:<n>]=fail" makes tain_fault_fails() true then, once; "=stop" stops it until SIGCONT. Without the variable a point costs one load.
  * All points are listed in fault.def, so that tests can walk them. Thread: any. */
 #ifndef TAIN_BASE_FAULT_H
 #define TAIN_BASE_FAULT_H

@@ -307,9 +307,7 @@ static tain_status sink_appeared(tain_sink *sink, tain_source_table *source, tai
 static tain_status sink_dropped(tain_sink *sink, tain_source_table *source, tain_error *err)
 {
     tain_table *t = source->user;
-    if (!t) return TAIN_OK;
-    t->needs_load = false;
-    tain_table_set_status(t, TAIN_TABLE_STOPPED, "the table was dropped in the source", "remove its folder if you do not need it any more");
+    if (t) tain_table_set_dropped(t);
     return TAIN_OK;
 }
 

@@ -7,7 +7,7 @@
 #include "mirror/upkeep.h"
 
 /* A crash costs what the readers were at: each a part of this many of its table, if that is worth a file. */
-enum { PARTS = 32, CHUNK_LEAST = 1 << 15, CHUNK_MOST = 1 << 20, MOST_TRIES = 5 };
+enum { PARTS = 32, CHUNK_LEAST = 1 << 15, CHUNK_MOST = 1 << 20, MOST_TRIES = 20 };
 
 typedef tain_table_load table_load;
 typedef tain_load_task  task;
@@ -225,16 +225,27 @@ static tain_status check_log(loading *g, table_load *l, tain_error *err)
     return start_over(l, why, err);
 }
 
+/* Dropped before the snapshot: nothing comes of the load. */
+static tain_status let_go(table_load *l, tain_error *err)
+{
+    tain_mirror_say(l->mirror, "%s was dropped in the source", l->table->name);
+    tain_table_set_dropped(l->table);
+    l->finished = true;
+    return start_over(l, "", err);
+}
+
 static tain_status make_plan(loading *g, table_load *l, tain_error *err)
 {
     tain_chunk *chunks = NULL;
     size_t n = 0;
     if (!g->reads) return l->log ? plan_rest(g, l, err) : TAIN_OK;
-    TAIN_TRY(g->mirror->source->ops->snapshot_plan(g->mirror->source, l->table->source, chunk_rows(l), &chunks, &n, err));
+    tain_status st = g->mirror->source->ops->snapshot_plan(g->mirror->source, l->table->source, chunk_rows(l), &chunks, &n, err);
+    if (st == TAIN_E_NOT_FOUND) return let_go(l, err);
+    TAIN_TRY(st);
     pthread_mutex_lock(&l->table->lock);
     l->table->rows_total = l->table->source->rows_estimate;
     pthread_mutex_unlock(&l->table->lock);
-    tain_status st = l->log ? plan_rest(g, l, err) : plan_new(g, l, chunks, n, err);
+    st = l->log ? plan_rest(g, l, err) : plan_new(g, l, chunks, n, err);
     free(chunks);
     return st;
 }

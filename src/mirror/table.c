@@ -382,6 +382,12 @@ json_t *tain_table_memo(const tain_table *t, const char *memo)
 
 /* --- state --------------------------------------------------------------------------------------------------------- */
 
+void tain_table_set_dropped(tain_table *t)
+{
+    t->needs_load = false;
+    tain_table_set_status(t, TAIN_TABLE_STOPPED, "the table was dropped in the source", "remove its folder if you do not need it any more");
+}
+
 void tain_table_set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy)
 {
     pthread_mutex_lock(&t->lock);

@@ -155,6 +155,8 @@ tain_parquet_options tain_table_file_options(const tain_table *t);
 /* Makes the live files findable by their ordinals, and no others. */
 void tain_table_know_files(tain_table *t);
 
+/* The source has it no more. */
+void tain_table_set_dropped(tain_table *t);
 void tain_table_set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy);
 void tain_table_warn(tain_table *t, const char *code, const char *column, int64_t count);
 /* They were about content that is replaced. */

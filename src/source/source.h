@@ -137,10 +137,12 @@ typedef struct tain_source_ops {
     /* Fixes one consistent content of those tables; *ret_position is exactly its place in the stream. Readers opened
      * until snapshot_end see it. A table may have other columns or another key after it (wider, for values just found). */
     tain_status (*snapshot_begin)(tain_source *s, tain_source_table **tables, size_t n, tain_position *ret_position, tain_error *err);
-    /* Cuts a table into chunks of about `rows` rows. Caller frees *ret. An empty table may have no chunk. */
+    /* Cuts a table into chunks of about `rows` rows. Caller frees *ret. An empty table may have no chunk. NOT_FOUND: that
+     * content has no such table, it was dropped before. */
     tain_status (*snapshot_plan)(tain_source *s, tain_source_table *table, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err);
     tain_status (*reader_open)(tain_source *s, tain_reader **ret, tain_error *err);      /* any thread, not at once */
-    /* Pushes all rows of the chunk in batches of at most about 8 MiB or 16,384 rows. */
+    /* Pushes all rows of the chunk in batches of at most about 8 MiB or 16,384 rows. NOT_FOUND: the source cannot give that content
+     * any more, the table has changed since (what was pushed is worth nothing); it can give a newer one. */
     tain_status (*reader_read)(tain_reader *r, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err);
     /* A text that is the same as long as a row which no transaction changes stays in the chunk that it was in when the table
      * was cut, whatever the snapshot; it is another for ever once that may have been otherwise (the table was written anew,

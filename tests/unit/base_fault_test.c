@@ -14,9 +14,9 @@
 
 #include "base/fault.h"
 
-/* Runs body in a child that starts with the setting; returns its wait status. The parent never passes a point, so each
+/* Runs body in a child that starts with the setting. The parent never passes a point, so each
  * child reads its own environment. */
-static int with_setting(const char *setting, void (*body)(void))
+static pid_t start_with_setting(const char *setting, void (*body)(void))
 {
     pid_t child = fork();
     if (child == 0) {
@@ -25,7 +25,13 @@ static int with_setting(const char *setting, void (*body)(void))
         if (freopen("/dev/null", "w", stderr)) body();
         _exit(0);
     }
+    return child;
+}
+
+static int with_setting(const char *setting, void (*body)(void))
+{
     int status;
+    pid_t child = start_with_setting(setting, body);
     assert_int_equal(waitpid(child, &status, 0), child);
     return status;
 }
@@ -76,6 +82,17 @@ static void test_fail(void **state)
     assert_exit("delta.committed=fail", pass_two, 0);
 }
 
+static void test_stop(void **state)
+{
+    int status;
+    pid_t child = start_with_setting("delta.committed:2=stop", pass_two);
+    assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+    assert_true(WIFSTOPPED(status));
+    assert_int_equal(kill(child, SIGCONT), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+}
+
 static void test_wrong_setting(void **state)
 {
     assert_exit("delta.commited", pass_two, 2);
@@ -96,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kill),
         cmocka_unit_test(test_fail),
+        cmocka_unit_test(test_stop),
         cmocka_unit_test(test_wrong_setting),
         cmocka_unit_test(test_names_differ),
     };

@@ -216,12 +216,16 @@ tain_status tain_pg_export(tain_pg_source *s, const char *slot, bool temporary, 
     tain_status status = create_slot(s, slot, temporary, err);
     if (status != TAIN_OK) tain_pg_export_end(s);
     else s->slot_snapshot = !temporary;
+    if (status == TAIN_OK && temporary) snprintf(s->passing, sizeof s->passing, "%s", slot);
     if (status != TAIN_OK) tain_error_context(err, "replication slot %s", slot);
     return status;
 }
 
+/* The server would drop a temporary slot some time after the connection: the next snapshot may come before that. */
 void tain_pg_export_end(tain_pg_source *s)
 {
+    if (s->passing[0] && tain_pg_connected(&s->exporter)) (void)!tain_pg_run(&s->exporter, NULL, "DROP_REPLICATION_SLOT %s", s->passing);
+    s->passing[0] = 0;
     tain_pg_disconnect(&s->exporter);
     s->snapshot[0] = 0;
     s->slot_snapshot = false;

@@ -147,6 +147,7 @@ typedef struct tain_pg_source {
     tain_pg_conn exporter;      /* holds the snapshot */
     char         snapshot[80];  /* "" : none */
     uint64_t     snapshot_lsn;
+    char         passing[64];   /* exporter's temporary slot; "": none */
     bool         slot_snapshot; /* exporter's snapshot is that of the slot made in prepare */
 
     uint64_t        confirmed;
@@ -277,9 +278,15 @@ tain_status tain_pg_unpublish(tain_pg_source *s, tain_pg_table *t, tain_error *e
 tain_status tain_pg_export(tain_pg_source *s, const char *slot, bool temporary, tain_error *err);
 
 /* snapshot.c */
+/* A chunk's from and to: the OID of a partition (0: the table itself) above 32 bits of block number. WHOLE, as to: everything,
+ * without looking at blocks. */
+#define TAIN_PG_WHOLE INT64_MAX
 tain_status tain_pg_snapshot_begin(tain_source *base, tain_source_table **tables, size_t n, tain_position *ret, tain_error *err);
 tain_status tain_pg_snapshot_plan(tain_source *base, tain_source_table *table, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err);
 tain_status tain_pg_snapshot_end(tain_source *base, tain_error *err);
+
+/* reader.c: chunks of the exported snapshot, each in a transaction of its own. NOT_FOUND: the table is not any more what is known
+ * of it, or was written anew since the snapshot, which sees nothing of it then. */
 tain_status tain_pg_reader_open(tain_source *base, tain_reader **ret, tain_error *err);
 tain_status tain_pg_reader_read(tain_reader *r, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err);
 tain_status tain_pg_reader_mark(tain_reader *r, tain_source_table *table, char **ret, tain_error *err);
