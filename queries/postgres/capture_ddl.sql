@@ -16,7 +16,7 @@ CREATE FUNCTION @name@.leaves(root oid) RETURNS json LANGUAGE sql STABLE AS $tai
         UNION ALL
         SELECT i.inhrelid FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.relid
     )
-    SELECT json_agg(json_build_array(c.oid::bigint, c.relfilenode::bigint) ORDER BY c.oid)
+    SELECT json_agg(json_build_array(c.oid::bigint, c.relfilenode::bigint, CASE WHEN pg_catalog.pg_relation_size(c.oid) = 0 THEN 0 ELSE 1 END) ORDER BY c.oid)
       FROM part p JOIN pg_catalog.pg_class c ON c.oid = p.relid AND c.relkind <> 'p'
 $tain$;
 CREATE FUNCTION @name@.columns(rel oid, partitioned bool) RETURNS json LANGUAGE sql STABLE AS $tain$

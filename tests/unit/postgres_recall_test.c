@@ -132,7 +132,7 @@ static const happening happenings[] = {
     {PLAIN, "ALTER PUBLICATION tain_recall DROP TABLE app.t; ALTER TABLE app.t SET UNLOGGED; INSERT INTO app.t VALUES (2, 6); ALTER TABLE app.t SET LOGGED", 1, "it was out of the publication for a while, or shown in part"},
     {PARTS, "CREATE TABLE app.t2 PARTITION OF app.t FOR VALUES IN (2); INSERT INTO app.t VALUES (2, 2)", 0, ""},
     {PARTS "CREATE TABLE app.t2 (id int NOT NULL, g int NOT NULL); INSERT INTO app.t2 VALUES (2, 2);",
-     "ALTER TABLE app.t ATTACH PARTITION app.t2 FOR VALUES IN (2)", 1, "partition t2 was attached with rows in it"},
+     "ALTER TABLE app.t ATTACH PARTITION app.t2 FOR VALUES IN (2)", 1, "a partition was attached with rows in it"},
     {PARTS, "ALTER TABLE app.t DETACH PARTITION app.t1; DROP TABLE app.t1", 1, "a partition was detached or dropped"},
     {PARTS, "DROP TABLE app.t1", 1, "a partition was detached or dropped"},
     {PARTS, "TRUNCATE app.t1", 1, "partition t1 was truncated or rewritten"},

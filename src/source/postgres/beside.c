@@ -10,11 +10,19 @@ void tain_pg_beside_done(tain_pg_beside *b)
     *b = (tain_pg_beside){0};
 }
 
+void tain_pg_beside_set_leaves(tain_pg_beside *b, const tain_pg_watched *leaves, size_t n)
+{
+    tain_free(b->leaves);
+    b->leaves = tain_alloc((n + 1) * sizeof *b->leaves);
+    b->leaf_count = n;
+    for (size_t i = 0; i < n; i++) b->leaves[i] = (tain_pg_watched){.oid = leaves[i].oid, .filenode = leaves[i].filenode};
+}
+
 void tain_pg_beside_copy(tain_pg_beside *to, const tain_pg_beside *from)
 {
     tain_pg_beside copy = *from;
-    copy.leaves = tain_alloc((from->leaf_count + 1) * sizeof *copy.leaves);
-    if (from->leaf_count) memcpy(copy.leaves, from->leaves, from->leaf_count * sizeof *copy.leaves);
+    copy.leaves = NULL;
+    tain_pg_beside_set_leaves(&copy, from->leaves, from->leaf_count);
     copy.types = tain_strdup(from->types);
     copy.policies = tain_strdup(from->policies);
     tain_pg_beside_done(to);
@@ -28,14 +36,29 @@ void tain_pg_beside_look(const tain_pg_source *s, const tain_pg_table *t, tain_p
         .leaves = tain_alloc((n + 1) * sizeof *ret->leaves), .leaf_count = n, .types = t->shape ? tain_pg_parts_of(&s->types, t->shape) : NULL,
         .policies = t->shape ? tain_pg_policies_of(s, t->pub->schema, t->pub->name, t->shape) : NULL, .publication = s->server.publication, .altered = s->server.altered, .listed = t->listed,
     };
-    for (size_t i = 0; i < n; i++) ret->leaves[i] = (tain_pg_watched){t->leaves->list[i].oid, t->leaves->list[i].filenode};
+    for (size_t i = 0; i < n; i++) ret->leaves[i] = (tain_pg_watched){.oid = t->leaves->list[i].oid, .filenode = t->leaves->list[i].filenode};
 }
 
 static bool same_text(const char *a, const char *b) { return strcmp(a ? a : "", b ? b : "") == 0; }
 
+bool tain_pg_beside_same_leaves(const tain_pg_beside *a, const tain_pg_beside *b)
+{
+    if (a->leaf_count != b->leaf_count) return false;
+    for (size_t i = 0; i < a->leaf_count; i++)
+        if (a->leaves[i].oid != b->leaves[i].oid) return false;
+    return true;
+}
+
+static bool same_files(const tain_pg_beside *a, const tain_pg_beside *b)
+{
+    for (size_t i = 0; i < a->leaf_count; i++)
+        if (a->leaves[i].filenode != b->leaves[i].filenode) return false;
+    return true;
+}
+
 bool tain_pg_beside_equal(const tain_pg_beside *a, const tain_pg_beside *b)
 {
-    return a->leaf_count == b->leaf_count && (a->leaf_count == 0 || memcmp(a->leaves, b->leaves, a->leaf_count * sizeof *a->leaves) == 0) &&
+    return tain_pg_beside_same_leaves(a, b) && same_files(a, b) &&
            same_text(a->types, b->types) && same_text(a->policies, b->policies) && a->publication == b->publication && a->altered == b->altered && a->listed == b->listed;
 }
 

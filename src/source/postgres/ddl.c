@@ -98,14 +98,6 @@ static bool is_visible(const char *snapshot, uint64_t xid)
 
 static void look_soon(tain_pg_source *s) { s->stream->next_look = 0; }
 
-static bool has_other_leaves(const tain_pg_table *t, const tain_pg_now *now)
-{
-    if (now->leaf_count != t->looked.leaf_count) return true;
-    for (size_t i = 0; i < now->leaf_count; i++)
-        if (now->leaves[i].oid != t->looked.leaves[i].oid) return true;
-    return false;
-}
-
 static tain_status take_table(const telling *told, const json_t *d, tain_error *err)
 {
     tain_pg_source *s = told->source;
@@ -120,18 +112,26 @@ static tain_status take_table(const telling *told, const json_t *d, tain_error *
     if (status == TAIN_OK) status = tain_pg_now_read(s, d, &now, err);
     now.told = true;
     now.computed = told->computed;
-    if (status == TAIN_OK && has_other_leaves(t, &now)) look_soon(s);
     if (status == TAIN_OK) status = tain_pg_adopt_told(s, t, &now, err);
     tain_pg_now_done(&now);
     return status;
 }
 
-static tain_status drop_table(tain_pg_source *s, uint32_t oid, tain_error *err)
+static tain_pg_table *root_of(const tain_pg_source *s, uint32_t leaf)
 {
+    for (size_t i = 0; i < s->table_count; i++)
+        if (s->tables[i]->taken && tain_pg_beside_leaf(&s->tables[i]->settled, leaf)) return s->tables[i];
+    return NULL;
+}
+
+static tain_status drop_table(const telling *told, uint32_t oid, tain_error *err)
+{
+    tain_pg_source *s = told->source;
     tain_pg_table *t = tain_pg_table_by_oid(s, oid);
     if (!t || !t->taken || t->dropped) {
-        look_soon(s); /* a partition, perhaps */
-        return TAIN_OK;
+        tain_pg_table *root = root_of(s, oid);
+        look_soon(s);
+        return root && !root->failed && !is_visible(root->as_of, told->xid) ? tain_pg_lose_leaf(s, root, oid, err) : TAIN_OK;
     }
     t->dropped = true;
     t->taken = false;
@@ -176,7 +176,7 @@ static tain_status take_all(const telling *told, const json_t *message, tain_err
     size_t i;
     const json_t *one;
     json_array_foreach(json_object_get(message, "tables"), i, one) TAIN_TRY(take_table(told, one, err));
-    json_array_foreach(json_object_get(message, "dropped"), i, one) TAIN_TRY(drop_table(told->source, (uint32_t)json_integer_value(one), err));
+    json_array_foreach(json_object_get(message, "dropped"), i, one) TAIN_TRY(drop_table(told, (uint32_t)json_integer_value(one), err));
     json_array_foreach(json_object_get(message, "withdrawn"), i, one) TAIN_TRY(withdraw_table(told, (uint32_t)json_integer_value(one), err));
     return TAIN_OK;
 }

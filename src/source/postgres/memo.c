@@ -3,7 +3,7 @@
  *
  *   {"oid":16385,"kind":"r","file":16385,"ident":"d","schema":"app","name":"t","natts":3,"key":[1],
  *    "cols":[[attnum,name,type,typmod,dimensions,written,missing,flags]...]   flags: 1 generated, 2 filled, 4 unsure
- *    "leaves":[[oid,file]...],
+ *    "leaves":[[oid,file,filled]...],   filled: of a message only; 0: it has no rows
  *    "types":"oid:count:hash,...", "policies":"{...}", "publication":[oid,altered,listed], "as_of":"xmin:xmax:..."}   of a memo only */
 #include "source/postgres/postgres.h"
 
@@ -162,12 +162,18 @@ static tain_status read_shape(tain_pg_source *s, const json_t *d, tain_pg_now *r
     return status;
 }
 
+/* What does not say that it is empty may have rows. */
+static tain_pg_watched leaf_at(const json_t *one)
+{
+    return (tain_pg_watched){.oid = oid_at(one, 0), .filenode = oid_at(one, 1), .filled = json_array_size(one) < 3 || oid_at(one, 2)};
+}
+
 static tain_pg_watched *read_leaves(const json_t *d, size_t *ret_count)
 {
     const json_t *list = json_object_get(d, "leaves");
     size_t n = *ret_count = json_array_size(list);
     tain_pg_watched *leaves = tain_alloc((n + 1) * sizeof *leaves);
-    for (size_t i = 0; i < n; i++) leaves[i] = (tain_pg_watched){oid_at(json_array_get(list, i), 0), oid_at(json_array_get(list, i), 1)};
+    for (size_t i = 0; i < n; i++) leaves[i] = leaf_at(json_array_get(list, i));
     return leaves;
 }
 

@@ -60,7 +60,7 @@ typedef struct tain_pg_leaves {
     tain_pg_leaf           list[];
 } tain_pg_leaves;
 
-typedef struct tain_pg_watched { uint32_t oid, filenode; } tain_pg_watched;
+typedef struct tain_pg_watched { uint32_t oid, filenode; bool filled /* when told to have come */; } tain_pg_watched;
 
 /* What the catalog tells of a table beside its shape: what becomes of it no row does tell. */
 typedef struct tain_pg_beside {
@@ -96,6 +96,7 @@ typedef struct tain_pg_table {
     enum { TAIN_PG_DUE_NOTHING, TAIN_PG_DUE_SHAPE, TAIN_PG_DUE_RELOAD, TAIN_PG_DUE_DROP } due; /* when the stream has come to due_at */
     uint64_t           due_at;
     uint64_t           due_unless_truncated; /* truncates_then, + 1; 0: in any case */
+    bool               due_for_leaves; /* only because of partitions that came or went, which the stream may have told by then */
     char              *due_reason;
     double             reltuples, relpages;
     int64_t            bytes, total_bytes; /* -1 unknown */
@@ -244,6 +245,8 @@ void tain_pg_beside_copy(tain_pg_beside *to, const tain_pg_beside *from);
 /* As the catalog was read last. */
 void tain_pg_beside_look(const tain_pg_source *s, const tain_pg_table *t, tain_pg_beside *ret);
 bool tain_pg_beside_equal(const tain_pg_beside *a, const tain_pg_beside *b);
+bool tain_pg_beside_same_leaves(const tain_pg_beside *a, const tain_pg_beside *b); /* whatever files they are in */
+void tain_pg_beside_set_leaves(tain_pg_beside *b, const tain_pg_watched *leaves, size_t n); /* a copy */
 const tain_pg_watched *tain_pg_beside_leaf(const tain_pg_beside *b, uint32_t oid); /* NULL: none */
 /* Nobody follows the table yet: what the catalog says is what is known. */
 void tain_pg_beside_take(tain_pg_source *s, tain_pg_table *t);

@@ -118,6 +118,18 @@ static void compare_columns(const tain_pg_table *t, const tain_pg_now *now, diff
     if (!same_file) note(d, NOTED, "its files are others");
 }
 
+/* Their rows are not in the log as changes of the root. */
+static void compare_leaves(const tain_pg_table *t, const tain_pg_now *now, difference *d)
+{
+    tain_pg_beside is = {.leaves = now->leaves, .leaf_count = now->leaf_count};
+    for (size_t i = 0; i < t->settled.leaf_count; i++)
+        if (!tain_pg_beside_leaf(&is, t->settled.leaves[i].oid)) note(d, DEEP, "a partition was detached or dropped");
+    for (size_t i = 0; i < now->leaf_count; i++) {
+        if (tain_pg_beside_leaf(&t->settled, now->leaves[i].oid)) continue;
+        note(d, now->leaves[i].filled ? DEEP : NOTED, now->leaves[i].filled ? "a partition was attached with rows in it" : "it has a new partition");
+    }
+}
+
 static bool same_key(const tain_pg_table *t, const tain_pg_now *now)
 {
     return t->key_count == now->key_count && memcmp(t->key_attnums, now->key_attnums, now->key_count * sizeof *now->key_attnums) == 0;
@@ -128,6 +140,7 @@ static difference compare(const tain_pg_table *t, const tain_pg_now *now)
     difference d = {0};
     if (!same_key(t, now)) note(&d, now->told ? SHOWN : DEEP, "its key changed");
     compare_columns(t, now, &d);
+    if (now->told) compare_leaves(t, now, &d);
     if (strcmp(t->pub->schema, now->schema) != 0 || strcmp(t->pub->name, now->name) != 0)
         note(&d, SHOWN, "it was renamed from %s.%s", t->pub->schema, t->pub->name);
     if (t->identity != now->identity) note(&d, NOTED, "its replica identity changed");
@@ -197,6 +210,7 @@ tain_status tain_pg_tell(tain_pg_source *s, tain_pg_table *t, bool reload, const
 static tain_status apply(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, const difference *d, tain_error *err)
 {
     tain_pg_table_adopt(s, t, now);
+    if (now->told) tain_pg_beside_set_leaves(&t->settled, now->leaves, now->leaf_count);
     bool reload = d->what == DEEP;
     if (needs_text(s, t)) s->stream->restart = reload = true;
     return tain_pg_tell(s, t, reload, d->reason, err);
@@ -241,6 +255,15 @@ tain_status tain_pg_adopt_told(tain_pg_source *s, tain_pg_table *t, tain_pg_now 
     keep_key(t, now);
     difference d = compare(t, now);
     return d.what == SAME ? TAIN_OK : apply(s, t, now, &d, err);
+}
+
+tain_status tain_pg_lose_leaf(tain_pg_source *s, tain_pg_table *t, uint32_t oid, tain_error *err)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < t->settled.leaf_count; i++)
+        if (t->settled.leaves[i].oid != oid) t->settled.leaves[left++] = t->settled.leaves[i];
+    t->settled.leaf_count = left;
+    return tain_pg_tell(s, t, true, "a partition was detached or dropped", err);
 }
 
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err)

@@ -28,6 +28,7 @@ static void set_due(tain_pg_table *t, int due, uint64_t at, uint64_t unless_trun
     t->due = due;
     t->due_at = at;
     t->due_unless_truncated = unless_truncated;
+    t->due_for_leaves = false;
 }
 
 /* --- partitions ---------------------------------------------------------------------------------------------------- */
@@ -47,14 +48,21 @@ static bool came_filled(tain_pg_source *s, const tain_pg_leaf *l)
     return status != TAIN_OK || tain_pg_get_bool(r, 0, "found");
 }
 
+static void set_due_for_leaves(tain_pg_table *t, uint64_t at, const char *reason)
+{
+    bool only = t->due != TAIN_PG_DUE_RELOAD || t->due_for_leaves;
+    set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "%s", reason);
+    t->due_for_leaves = only;
+}
+
 static void compare_leaves(tain_pg_source *s, tain_pg_table *t, const tain_pg_beside *now, uint64_t at)
 {
     for (size_t i = 0; i < t->looked.leaf_count; i++)
-        if (!has_leaf(now, t->looked.leaves[i].oid)) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "a partition was detached or dropped");
+        if (!has_leaf(now, t->looked.leaves[i].oid)) set_due_for_leaves(t, at, "a partition was detached or dropped");
     for (size_t i = 0; i < now->leaf_count; i++) {
         const tain_pg_leaf *l = &t->leaves->list[i];
         const tain_pg_watched *w = tain_pg_beside_leaf(&t->looked, l->oid);
-        if (!w && came_filled(s, l)) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "partition %s was attached with rows in it", l->name);
+        if (!w && came_filled(s, l)) set_due_for_leaves(t, at, "a partition was attached with rows in it");
         else if (w && w->filenode != l->filenode)
             set_due(t, TAIN_PG_DUE_RELOAD, at, t->truncates_then + 1, "partition %s was truncated or rewritten", l->name);
     }
@@ -195,7 +203,8 @@ static tain_status apply_due(tain_pg_source *s, tain_pg_table *t, tain_error *er
     tain_sink *sink = s->stream->decoder.sink;
     int due = t->due;
     t->due = TAIN_PG_DUE_NOTHING;
-    bool outdone = t->due_unless_truncated && t->truncates >= t->due_unless_truncated;
+    bool outdone = (t->due_unless_truncated && t->truncates >= t->due_unless_truncated) ||
+                   (t->due_for_leaves && tain_pg_beside_same_leaves(&t->settled, &t->looked));
     if (due == TAIN_PG_DUE_RELOAD && !outdone) return tain_pg_request_reload(s, t, t->due_reason, err);
     if (due != TAIN_PG_DUE_DROP) return settle(s, t, err);
     t->dropped = true;
