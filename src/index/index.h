@@ -75,6 +75,7 @@ void tain_index_lookup(tain_index *x, const uint64_t *hashes, size_t n,
 typedef struct tain_index_merge tain_index_merge;
 tain_index_merge *tain_index_merge_begin(tain_index *x, bool all);
 tain_status       tain_index_merge_run(tain_index_merge *m, bool (*live)(void *ctx, tain_location at), void *ctx, tain_error *err);
+void              tain_index_merge_halt(tain_index_merge *m); /* run() returns CANCELLED soon; any thread */
 tain_status       tain_index_merge_finish(tain_index *x, tain_index_merge *m, tain_error *err); /* frees m */
 void              tain_index_merge_abort(tain_index *x, tain_index_merge *m);
 

@@ -2,6 +2,7 @@
 /* begin() notes what the merge needs to know of the index, so that run() reads nothing but immutable runs and that note;
  * finish() drops the result if files were named in between that the note has as dead. */
 #include <assert.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ struct tain_index_merge {
     uint64_t          written;
     tain_index_run   *result; /* NULL: nothing is left */
     bool              ran;
+    atomic_bool       halted;
 };
 
 /* --- begin --------------------------------------------------------------------------------------------------------- */
@@ -177,6 +179,7 @@ static void advance(tain_index_merge *m)
 static tain_status merge_entries(tain_index_merge *m, tain_run_writer *w, bool (*live)(void *, tain_location), void *ctx, tain_error *err)
 {
     for (fill_heap(m); m->heap_count; advance(m)) {
+        if (atomic_load_explicit(&m->halted, memory_order_relaxed)) return tain_fail(err, TAIN_E_CANCELLED, "halted");
         const input *in = m->heap[0];
         uint64_t place = in->run->blocks[in->at / TAIN_BLOCK_ENTRIES].places[in->at % TAIN_BLOCK_ENTRIES];
         uint32_t local = (uint32_t)(place >> 32), row = (uint32_t)place;
@@ -220,6 +223,11 @@ static tain_status write_result(tain_index_merge *m, bool (*live)(void *, tain_l
     st = tain_run_open(m->path, m->seed, &m->result, err);
     if (st != TAIN_OK) (void)unlink(m->path);
     return st;
+}
+
+void tain_index_merge_halt(tain_index_merge *m)
+{
+    atomic_store(&m->halted, true);
 }
 
 tain_status tain_index_merge_run(tain_index_merge *m, bool (*live)(void *ctx, tain_location at), void *ctx, tain_error *err)

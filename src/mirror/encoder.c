@@ -2,35 +2,30 @@
 #include "mirror/encoder.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/queue.h"
 
 enum { BATCHES = 3, GIANT = 16 << 20 /* bytes of a batch that is written before the next one is read */ };
 
-typedef struct load { /* a batch going round */
+typedef struct load { /* a batch going round, or the end of a ctx */
     void      *ctx;
+    bool       end;
     tain_batch batch;
 } load;
 
 struct tain_encoder {
-    tain_encode  write;
-    tain_queue  *full, *empty;
-    load         loads[BATCHES];
-    pthread_t    thread;
-    atomic_int   status; /* tain_status of the first failure */
-    tain_error   error;  /* set before status */
+    tain_encode write;
+    tain_queue *full, *empty;
+    load        loads[BATCHES];
+    pthread_t   thread;
 };
 
 static void *encoder_main(void *arg)
 {
     tain_encoder *e = arg;
     for (load *l; (l = tain_queue_pop(e->full, INT64_MAX));) {
-        if (atomic_load(&e->status) == TAIN_OK) {
-            tain_status st = e->write(l->ctx, &l->batch, &e->error);
-            atomic_store(&e->status, (int)st);
-        }
-        tain_batch_clear(&l->batch);
+        e->write(l->ctx, l->end ? NULL : &l->batch);
+        if (!l->end) tain_batch_clear(&l->batch);
         tain_queue_push(e->empty, l);
     }
     return NULL;
@@ -54,48 +49,43 @@ tain_status tain_encoder_start(tain_encode write, tain_encoder **ret, tain_error
     return tain_fail_errno(err, "cannot start a thread");
 }
 
-static tain_status failure(const tain_encoder *e, tain_error *err)
-{
-    tain_status st = (tain_status)atomic_load(&e->status);
-    if (st != TAIN_OK && err) *err = e->error;
-    return st;
-}
-
-/* All batches are back: nothing is under way. */
-static void wait_for_all(tain_encoder *e)
+void tain_encoder_flush(tain_encoder *e)
 {
     load *back[BATCHES];
     for (size_t i = 0; i < BATCHES; i++) back[i] = tain_queue_pop(e->empty, INT64_MAX);
     for (size_t i = 0; i < BATCHES; i++) tain_queue_push(e->empty, back[i]);
 }
 
-tain_status tain_encoder_push(tain_encoder *e, void *ctx, tain_batch *batch, tain_error *err)
+static load *take_empty(tain_encoder *e, void *ctx, bool end)
 {
     load *l = tain_queue_pop(e->empty, INT64_MAX);
+    l->ctx = ctx;
+    l->end = end;
+    return l;
+}
+
+void tain_encoder_push(tain_encoder *e, void *ctx, tain_batch *batch)
+{
+    load *l = take_empty(e, ctx, false);
     if (l->batch.schema != batch->schema) {
         if (l->batch.schema) tain_batch_done(&l->batch);
         tain_batch_init(&l->batch, batch->schema);
     }
     tain_batch_swap(&l->batch, batch);
-    l->ctx = ctx;
     bool giant = tain_batch_bytes(&l->batch) > GIANT;
     tain_queue_push(e->full, l);
-    if (giant) wait_for_all(e);
-    return failure(e, err);
+    if (giant) tain_encoder_flush(e);
 }
 
-tain_status tain_encoder_flush(tain_encoder *e, tain_error *err)
+void tain_encoder_end(tain_encoder *e, void *ctx)
 {
-    wait_for_all(e);
-    tain_status st = failure(e, err);
-    atomic_store(&e->status, TAIN_OK);
-    return st;
+    tain_queue_push(e->full, take_empty(e, ctx, true));
 }
 
 void tain_encoder_stop(tain_encoder *e)
 {
     if (!e) return;
-    wait_for_all(e);
+    tain_encoder_flush(e);
     tain_queue_close(e->full);
     pthread_join(e->thread, NULL);
     for (size_t i = 0; i < BATCHES; i++) {

@@ -19,6 +19,7 @@ typedef struct tain_table_load {
     uint64_t          rows, bytes;
     tain_position     first;     /* of what was read; the last is in the log */
     atomic_int        bad_key;   /* a column of the key + 1 in which a value was replaced, 0: none */
+    struct tain_table_load *next_ready; /* complete, to be finished by a reader */
     bool              moved;     /* the table was written anew while it was read: what was read is worth nothing */
     bool              finished;  /* committed, or waiting for the stream */
     tain_error        failure;   /* code OK: none; the table's own */
@@ -32,9 +33,10 @@ typedef struct tain_loading {
     size_t           load_count;
     tain_load_task  *tasks;
     size_t           task_count, task_capacity, next;
+    tain_table_load *ready;
     tain_reader     *own;      /* of the source thread; NULL: not opened yet */
     bool             reads;    /* a snapshot is open */
-    pthread_mutex_t  lock;     /* next, loads, next_epoch, and the source's reader_open */
+    pthread_mutex_t  lock;     /* next, loads, ready, next_epoch, and the source's reader_open */
     tain_status      status;   /* of the whole: source or lake in trouble */
     tain_error       error;
     tain_position    position; /* of the snapshot */

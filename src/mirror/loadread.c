@@ -13,56 +13,78 @@ typedef tain_loading    loading;
 
 /* --- one chunk ----------------------------------------------------------------------------------------------------- */
 
-typedef struct chunk_writer {
+/* The reader's until it is ended, then the encoder's, which frees it. */
+typedef struct chunk {
+    loading           *all;
+    const task        *task;
     table_load        *load;
     tain_encoder      *encoder;
     tain_delta_writer *writer;
     uint64_t          *hashes;
     size_t             rows, capacity, bytes;
-} chunk_writer;
+    tain_status        read;       /* how reading it ended */
+    tain_error         read_error;
+    atomic_int         written;    /* tain_status of the first failure to write */
+    tain_error         write_error; /* set before written */
+} chunk;
+
+static void chunk_free(chunk *c)
+{
+    if (c->writer) tain_delta_writer_abort(c->writer);
+    free(c->hashes);
+    free(c);
+}
+
+static tain_status write_failure(chunk *c, tain_error *err)
+{
+    tain_status st = (tain_status)atomic_load(&c->written);
+    if (st != TAIN_OK && err) *err = c->write_error;
+    return st;
+}
 
 static tain_status take_rows(void *ctx, tain_batch *batch, tain_error *err)
 {
-    chunk_writer *cw = ctx;
-    tain_mirror *m = cw->load->mirror;
+    chunk *c = ctx;
+    tain_mirror *m = c->load->mirror;
     tain_time now = tain_monotonic(), then = tain_pace_take(&m->pace, (int64_t)batch->rows, (int64_t)tain_batch_bytes(batch), now);
     if (then > now) tain_mirror_pause(m, then - now);
     if (atomic_load(&m->stop)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
-    return tain_encoder_push(cw->encoder, cw, batch, err);
+    tain_encoder_push(c->encoder, c, batch);
+    return write_failure(c, err);
 }
 
-static void count_rows(chunk_writer *cw, const tain_batch *batch)
+static void count_rows(chunk *c, const tain_batch *batch)
 {
-    tain_table *t = cw->load->table;
+    tain_table *t = c->load->table;
     int64_t bytes = (int64_t)tain_batch_bytes(batch);
-    cw->bytes += (size_t)bytes;
+    c->bytes += (size_t)bytes;
     pthread_mutex_lock(&t->lock);
     t->rows_live += (int64_t)batch->rows;
     t->bytes_processed += bytes;
     pthread_mutex_unlock(&t->lock);
-    tain_meter_add(&cw->load->mirror->meter, (tain_amount){(int64_t)batch->rows, bytes}, tain_monotonic());
+    tain_meter_add(&c->load->mirror->meter, (tain_amount){(int64_t)batch->rows, bytes}, tain_monotonic());
 }
 
 static tain_status write_rows(void *ctx, const tain_batch *batch, tain_error *err)
 {
-    chunk_writer *cw = ctx;
-    if (cw->rows + batch->rows > cw->capacity) {
-        cw->capacity = cw->capacity ? cw->capacity * 2 : HASHES_FIRST;
-        if (cw->capacity < cw->rows + batch->rows) cw->capacity = cw->rows + batch->rows;
-        cw->hashes = tain_realloc(cw->hashes, cw->capacity * sizeof *cw->hashes);
+    chunk *c = ctx;
+    if (c->rows + batch->rows > c->capacity) {
+        c->capacity = c->capacity ? c->capacity * 2 : HASHES_FIRST;
+        if (c->capacity < c->rows + batch->rows) c->capacity = c->rows + batch->rows;
+        c->hashes = tain_realloc(c->hashes, c->capacity * sizeof *c->hashes);
     }
-    tain_key_hash(&cw->load->table->key, batch, 0, batch->rows, cw->hashes + cw->rows);
-    cw->rows += batch->rows;
-    TAIN_TRY(tain_parquet_append(tain_delta_writer_parquet(cw->writer), batch, NULL, 0, batch->rows, err));
-    count_rows(cw, batch);
+    tain_key_hash(&c->load->table->key, batch, 0, batch->rows, c->hashes + c->rows);
+    c->rows += batch->rows;
+    TAIN_TRY(tain_parquet_append(tain_delta_writer_parquet(c->writer), batch, NULL, 0, batch->rows, err));
+    count_rows(c, batch);
     return TAIN_OK;
 }
 
 static void take_warning(void *ctx, tain_source_table *source, size_t column, const char *code)
 {
-    chunk_writer *cw = ctx;
-    tain_table_warn(cw->load->table, code, source->columns->fields[column].name, 1);
-    if (tain_source_table_is_key(source, column)) atomic_store(&cw->load->bad_key, (int)column + 1);
+    chunk *c = ctx;
+    tain_table_warn(c->load->table, code, source->columns->fields[column].name, 1);
+    if (tain_source_table_is_key(source, column)) atomic_store(&c->load->bad_key, (int)column + 1);
 }
 
 void tain_load_keep_file(table_load *l, tain_delta_file *f, const tain_position *at)
@@ -76,70 +98,115 @@ void tain_load_keep_file(table_load *l, tain_delta_file *f, const tain_position 
     l->files[l->file_count++] = f;
 }
 
-static tain_status note_chunk(loading *g, const task *k, const chunk_writer *cw, const tain_delta_file *f, tain_error *err)
+static tain_status note_chunk(loading *g, const task *k, const chunk *c, const tain_delta_file *f, tain_error *err)
 {
     tain_fault(TAIN_FAULT_SNAPSHOT_CHUNK);
     if (!k->load->log) return TAIN_OK;
     tain_store *lake = tain_lake_store(g->mirror->lake);
-    TAIN_TRY(tain_loadlog_note(k->load->log, lake, k->number, &g->position, f, (int64_t)cw->rows, (int64_t)cw->bytes, err));
+    TAIN_TRY(tain_loadlog_note(k->load->log, lake, k->number, &g->position, f, (int64_t)c->rows, (int64_t)c->bytes, err));
     tain_fault(TAIN_FAULT_SNAPSHOT_RECORDED);
     return TAIN_OK;
 }
 
-static void index_chunk(table_load *l, chunk_writer *cw, const tain_delta_file *f)
+static void index_chunk(table_load *l, chunk *c, const tain_delta_file *f)
 {
     tain_index *x = l->table->index;
     tain_index_name_file(x, f->path, f->ordinal);
-    if (tain_index_add_file(x, f->ordinal, cw->hashes, cw->rows, NULL) != TAIN_OK) tain_table_warn(l->table, "index_not_written", NULL, 1);
+    if (tain_index_add_file(x, f->ordinal, c->hashes, c->rows, NULL) != TAIN_OK) tain_table_warn(l->table, "index_not_written", NULL, 1);
 }
 
-static tain_status finish_chunk(loading *g, const task *k, chunk_writer *cw, tain_error *err)
+static tain_status finish_chunk(chunk *c, tain_error *err)
 {
+    loading *g = c->all;
     tain_delta_file *f = NULL;
-    tain_delta_writer *w = cw->writer;
-    cw->writer = NULL;
-    if (cw->rows == 0) tain_delta_writer_abort(w);
+    tain_delta_writer *w = c->writer;
+    c->writer = NULL;
+    if (c->rows == 0) tain_delta_writer_abort(w);
     else TAIN_TRY(tain_delta_writer_finish(w, &f, err));
-    tain_status st = note_chunk(g, k, cw, f, err);
+    tain_status st = note_chunk(g, c->task, c, f, err);
     if (!f) return st;
     pthread_mutex_lock(&g->lock);
-    tain_load_keep_file(k->load, f, &g->position);
-    k->load->rows += cw->rows;
-    k->load->bytes += cw->bytes;
-    if (st == TAIN_OK) index_chunk(k->load, cw, f);
+    tain_load_keep_file(c->load, f, &g->position);
+    c->load->rows += c->rows;
+    c->load->bytes += c->bytes;
+    if (st == TAIN_OK) index_chunk(c->load, c, f);
     pthread_mutex_unlock(&g->lock);
     return st;
 }
 
-static tain_status read_chunk(loading *g, tain_reader *reader, tain_encoder *encoder, const task *k, tain_error *err)
-{
-    chunk_writer cw = {.load = k->load, .encoder = encoder};
-    tain_table *t = k->load->table;
-    const tain_parquet_options defaults = tain_parquet_defaults();
-    tain_parquet_options options = defaults;
-    options.row_group_bytes = (size_t)(g->mirror->definition->memory / 8 / g->mirror->definition->jobs);
-    if (options.row_group_bytes > defaults.row_group_bytes) options.row_group_bytes = defaults.row_group_bytes;
-    TAIN_TRY(tain_delta_writer_new(t->store, t->schema, &options, &cw.writer, err));
-    tain_rows_sink sink = {.rows = take_rows, .warn = take_warning, .ctx = &cw};
-    tain_error written;
-    tain_status st = g->mirror->source->ops->reader_read(reader, &k->chunk, &sink, err);
-    tain_status flushed = tain_encoder_flush(encoder, &written);
-    if (st == TAIN_OK && flushed != TAIN_OK) {
-        st = flushed;
-        if (err) *err = written;
-    }
-    if (st == TAIN_OK) st = finish_chunk(g, k, &cw, err);
-    if (cw.writer) tain_delta_writer_abort(cw.writer);
-    free(cw.hashes);
-    return st;
-}
-
-/* --- readers ------------------------------------------------------------------------------------------------------- */
+/* --- what became of it --------------------------------------------------------------------------------------------- */
 
 bool tain_load_is_everybodys(tain_status st)
 {
     return tain_status_policy(st) == TAIN_POLICY_RETRY || st == TAIN_E_CANCELLED || st == TAIN_E_AUTH || st == TAIN_E_GONE;
 }
+
+static void note_failure(loading *g, table_load *l, tain_status st, tain_error *e)
+{
+    if (l) tain_error_context(e, "table %s", l->table->name);
+    pthread_mutex_lock(&g->lock);
+    if (!l || tain_load_is_everybodys(st)) {
+        if (g->status == TAIN_OK) {
+            g->status = st;
+            g->error = *e;
+        }
+    } else if (l->failure.code == TAIN_OK) {
+        l->failure = *e;
+    }
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void note_success(loading *g, table_load *l)
+{
+    pthread_mutex_lock(&g->lock);
+    if (--l->chunks_left == 0 && l->failure.code == TAIN_OK) {
+        l->next_ready = g->ready;
+        g->ready = l;
+    }
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void end_chunk(chunk *c)
+{
+    tain_error e = c->read_error;
+    tain_status st = c->read;
+    if (st == TAIN_OK) st = write_failure(c, &e);
+    if (st == TAIN_OK) st = finish_chunk(c, &e);
+    if (st == TAIN_OK) note_success(c->all, c->load);
+    else note_failure(c->all, c->load, st, &e);
+    chunk_free(c);
+}
+
+/* On the encoder's thread. */
+static void encode(void *ctx, const tain_batch *batch)
+{
+    chunk *c = ctx;
+    if (!batch) end_chunk(c);
+    else if (atomic_load(&c->written) == TAIN_OK) atomic_store(&c->written, (int)write_rows(c, batch, &c->write_error));
+}
+
+static tain_status open_writer(chunk *c, tain_error *err)
+{
+    const tain_definition *d = c->all->mirror->definition;
+    const tain_parquet_options defaults = tain_parquet_defaults();
+    tain_parquet_options options = defaults;
+    options.row_group_bytes = (size_t)(d->memory / 8 / d->jobs);
+    if (options.row_group_bytes > defaults.row_group_bytes) options.row_group_bytes = defaults.row_group_bytes;
+    return tain_delta_writer_new(c->load->table->store, c->load->table->schema, &options, &c->writer, err);
+}
+
+/* Its end is written while the next one is read. */
+static void read_chunk(loading *g, tain_reader *reader, tain_encoder *encoder, const task *k)
+{
+    chunk *c = tain_alloc(sizeof *c);
+    *c = (chunk){.all = g, .task = k, .load = k->load, .encoder = encoder};
+    tain_rows_sink sink = {.rows = take_rows, .warn = take_warning, .ctx = c};
+    c->read = open_writer(c, &c->read_error);
+    if (c->read == TAIN_OK) c->read = g->mirror->source->ops->reader_read(reader, &k->chunk, &sink, &c->read_error);
+    tain_encoder_end(encoder, c);
+}
+
+/* --- readers ------------------------------------------------------------------------------------------------------- */
 
 static task *next_task(loading *g)
 {
@@ -153,31 +220,6 @@ static task *next_task(loading *g)
     return k;
 }
 
-/* Whether that was the table's last chunk. */
-static bool note_result(loading *g, table_load *l, tain_status st, const tain_error *e)
-{
-    bool last = false;
-    pthread_mutex_lock(&g->lock);
-    if (st == TAIN_OK) {
-        last = --l->chunks_left == 0 && l->failure.code == TAIN_OK;
-    } else if (!l || tain_load_is_everybodys(st)) {
-        if (g->status == TAIN_OK) {
-            g->status = st;
-            g->error = *e;
-        }
-    } else if (l->failure.code == TAIN_OK) {
-        l->failure = *e;
-    }
-    pthread_mutex_unlock(&g->lock);
-    return last;
-}
-
-static void note_failure(loading *g, table_load *l, tain_status st, tain_error *e)
-{
-    if (l) tain_error_context(e, "table %s", l->table->name);
-    (void)note_result(g, l, st, e);
-}
-
 /* A table that is complete is committed at once, so that whatever comes later does not concern it. */
 static tain_status finish_table(loading *g, table_load *l, tain_reader *reader, tain_error *err)
 {
@@ -186,14 +228,32 @@ static tain_status finish_table(loading *g, table_load *l, tain_reader *reader, 
     return !l->moved && tain_load_is_of_one_moment(g, l, &at) ? tain_load_commit(g, l, err) : TAIN_OK;
 }
 
-static void work(loading *g, tain_reader *reader, tain_encoder *encoder)
+static table_load *take_ready(loading *g)
+{
+    pthread_mutex_lock(&g->lock);
+    table_load *l = g->ready;
+    if (l) g->ready = l->next_ready;
+    pthread_mutex_unlock(&g->lock);
+    return l;
+}
+
+static void finish_ready(loading *g, tain_reader *reader)
 {
     tain_error e = {0};
-    for (task *k; (k = next_task(g));) {
-        tain_status st = read_chunk(g, reader, encoder, k, &e);
-        if (st == TAIN_OK && note_result(g, k->load, st, NULL)) st = finish_table(g, k->load, reader, &e);
-        if (st != TAIN_OK) note_failure(g, k->load, st, &e);
+    for (table_load *l; (l = take_ready(g));) {
+        tain_status st = finish_table(g, l, reader, &e);
+        if (st != TAIN_OK) note_failure(g, l, st, &e);
     }
+}
+
+static void work(loading *g, tain_reader *reader, tain_encoder *encoder)
+{
+    for (task *k; (k = next_task(g));) {
+        read_chunk(g, reader, encoder, k);
+        finish_ready(g, reader);
+    }
+    tain_encoder_flush(encoder);
+    finish_ready(g, reader);
 }
 
 static tain_status open_reader(loading *g, tain_reader **io, tain_error *err)
@@ -210,7 +270,7 @@ static void run_reader(loading *g, tain_reader **io)
     tain_encoder *encoder = NULL;
     tain_error e = {0};
     tain_status st = open_reader(g, io, &e);
-    if (st == TAIN_OK) st = tain_encoder_start(write_rows, &encoder, &e);
+    if (st == TAIN_OK) st = tain_encoder_start(encode, &encoder, &e);
     if (st == TAIN_OK) work(g, *io, encoder);
     else note_failure(g, NULL, st, &e);
     tain_encoder_stop(encoder);

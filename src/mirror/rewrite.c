@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
@@ -38,6 +39,7 @@ struct tain_rewrite {
     tain_key         key;
     tain_delta_file *output;
     bool             offered; /* a commit with it was tried */
+    atomic_bool      halted;
     uint64_t        *hashes;
     size_t           rows, capacity;
 };
@@ -235,6 +237,7 @@ static tain_status copy_rows(tain_rewrite *r, const input *in, tain_parquet_file
     for (int64_t at = 0, n; st == TAIN_OK && at < in->rows; at += n) {
         tain_batch_clear(&batch);
         st = tain_parquet_read_some(file, at, in->rows - at < READ_ROWS ? in->rows - at : READ_ROWS, READ_BYTES, &batch, &n, err);
+        if (st == TAIN_OK && atomic_load(&r->halted)) st = tain_fail(err, TAIN_E_CANCELLED, "halted");
         if (st != TAIN_OK) break;
         size_t kept = kept_rows(in, at, (size_t)n, rows);
         hash_kept(r, &batch, rows, kept);
@@ -244,6 +247,11 @@ static tain_status copy_rows(tain_rewrite *r, const input *in, tain_parquet_file
     free(rows);
     tain_batch_done(&batch);
     return st;
+}
+
+void tain_rewrite_halt(tain_rewrite *r)
+{
+    atomic_store(&r->halted, true);
 }
 
 static tain_status copy_file(tain_rewrite *r, input *in, tain_parquet_writer *w, tain_error *err)

@@ -117,6 +117,13 @@ static void job_free(tain_upkeep_job *job)
     free(job);
 }
 
+/* Nobody wants what it makes any more. */
+static void halt(tain_upkeep_job *job)
+{
+    if (job->rewrite) tain_rewrite_halt(job->rewrite);
+    if (job->merge) tain_index_merge_halt(job->merge);
+}
+
 static void wait_for(tain_mirror *m, tain_upkeep_job *job)
 {
     pthread_mutex_lock(&m->lock);
@@ -127,18 +134,23 @@ static void wait_for(tain_mirror *m, tain_upkeep_job *job)
 void tain_upkeep_forget(tain_mirror *m, tain_table *t)
 {
     if (!t->job) return;
+    halt(t->job);
     wait_for(m, t->job);
     job_free(t->job);
 }
 
 void tain_upkeep_outdate(tain_table *t)
 {
-    if (t->job && t->job->rewrite) t->job->outdated = true;
+    if (!t->job || !t->job->rewrite) return;
+    t->job->outdated = true;
+    halt(t->job);
 }
 
 void tain_upkeep_stop(tain_mirror *m)
 {
     if (!m->upkeep_runs) return;
+    for (size_t i = 0; i < m->table_count; i++)
+        if (m->tables[i]->job) halt(m->tables[i]->job);
     tain_queue_close(m->jobs);
     pthread_join(m->upkeep, NULL);
     for (size_t i = 0; i < m->table_count; i++)

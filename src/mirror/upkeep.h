@@ -36,6 +36,7 @@ tain_status tain_rewrite_begin(tain_delta *t, tain_store *folder, tain_delta_fil
 /* How the merged file is written; default: as any file. */
 void tain_rewrite_limit(tain_rewrite *r, const tain_parquet_options *options);
 /* Reads and writes. Thread: any. */
+void        tain_rewrite_halt(tain_rewrite *r); /* run returns CANCELLED soon; any thread */
 tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err);
 /* Commits the merged file in place of the others. Thread: the table's. The new file (NULL: no row was left) is live
  * then; *ret_hashes (borrowed) are the hashes of its rows. */
