@@ -49,9 +49,10 @@ tain_status tain_index_add(tain_index *x, uint32_t file, uint32_t first_row, con
  * to memory instead. Fails as tain_index_add does. */
 tain_status tain_index_add_file(tain_index *x, uint32_t file, uint64_t *hashes, size_t n, tain_error *err);
 /* The same in three steps, so that the thread of the index need not wait: begin() notes what is needed, run() sorts the
- * hashes of rows 0.. in place and writes them on any thread, finish() takes the run into use for that file, which was
- * named before, has the name that run() was given, and has no entries yet. finish() fails when the manifest could not be
- * written, which the caller may ignore. Not for few rows: is_part() tells (any thread). finish() and abort() free p. */
+ * hashes of rows 0.. in place and writes them on any thread (they are as they were when it fails), finish() takes the run
+ * into use for that file, which was named before, has the name that run() was given, and has no entries yet. finish() fails
+ * when the manifest could not be written, which the caller may ignore. Not for few rows: is_part() tells (any thread).
+ * finish() and abort() free p. */
 typedef struct tain_index_part tain_index_part;
 bool             tain_index_is_part(const tain_index *x, size_t rows);
 tain_index_part *tain_index_part_begin(tain_index *x);

@@ -78,10 +78,20 @@ static tain_sorted sort(uint64_t *hashes, size_t n)
     return s;
 }
 
+/* By row again. */
+static void unsort(const tain_sorted *s)
+{
+    uint64_t *rows = tain_realloc(NULL, (s->n + 1) * sizeof *rows);
+    for (size_t i = 0; i < s->n; i++) rows[s->companions[i]] = s->hashes[i];
+    memcpy(s->hashes, rows, s->n * sizeof *rows);
+    tain_free(rows);
+}
+
 tain_status tain_index_part_run(tain_index_part *p, const char *name, uint64_t *hashes, size_t n, tain_error *err)
 {
     tain_sorted s = sort(hashes, n);
     tain_status st = write_sorted(p, name, &s, err);
+    if (st != TAIN_OK) unsort(&s);
     tain_free(s.companions);
     return st;
 }

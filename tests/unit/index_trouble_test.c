@@ -133,6 +133,23 @@ static int run_fails_once(void)
     return 0;
 }
 
+/* A part that cannot be written: its hashes, which are of rows 0.., go in one by one. */
+static int part_fails(void)
+{
+    tain_index *x = open_index(folder);
+    uint64_t hashes[ROWS];
+    EXPECT(x);
+    EXPECT(!tain_index_name_file(x, "f0", 0));
+    for (uint32_t i = 0; i < ROWS; i++) hashes[i] = hash_of(i);
+    tain_index_part *p = tain_index_part_begin(x);
+    EXPECT(tain_index_part_run(p, "f0", hashes, ROWS, NULL) == TAIN_E_FULL);
+    tain_index_part_abort(p);
+    EXPECT(tain_index_add(x, 0, 0, hashes, ROWS, NULL) == TAIN_OK);
+    EXPECT(rows_found(x, 1) == ROWS);
+    tain_index_close(x);
+    return 0;
+}
+
 static tain_status merge_all(tain_index *x)
 {
     tain_index_merge *m = tain_index_merge_begin(x, true);
@@ -160,6 +177,7 @@ static int merge_fails_once(void)
 static void test_no_folder(void **test) { assert_int_equal(in_child(no_folder, NULL), 0); }
 static void test_disk_full_then_room(void **test) { assert_int_equal(in_child(disk_full_then_room, NULL), 0); }
 static void test_run_fails_once(void **test) { assert_int_equal(in_child(run_fails_once, "index.run_written=fail"), 0); }
+static void test_part_fails(void **test) { assert_int_equal(in_child(part_fails, "index.run_written=fail"), 0); }
 static void test_merge_fails_once(void **test) { assert_int_equal(in_child(merge_fails_once, "index.merged=fail"), 0); }
 
 /* --- death --------------------------------------------------------------------------------------------------------- */
@@ -214,6 +232,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_folder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_disk_full_then_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_run_fails_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_part_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_merge_fails_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_death_loses_nothing_that_matters, set_up, tear_down),
     };
