@@ -87,6 +87,10 @@ tain_status tain_delta_history(tain_delta *t, size_t n, json_t **ret, tain_error
  * version of t, which must be opened again. */
 tain_status tain_delta_refresh(tain_delta *t, int64_t *ret_foreign, tain_error *err);
 
+/* Whether the version that is open is still in the log. NOT_FOUND: the folder was removed, or the log cleaned behind it; what
+ * were written now would be no part of any table. */
+tain_status tain_delta_look(const tain_delta *t, tain_error *err);
+
 /* --- write ------------------------------------------------------------------------------------------------------ */
 
 /* A data file being written into a table's folder under a fresh unique name; the table need not exist yet.

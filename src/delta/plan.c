@@ -6,6 +6,8 @@
 #include "base/fault.h"
 #include "base/text.h"
 
+#define CDF "delta.enableChangeDataFeed"
+
 void tain_plan_done(tain_plan *p)
 {
     for (size_t i = 0; i < p->change_count; i++) {
@@ -65,12 +67,22 @@ static tain_status check_files(const tain_delta *t, const tain_plan *p, tain_err
     return st;
 }
 
+/* Appended rows are their own change data; for all others files of it would be due. */
+static tain_status refuse_change_data(tain_error *err)
+{
+    tain_status st =
+        tain_fail(err, TAIN_E_UNSUPPORTED, "the table has its change data feed switched on (" CDF "), which tain does not write");
+    tain_error_remedy(err, "set " CDF " to false with the engine that set it");
+    return st;
+}
+
 static tain_status check_allowed(const tain_delta *t, const tain_plan *p, tain_error *err)
 {
     if (t->version >= 0) TAIN_TRY(tain_protocol_check_write(&t->protocol, &t->meta, err));
     bool takes_away = p->c->data_change && (p->c->remove_count || p->c->delete_count);
     if (takes_away && tain_property_bool(t->meta.configuration, "delta.appendOnly", false))
         return tain_fail(err, TAIN_E_UNSUPPORTED, "the table is append-only (delta.appendOnly)");
+    if (takes_away && tain_property_bool(t->meta.configuration, CDF, false)) return refuse_change_data(err);
     static const char *const acted_upon[] = {"delta.invariants", "delta.generationExpression", "delta.identity."};
     for (size_t i = 0; t->schema_text && p->c->data_change && i < sizeof acted_upon / sizeof *acted_upon; i++)
         if (strstr(t->schema_text, acted_upon[i]))

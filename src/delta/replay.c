@@ -183,6 +183,13 @@ tain_status tain_replay_forward(tain_delta *t, tain_error *err)
     return st == TAIN_E_NOT_FOUND ? TAIN_OK : st;
 }
 
+tain_status tain_delta_look(const tain_delta *t, tain_error *err)
+{
+    tain_object o;
+    TAIN_AUTO(tain_free) char *key = tain_log_key(t->version, ".json");
+    return tain_store_head(t->store, key, &o, err);
+}
+
 tain_status tain_delta_refresh(tain_delta *t, int64_t *ret_foreign, tain_error *err)
 {
     TAIN_TRY(tain_delta_check_usable(t, err));

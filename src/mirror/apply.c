@@ -197,6 +197,7 @@ tain_status tain_apply_resolve_again(tain_table *t, tain_error *err)
         tain_table_misfit(t, "another program rewrote it while it took another shape");
         return TAIN_OK;
     }
+    if (t->pending.truncated) return TAIN_OK; /* whatever there is now is removed, and no deletion is in it */
     lost_rows *lost = tain_alloc((t->pending.delete_count + 1) * sizeof *lost);
     size_t n = take_lost(t, lost);
     tain_status st = find_again(t, lost, n, err);

@@ -161,12 +161,27 @@ static tain_status reopen(const table_commit *tc, tain_error *err)
  * cleaned goes on elsewhere. */
 static tain_status look_at_log(const table_commit *tc, tain_error *err)
 {
-    tain_object o;
     const tain_table *t = tc->table;
     if (!t->delta) return TAIN_OK;
-    TAIN_AUTO(tain_free) char *key = tain_format("_delta_log/%020lld.json", (long long)tain_delta_version(t->delta));
-    tain_status st = tain_store_head(t->store, key, &o, err);
+    tain_status st = tain_delta_look(t->delta, err);
     return st == TAIN_E_NOT_FOUND ? reopen(tc, err) : st;
+}
+
+/* To a vacuum without retention a file that no commit names yet is garbage. */
+static tain_status look_at_file(const tain_table *t, const tain_delta_file *f, tain_error *err)
+{
+    tain_object o;
+    tain_status st = tain_store_head(t->store, f->path, &o, err);
+    if (st != TAIN_E_NOT_FOUND) return st;
+    st = tain_fail(err, TAIN_E_NOT_FOUND, "data file %s was removed by another program before it was committed", f->path);
+    tain_error_remedy(err, "let no other program vacuum the table with a retention of less than a day");
+    return st;
+}
+
+static tain_status look_at_files(const tain_table *t, tain_error *err)
+{
+    for (size_t i = 0; i < t->pending.add_count; i++) TAIN_TRY(look_at_file(t, t->pending.adds[i], err));
+    return TAIN_OK;
 }
 
 /* Another writer may rewrite the table at any time: what is pending is then resolved anew. */
@@ -176,6 +191,7 @@ static tain_status commit_table(void *item, tain_error *err)
     tain_table *t = tc->table;
     for (int tries = 1;; tries++) {
         TAIN_TRY_IN(err, look_at_log(tc, err), "table %s", t->name);
+        TAIN_TRY_IN(err, look_at_files(t, err), "table %s", t->name);
         int64_t before = t->delta ? tain_delta_version(t->delta) : -1;
         tain_status st = commit_once(tc, err);
         if (st == TAIN_OK && tain_delta_version(t->delta) == before + 1) return TAIN_OK;

@@ -38,7 +38,7 @@ struct tain_rewrite {
     uint16_t        *key_columns;
     tain_key         key;
     tain_delta_file *output;
-    bool             offered; /* a commit with it was tried */
+    bool             offered; /* it is, or may be, the table's */
     atomic_bool      halted;
     uint64_t        *hashes;
     size_t           rows, capacity;
@@ -175,7 +175,7 @@ void tain_rewrite_limit(tain_rewrite *r, const tain_parquet_options *options)
     r->options = *options;
 }
 
-/* A file that no commit was tried with is nobody's; after a failed one it may be the table's all the same. */
+/* It is nobody's, unless the answer to its commit was lost. */
 static void give_up_output(tain_rewrite *r)
 {
     if (!r->offered) (void)!tain_store_remove(r->folder, r->output->path, NULL);
@@ -327,7 +327,16 @@ static tain_status commit(tain_rewrite *r, tain_delta_file **removes, size_t rem
     };
     tain_status st = remove_count ? tain_delta_commit_write(r->table, &c, err) : TAIN_OK;
     json_decref(parameters);
+    r->offered = remove_count && (st == TAIN_OK || st == TAIN_E_UNKNOWN);
     return st;
+}
+
+/* To a vacuum without retention a file that no commit names yet is garbage. */
+static tain_status look_at_output(const tain_rewrite *r, tain_error *err)
+{
+    tain_object o;
+    tain_status st = r->output ? tain_store_head(r->folder, r->output->path, &o, err) : TAIN_OK;
+    return st == TAIN_E_NOT_FOUND ? tain_fail(err, TAIN_E_CONFLICT, "another program removed the merged file %s", r->output->path) : st;
 }
 
 tain_status tain_rewrite_finish(tain_rewrite *r, tain_delta_file **ret, const uint64_t **ret_hashes, size_t *ret_rows, tain_error *err)
@@ -335,14 +344,13 @@ tain_status tain_rewrite_finish(tain_rewrite *r, tain_delta_file **ret, const ui
     tain_delta_file **removes = tain_alloc((r->count + 1) * sizeof *removes);
     size_t remove_count = 0;
     roaring_bitmap_t *gone = roaring_bitmap_create();
-    tain_status st = TAIN_OK;
+    tain_status st = look_at_output(r, err);
     for (size_t i = 0; st == TAIN_OK && i < r->count; i++) {
         tain_delta_file *live = still_live(r, &r->inputs[i]);
         if (live) removes[remove_count++] = live;
         st = map_input(r, &r->inputs[i], live, gone, err);
     }
     char *path = r->output ? tain_strdup(r->output->path) : NULL;
-    r->offered = true;
     if (st == TAIN_OK) st = commit(r, removes, remove_count, gone, err);
     if (st == TAIN_OK) {
         tain_fault(TAIN_FAULT_MERGE_COMMITTED);

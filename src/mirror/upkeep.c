@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "mirror/apply.h"
 #include "mirror/naming.h"
 #include "mirror/presence.h"
 
@@ -168,41 +169,6 @@ static void follow_others(tain_mirror *m, tain_table *t)
     if (tain_table_feed_index(t, &e) != TAIN_OK) tain_mirror_fail_table(m, t, &e);
 }
 
-static tain_status index_rewritten(tain_table *t, tain_upkeep_job *job, const tain_delta_file *file, const uint64_t *hashes, size_t rows)
-{
-    if (!job->indexed) return tain_index_add(t->index, file->ordinal, 0, hashes, rows, NULL);
-    tain_index_part *part = job->part;
-    job->part = NULL;
-    return tain_index_part_finish(t->index, part, file->ordinal, NULL);
-}
-
-static void finish_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
-{
-    tain_delta_file *file = NULL;
-    const uint64_t *hashes;
-    size_t rows, n;
-    tain_error e = {0};
-    int64_t before = tain_delta_version(t->delta);
-    if (tain_rewrite_finish(job->rewrite, &file, &hashes, &rows, &e) != TAIN_OK) {
-        tain_mirror_say(m, "%s: merging small files was given up for now: %s", t->name, e.message);
-        if (tain_delta_version(t->delta) != before) follow_others(m, t);
-        return;
-    }
-    const uint32_t *inputs = tain_rewrite_inputs(job->rewrite, &n);
-    for (size_t i = 0; i < n; i++) tain_ordinals_remove(&t->files, inputs[i]);
-    if (!file) return;
-    tain_ordinals_put(&t->files, file);
-    tain_index_name_file(t->index, file->path, file->ordinal);
-    if (index_rewritten(t, job, file, hashes, rows) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
-    if (tain_delta_version(t->delta) != before + 1) follow_others(m, t);
-}
-
-static void finish_merge(tain_table *t, tain_upkeep_job *job)
-{
-    if (tain_index_merge_finish(t->index, job->merge, &job->error) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
-    job->merge = NULL;
-}
-
 static bool is_damage(const tain_error *e)
 {
     return e->code == TAIN_E_NOT_FOUND || e->code == TAIN_E_CORRUPT;
@@ -222,22 +188,71 @@ static void fail_rewrite(tain_mirror *m, tain_table *t, const tain_error *why)
     else if (t->status == TAIN_TABLE_REPLICATING) tain_mirror_say(m, "%s: upkeep was given up for now: %s", t->name, why->message);
 }
 
-static void finish(tain_mirror *m, tain_table *t)
+/* What is refused once is refused until somebody changes the table, and upkeep would try for ever. */
+static void give_up(tain_mirror *m, tain_table *t, const char *what, const tain_error *e)
+{
+    if (e->code == TAIN_E_UNSUPPORTED) tain_mirror_fail_table(m, t, e);
+    else tain_mirror_say(m, "%s: %s was given up for now: %s", t->name, what, e->message);
+}
+
+static tain_status index_rewritten(tain_table *t, tain_upkeep_job *job, const tain_delta_file *file, const uint64_t *hashes, size_t rows)
+{
+    if (!job->indexed) return tain_index_add(t->index, file->ordinal, 0, hashes, rows, NULL);
+    tain_index_part *part = job->part;
+    job->part = NULL;
+    return tain_index_part_finish(t->index, part, file->ordinal, NULL);
+}
+
+static bool finish_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
+{
+    tain_delta_file *file = NULL;
+    const uint64_t *hashes;
+    size_t rows, n;
+    tain_error e = {0};
+    int64_t before = tain_delta_version(t->delta);
+    if (tain_rewrite_finish(job->rewrite, &file, &hashes, &rows, &e) != TAIN_OK) {
+        if (tain_delta_version(t->delta) != before) follow_others(m, t);
+        if (is_damage(&e)) fail_rewrite(m, t, &e);
+        else give_up(m, t, "merging small files", &e);
+        return false;
+    }
+    const uint32_t *inputs = tain_rewrite_inputs(job->rewrite, &n);
+    for (size_t i = 0; i < n; i++) tain_ordinals_remove(&t->files, inputs[i]);
+    if (!file) return true;
+    tain_ordinals_put(&t->files, file);
+    tain_index_name_file(t->index, file->path, file->ordinal);
+    if (index_rewritten(t, job, file, hashes, rows) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
+    if (tain_delta_version(t->delta) != before + 1) follow_others(m, t);
+    return true;
+}
+
+static void finish_merge(tain_table *t, tain_upkeep_job *job)
+{
+    if (tain_index_merge_finish(t->index, job->merge, &job->error) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
+    job->merge = NULL;
+}
+
+static bool is_wanted(const tain_upkeep_job *job)
+{
+    return !job->outdated && job->table->status == TAIN_TABLE_REPLICATING;
+}
+
+/* False: it came to nothing, and is better not tried again at once. */
+static bool finish(tain_mirror *m, tain_table *t)
 {
     tain_upkeep_job *job = t->job;
-    if (!job || !atomic_load(&job->done)) return;
-    if (job->outdated) {
-        job_free(job);
-        return;
-    }
-    if (job->status != TAIN_OK) {
+    bool fine = true;
+    if (!job || !atomic_load(&job->done)) return true;
+    if (is_wanted(job) && job->status != TAIN_OK) {
         fail_rewrite(m, t, &job->error);
-    } else if (job->rewrite) {
-        finish_rewrite(m, t, job);
-    } else {
+        fine = false;
+    } else if (is_wanted(job) && job->rewrite) {
+        fine = finish_rewrite(m, t, job);
+    } else if (is_wanted(job)) {
         finish_merge(t, job);
     }
     job_free(job);
+    return fine;
 }
 
 /* --- beginning ----------------------------------------------------------------------------------------------------- */
@@ -296,8 +311,9 @@ static void vacuum(tain_mirror *m, tain_table *t)
     tain_error         e = {0};
     tain_vacuum_result r;
     int64_t            before = tain_delta_version(t->delta);
-    if (tain_delta_vacuum(t->delta, RETENTION, false, &r, &e) != TAIN_OK)
-        tain_mirror_say(m, "%s: vacuum was given up for now: %s", t->name, e.message);
+    tain_status st = tain_delta_vacuum(t->delta, RETENTION, false, &r, &e);
+    if (st == TAIN_E_CORRUPT) tain_mirror_fail_table(m, t, &e);
+    else if (st != TAIN_OK) give_up(m, t, "vacuum", &e);
     int64_t foreign = tain_delta_version(t->delta) - before;
     if (!foreign) return;
     tain_table_warn(t, "foreign_commit", NULL, foreign);
@@ -310,7 +326,7 @@ static void log_upkeep(tain_mirror *m, tain_table *t)
     if (!t->delta || t->status != TAIN_TABLE_REPLICATING) return;
     if (tain_delta_checkpoint_due(t->delta)) {
         if (tain_delta_checkpoint(t->delta, &e) != TAIN_OK || tain_delta_clean_log(t->delta, &e) != TAIN_OK)
-            tain_mirror_say(m, "%s: checkpoint was given up for now: %s", t->name, e.message);
+            give_up(m, t, "checkpoint", &e);
     }
     if (t->next_vacuum > tain_monotonic()) return;
     if (t->next_vacuum) vacuum(m, t); /* not at start: first what readers wait for */
@@ -323,10 +339,28 @@ static bool is_kept_up(const tain_table *t, tain_time now)
     return !t->job && t->delta && t->kept_up == tain_delta_version(t->delta) && now < t->next_vacuum;
 }
 
+static bool is_about_to_write(const tain_table *t)
+{
+    if (!t->delta || t->status != TAIN_TABLE_REPLICATING) return false;
+    return (t->job && t->job->rewrite && atomic_load(&t->job->done)) || tain_delta_checkpoint_due(t->delta) || t->next_vacuum <= tain_monotonic();
+}
+
+/* A log that is elsewhere is opened again; into one that was removed nothing is written, or it would come back headless. */
+static bool is_log_there(tain_mirror *m, tain_table *t)
+{
+    tain_error e = {0};
+    tain_status st = tain_delta_look(t->delta, &e);
+    if (st != TAIN_E_NOT_FOUND) return st == TAIN_OK;
+    tain_upkeep_forget(m, t);
+    if (tain_apply_reopen(t, &e) == TAIN_OK) return true;
+    tain_mirror_fail_table(m, t, &e);
+    return false;
+}
+
 static void keep_up(tain_mirror *m, tain_table *t)
 {
-    finish(m, t);
-    begin(m, t);
+    if (is_about_to_write(t) && !is_log_there(m, t)) return;
+    if (finish(m, t)) begin(m, t);
     log_upkeep(m, t);
     if (!t->job && t->delta) t->kept_up = tain_delta_version(t->delta);
 }

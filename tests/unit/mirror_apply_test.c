@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Random changes against a model: after every epoch the table, read back through its log, equals the model. */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -384,6 +385,188 @@ static void files_of_others_that_a_vacuum_met(void **state)
     end(&b);
 }
 
+/* --- what others do to the table ------------------------------------------------------------------------------------- */
+
+static void set_elsewhere(bench *b, const char *key, const char *value)
+{
+    tain_delta *t;
+    json_t *configuration = json_pack("{s:s}", key, value);
+    OK(tain_delta_open(b->table->store, &t, &err));
+    OK(tain_delta_commit_write(t, &(tain_delta_commit){.operation = "SET TBLPROPERTIES", .configuration = configuration}, &err));
+    json_decref(configuration);
+    tain_delta_close(t);
+}
+
+static void put_elsewhere(bench *b, const char *line)
+{
+    char key[64];
+    snprintf(key, sizeof key, "_delta_log/%020lld.json", (long long)tain_delta_version(b->table->delta) + 1);
+    OK(tain_store_put(b->table->store, key, (tain_slice){(const uint8_t *)line, strlen(line)}, TAIN_PUT_IF_ABSENT, &err));
+}
+
+static bool count_data(void *ctx, const tain_object *o)
+{
+    *(size_t *)ctx += strncmp(o->key, "part-", 5) == 0;
+    return true;
+}
+
+static size_t data_files(bench *b)
+{
+    size_t n = 0;
+    OK(tain_store_list(b->table->store, "part-", NULL, count_data, &n, &err));
+    return n;
+}
+
+/* Eight files of one size: they are being merged. */
+static void begin_merge(bench *b)
+{
+    for (int e = 1; e <= 8; e++) {
+        apply_some(b, 10);
+        commit(b, e);
+    }
+    assert_non_null(b->table->job);
+}
+
+static void finish_merge(bench *b)
+{
+    for (tain_time until = tain_monotonic() + 20 * TAIN_SECOND; b->table->job; tain_upkeep_step(&b->mirror))
+        if (tain_monotonic() > until) fail_msg("upkeep does not come to an end");
+}
+
+static void assert_failed(bench *b, const char *why)
+{
+    assert_int_equal(b->table->status, TAIN_TABLE_FAILED);
+    if (!strstr(b->table->reason, why)) fail_msg("the reason is \"%s\"", b->table->reason);
+    assert_true(b->table->remedy[0] != 0);
+}
+
+/* A merge that cannot be committed is not made again and again. */
+static void unknown_feature_meets_a_merge(void **state)
+{
+    bench b;
+    begin(&b, INTEGER_KEY);
+    begin_merge(&b);
+    size_t files = data_files(&b);
+    put_elsewhere(&b, "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"deletionVectors\"],"
+                      "\"writerFeatures\":[\"deletionVectors\",\"appendOnly\",\"invariants\",\"rowTracking\"]}}\n");
+    finish_merge(&b);
+    assert_failed(&b, "rowTracking");
+    assert_true(data_files(&b) <= files + 1);
+    end(&b);
+}
+
+static void unknown_feature_meets_a_vacuum(void **state)
+{
+    bench b;
+    begin(&b, INTEGER_KEY);
+    apply_some(&b, 10);
+    commit(&b, 1);
+    put_elsewhere(&b, "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"deletionVectors\",\"typeWidening\"],"
+                      "\"writerFeatures\":[\"deletionVectors\",\"typeWidening\"]}}\n");
+    b.table->next_vacuum = 1;
+    tain_upkeep_step(&b.mirror);
+    assert_failed(&b, "typeWidening");
+    end(&b);
+}
+
+static void change_data_feed_is_refused(void **state)
+{
+    bench b;
+    begin(&b, INTEGER_KEY);
+    apply_some(&b, 100);
+    commit(&b, 1);
+    set_elsewhere(&b, "delta.enableChangeDataFeed", "true");
+    apply_some(&b, 100);
+    int64_t before = tain_delta_version(b.table->delta);
+    commit(&b, 2);
+    assert_failed(&b, "change data feed");
+    assert_int_equal(tain_delta_version(b.table->delta), before + 1);
+    end(&b);
+}
+
+/* What a truncation removes is not found again, whatever became of it. */
+static void files_are_merged_under_a_truncation(void **state)
+{
+    bench b;
+    begin(&b, INTEGER_KEY);
+    for (int e = 1; e <= 3; e++) {
+        apply_some(&b, 30);
+        commit(&b, e);
+    }
+    truncate_all(&b);
+    apply_some(&b, 30);
+    optimize_elsewhere(&b);
+    commit(&b, 4);
+    compare(&b);
+    assert_int_equal(b.table->files.count, tain_delta_file_count(b.table->delta));
+    for (int e = 5; e <= 8; e++) {
+        apply_some(&b, 60);
+        commit(&b, e);
+        compare(&b);
+    }
+    end(&b);
+}
+
+/* A vacuum without retention takes files that no commit names yet. */
+static void pending_files_are_vacuumed_elsewhere(void **state)
+{
+    bench b;
+    tain_delta *t;
+    tain_vacuum_result r;
+    begin(&b, INTEGER_KEY);
+    apply_some(&b, 30);
+    commit(&b, 1);
+    apply_some(&b, 30);
+    OK(tain_delta_open(b.table->store, &t, &err));
+    OK(tain_delta_vacuum(t, 0, false, &r, &err));
+    assert_int_equal(r.files, 1);
+    tain_delta_close(t);
+    commit(&b, 2);
+    assert_failed(&b, "removed");
+    OK(tain_delta_open(b.table->store, &t, &err));
+    assert_int_equal(tain_delta_version(t), 1);
+    tain_delta_close(t);
+    end(&b);
+}
+
+static void merged_file_is_vacuumed_elsewhere(void **state)
+{
+    bench b;
+    tain_delta *t;
+    tain_vacuum_result r = {0};
+    begin(&b, INTEGER_KEY);
+    begin_merge(&b);
+    size_t files = data_files(&b);
+    for (tain_time until = tain_monotonic() + 20 * TAIN_SECOND; data_files(&b) == files && tain_monotonic() < until;) sched_yield();
+    OK(tain_delta_open(b.table->store, &t, &err));
+    OK(tain_delta_vacuum(t, 0, false, &r, &err));
+    assert_true(r.files > 0);
+    assert_true(data_files(&b) <= files);
+    tain_delta_close(t);
+    finish_merge(&b);
+    compare(&b);
+    apply_some(&b, 30);
+    commit(&b, 9);
+    compare(&b);
+    end(&b);
+}
+
+/* A folder that was removed does not come back as a log without a beginning. */
+static void folder_is_removed_under_a_merge(void **state)
+{
+    bench b;
+    begin(&b, INTEGER_KEY);
+    begin_merge(&b);
+    size_t n = 0;
+    OK(tain_store_remove_all(b.table->store, "_delta_log", &err));
+    finish_merge(&b);
+    OK(tain_store_list(b.table->store, "_delta_log/", NULL, count_data, &n, &err));
+    tain_delta *t;
+    assert_int_equal(tain_delta_open(b.table->store, &t, NULL), TAIN_E_NOT_FOUND);
+    assert_failed(&b, "removed");
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +575,14 @@ int main(void)
         cmocka_unit_test(rows_without_key),
         cmocka_unit_test(given_up_epoch_leaves_nothing),
         cmocka_unit_test(files_of_others_that_a_vacuum_met),
+        cmocka_unit_test(unknown_feature_meets_a_merge),
+        cmocka_unit_test(unknown_feature_meets_a_vacuum),
+        cmocka_unit_test(change_data_feed_is_refused),
+        cmocka_unit_test(files_are_merged_under_a_truncation),
+        cmocka_unit_test(pending_files_are_vacuumed_elsewhere),
+        cmocka_unit_test(merged_file_is_vacuumed_elsewhere),
+        cmocka_unit_test(folder_is_removed_under_a_merge),
     };
+    cmocka_set_test_filter(getenv("CASE"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
