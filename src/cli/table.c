@@ -67,7 +67,7 @@ static tain_status optimize(tain_delta *t, tain_store *folder, const settings *s
 {
     size_t before = tain_delta_file_count(t), n;
     tain_status st = TAIN_OK;
-    for (tain_delta_file **files; st == TAIN_OK && (files = tain_rewrite_pick(t, true, &n));) {
+    for (tain_delta_file **files; st == TAIN_OK && (files = tain_rewrite_pick(t, true, INT64_MAX, &n));) {
         st = rewrite(t, folder, files, n, err);
         free(files);
     }

@@ -72,13 +72,30 @@ static bool is_inside(tain_delta *t, const tain_delta_file *f)
     return key != NULL;
 }
 
-static size_t all_live(tain_delta *t, tain_delta_file ***ret)
+static int64_t kept_of(const tain_delta_file *f)
+{
+    return f->rows > 0 ? f->rows - f->dv.cardinality : 0;
+}
+
+static bool is_full(const tain_delta_file *f, int64_t most_rows)
+{
+    return f->size >= FULL_SIZE || kept_of(f) > most_rows / 2;
+}
+
+/* One that alone has more rows than may be merged was not made here, and stays as it is. */
+static bool is_candidate(tain_delta *t, const tain_delta_file *f, int64_t most_rows)
+{
+    if (is_full(f, most_rows) && !(mostly_deleted(f) && kept_of(f) <= most_rows)) return false;
+    return is_inside(t, f);
+}
+
+static size_t all_live(tain_delta *t, int64_t most_rows, tain_delta_file ***ret)
 {
     tain_delta_file *f;
     size_t n = 0;
     *ret = tain_alloc((tain_delta_file_count(t) + 1) * sizeof **ret);
     for (size_t cursor = 0; tain_delta_next_file(t, &cursor, &f);)
-        if ((f->size < FULL_SIZE || mostly_deleted(f)) && is_inside(t, f)) (*ret)[n++] = f;
+        if (is_candidate(t, f, most_rows)) (*ret)[n++] = f;
     qsort(*ret, n, sizeof **ret, by_size);
     return n;
 }
@@ -94,11 +111,15 @@ static size_t full_tiers(tain_delta_file **files, size_t n)
     return take;
 }
 
-static size_t within_budget(tain_delta_file **files, size_t n)
+static size_t within_budget(tain_delta_file **files, size_t n, int64_t most_rows)
 {
-    int64_t bytes = 0;
+    int64_t bytes = 0, rows = 0;
     size_t i = 0;
-    while (i < n && (bytes += files[i]->size) <= MOST_INPUT) i++;
+    for (; i < n; i++) {
+        bytes += files[i]->size;
+        rows += kept_of(files[i]);
+        if (bytes > MOST_INPUT || rows > most_rows) break;
+    }
     return i ? i : n ? 1 : 0;
 }
 
@@ -118,15 +139,15 @@ static size_t pick_rotten(tain_delta_file **files, size_t n)
     return 0;
 }
 
-tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, size_t *ret_count)
+tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, int64_t most_rows, size_t *ret_count)
 {
     tain_delta_file **files;
-    size_t n = all_live(t, &files), take;
+    size_t n = all_live(t, most_rows, &files), take;
     if (all) {
-        take = worth(files, within_budget(files, n));
+        take = worth(files, within_budget(files, n, most_rows));
         if (take == 1 && !files[0]->dv.storage) take = 0;
     } else {
-        take = within_budget(files, full_tiers(files, n));
+        take = within_budget(files, full_tiers(files, n), most_rows);
         if (take < 2) take = pick_rotten(files, n);
     }
     *ret_count = take;

@@ -257,10 +257,16 @@ static bool finish(tain_mirror *m, tain_table *t)
 
 /* --- beginning ----------------------------------------------------------------------------------------------------- */
 
-static bool begin_rewrite(tain_table *t, tain_upkeep_job *job)
+/* The hashes of a merged file's rows are to take no more than an eighth of the budget. */
+static int64_t rows_at_once(const tain_mirror *m)
+{
+    return m->definition->memory / 8 / TAIN_REWRITE_ROW_BYTES;
+}
+
+static bool begin_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
 {
     size_t n;
-    tain_delta_file **files = tain_rewrite_pick(t->delta, false, &n);
+    tain_delta_file **files = tain_rewrite_pick(t->delta, false, rows_at_once(m), &n);
     if (!files) return false;
     bool begun = tain_rewrite_begin(t->delta, t->store, files, n, &t->key, &job->rewrite, &job->error) == TAIN_OK;
     const tain_parquet_options options = tain_table_file_options(t);
@@ -292,7 +298,7 @@ static void begin(tain_mirror *m, tain_table *t)
     if (t->job || !t->delta || !t->index || t->status != TAIN_TABLE_REPLICATING || !is_settled(t)) return;
     tain_upkeep_job *job = tain_alloc(sizeof *job);
     job->table = t;
-    bool begun = begin_rewrite(t, job);
+    bool begun = begin_rewrite(m, t, job);
     if (!begun && is_damage(&job->error)) fail_rewrite(m, t, &job->error);
     if (!begun && (t->status != TAIN_TABLE_REPLICATING || !begin_merge(t, job))) {
         free(job);

@@ -29,13 +29,14 @@ void tain_upkeep_outdate(tain_table *t);
 typedef struct tain_rewrite tain_rewrite;
 
 /* Which live files to merge into one, at most ret_count of them (caller frees): the tier rule, or with all everything
- * that is small or has deleted rows. NULL: none due. */
-tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, size_t *ret_count);
+ * that is small or has deleted rows. most_rows: that the merged file may have. NULL: none due. */
+tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, int64_t most_rows, size_t *ret_count);
 /* Notes the files' content as of now. key NULL: no hashes wanted. Thread: the table's. */
 tain_status tain_rewrite_begin(tain_delta *t, tain_store *folder, tain_delta_file **files, size_t n, const tain_key *key, tain_rewrite **ret, tain_error *err);
 /* How the merged file is written; default: as any file. */
 void tain_rewrite_limit(tain_rewrite *r, const tain_parquet_options *options);
-/* Reads and writes. Thread: any. */
+/* Reads and writes. Memory: TAIN_REWRITE_ROW_BYTES a row where hashes are wanted, with those of their sorting. Thread: any. */
+enum { TAIN_REWRITE_ROW_BYTES = 24 };
 void        tain_rewrite_halt(tain_rewrite *r); /* run returns CANCELLED soon; any thread */
 tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err);
 /* Commits the merged file in place of the others. Thread: the table's. The new file (NULL: no row was left) is live

@@ -353,7 +353,7 @@ static void optimize_elsewhere(bench *b)
     const uint64_t *hashes;
     size_t n, rows;
     OK(tain_delta_open(b->table->store, &t, &err));
-    tain_delta_file **files = tain_rewrite_pick(t, true, &n);
+    tain_delta_file **files = tain_rewrite_pick(t, true, INT64_MAX, &n);
     assert_non_null(files);
     OK(tain_rewrite_begin(t, b->table->store, files, n, NULL, &r, &err));
     OK(tain_rewrite_run(r, &err));

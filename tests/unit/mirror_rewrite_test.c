@@ -326,7 +326,7 @@ static void at_random(void **state)
 static size_t picked(bool all)
 {
     size_t n;
-    tain_delta_file **files = tain_rewrite_pick(table, all, &n);
+    tain_delta_file **files = tain_rewrite_pick(table, all, INT64_MAX, &n);
     assert_int_equal(files == NULL, n == 0);
     free(files);
     return n;
@@ -353,6 +353,30 @@ static void optimize_takes_whatever_is_small(void **state)
     assert_int_equal(picked(true), 2);
 }
 
+/* Memory is needed for each row of a merge. */
+static void rows_have_a_limit(void **state)
+{
+    tain_delta_file *files[300], **due;
+    size_t n;
+    for (int i = 0; i < 8; i++) add_file(10);
+    due = tain_rewrite_pick(table, false, 45, &n);
+    assert_int_equal(n, 4);
+    free(due);
+    due = tain_rewrite_pick(table, true, 45, &n);
+    assert_int_equal(n, 4);
+    free(due);
+    for (int i = 0; i < 200; i++) {
+        add_file(10);
+        while ((due = tain_rewrite_pick(table, false, 300, &n))) {
+            tain_rewrite *r = start(due, n);
+            free(due);
+            assert_ok(tain_rewrite_run(r, err));
+            assert_true(finish(r)->rows <= 300);
+        }
+    }
+    assert_true(live(files) <= 2080 / 150 + 10); /* a full one has more than 150 rows */
+}
+
 /* Commit after commit: the number of files grows with the logarithm, and rows are rewritten a few times only. */
 static void files_stay_few(void **state)
 {
@@ -361,7 +385,7 @@ static void files_stay_few(void **state)
     for (int i = 0; i < 300; i++) {
         add_file(10);
         for (size_t n;;) {
-            tain_delta_file **due = tain_rewrite_pick(table, false, &n);
+            tain_delta_file **due = tain_rewrite_pick(table, false, INT64_MAX, &n);
             if (!due) break;
             tain_rewrite *r = start(due, n);
             for (size_t k = 0; k < n; k++) rewritten += due[k]->rows;
@@ -396,6 +420,7 @@ int main(void)
         CASE(at_random),
         CASE(eight_of_a_tier_are_merged),
         CASE(optimize_takes_whatever_is_small),
+        CASE(rows_have_a_limit),
         CASE(files_stay_few),
     };
     cmocka_set_test_filter(getenv("CASE"));
