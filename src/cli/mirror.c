@@ -16,7 +16,7 @@ typedef struct settings {
     char      **tables, **exclude;
     int64_t     freshness, memory;
     int         jobs;
-    const char *name, *capture, *on_drop, *rate;
+    const char *name, *capture, *on_drop, *rate, *retained;
     int64_t     rate_rows, rate_bytes;
 } settings;
 
@@ -81,6 +81,9 @@ static int check_settings(settings *s)
     tain_error e = {0};
     if (s->rate && tain_pace_parse(s->rate, &s->rate_rows, &s->rate_bytes, &e) != TAIN_OK)
         return tain_cli_usage(&tain_command_mirror, "--rate-limit: %s; %s", e.message, e.remedy);
+    tain_retained_limits limits;
+    if (s->retained && tain_retained_parse(s->retained, &limits, &e) != TAIN_OK)
+        return tain_cli_usage(&tain_command_mirror, "--retained-log: %s; %s", e.message, e.remedy);
     if (s->capture && strcmp(s->capture, "poll") != 0 && strcmp(s->capture, "log") != 0)
         return tain_cli_usage(&tain_command_mirror, "--capture is log or poll, not \"%s\"", s->capture);
     if (s->on_drop && strcmp(s->on_drop, "keep") != 0 && strcmp(s->on_drop, "delete") != 0)
@@ -101,6 +104,7 @@ static int run(int argc, char **argv)
         {"jobs", TAIN_OPTION_INT, &s.jobs, "N", "connections that load tables at once (1)"},
         {"memory", TAIN_OPTION_SIZE, &s.memory, "SIZE", "memory budget (256MiB)"},
         {"rate-limit", TAIN_OPTION_TEXT, &s.rate, "RATE", "loads read at most so much a second: 50MiB, 20000rows"},
+        {"retained-log", TAIN_OPTION_TEXT, &s.retained, "LIMITS", "log the source keeps: warn=10GiB,pause=..,give-up=.."},
         {"resync", TAIN_OPTION_RELOAD, &s.resync, "[TABLES]", "load everything again, or these tables"},
         {"capture", TAIN_OPTION_TEXT, &s.capture, "HOW", "SQLite: log (triggers) or poll (writes nothing)"},
         {"on-drop", TAIN_OPTION_TEXT, &s.on_drop, "WHAT", "a table dropped in the source: keep or delete"},
@@ -118,6 +122,7 @@ static int run(int argc, char **argv)
         .source_url = tain_strdup(args[0]), .lake_url = tain_strdup(args[1]), .name = tain_strdup(s.name), .tables = s.tables,
         .exclude = s.exclude, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory, .rate_rows = s.rate_rows, .rate_bytes = s.rate_bytes,
         .capture_given = s.capture, .poll_capture = s.capture && strcmp(s.capture, "poll") == 0, .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
+        .retained_log = tain_strdup(s.retained),
     };
     tain_error e = {0};
     tain_status st;

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "mirror/retained.h"
 
 #define FILE_NAME "mirroring.json"
 
@@ -23,6 +24,8 @@ void tain_definition_done(tain_definition *d)
     free(d->id);
     free(d->name);
     free(d->old_name);
+    free(d->retained_log);
+    free(d->given_up);
     free(d->source_url);
     free(d->lake_url);
     list_free(d->tables);
@@ -143,6 +146,19 @@ static void take_name(tain_definition *d, const char *stored)
     d->changed |= d->old_name != NULL;
 }
 
+static void take_retained(tain_definition *d, const char *stored)
+{
+    if (!d->retained_log) d->retained_log = tain_strdup(stored);
+    else d->changed |= strcmp(d->retained_log, stored ? stored : "") != 0;
+}
+
+static tain_status check_retained(const tain_definition *d, tain_error *err)
+{
+    tain_retained_limits limits;
+    TAIN_TRY_IN(err, tain_retained_parse(d->retained_log, &limits, err), FILE_NAME ": properties.tain.retainedLog");
+    return TAIN_OK;
+}
+
 static void take(const json_t *tain, tain_definition *d)
 {
     bool poll = tain_json_get_bool(tain, "pollCapture", false);
@@ -152,6 +168,9 @@ static void take(const json_t *tain, tain_definition *d)
     take_list(d, &d->tables, json_object_get(tain, "tables"));
     take_list(d, &d->exclude, json_object_get(tain, "exclude"));
     d->policies = json_incref(json_object_get(tain, "policies"));
+    take_retained(d, tain_json_get_str(tain, "retainedLog", NULL));
+    free(d->given_up);
+    d->given_up = tain_strdup(tain_json_get_str(tain, "givenUp", NULL));
     if (!d->capture_given) d->poll_capture = poll;
     d->changed |= d->poll_capture != poll;
 }
@@ -172,6 +191,7 @@ tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_erro
     }
     if (st == TAIN_OK && d->policies && !json_is_object(d->policies))
         st = tain_fail(err, TAIN_E_CONFIG, FILE_NAME ": properties.tain.policies is not an object");
+    if (st == TAIN_OK) st = check_retained(d, err);
     if (st == TAIN_OK && !d->id) st = tain_fail(err, TAIN_E_CORRUPT, FILE_NAME ": properties.tain.id is missing");
     json_decref(root);
     return st;
@@ -184,6 +204,11 @@ static json_t *list_to_json(char *const *list)
     json_t *array = json_array();
     for (; list && *list; list++) json_array_append_new(array, json_string(*list));
     return array;
+}
+
+static void put_text(json_t *tain, const char *key, const char *text)
+{
+    if (text && *text) json_object_set_new(tain, key, json_string(text));
 }
 
 static const char *fabric_source_type(const char *url)
@@ -201,8 +226,10 @@ static json_t *definition_to_json(const tain_definition *d)
                              "source", shown, "tables", list_to_json(d->tables), "exclude", list_to_json(d->exclude), "pollCapture",
                              d->poll_capture);
     free(shown);
-    if (root && d->policies)
-        json_object_set(json_object_get(json_object_get(root, "properties"), "tain"), "policies", d->policies);
+    json_t *tain = json_object_get(json_object_get(root, "properties"), "tain");
+    if (root && d->policies) json_object_set(tain, "policies", d->policies);
+    put_text(tain, "retainedLog", d->retained_log);
+    put_text(tain, "givenUp", d->given_up);
     return root;
 }
 

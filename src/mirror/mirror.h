@@ -4,6 +4,7 @@
  *   source thread   connects, loads tables, polls the source into the intake, hands parts over, confirms positions
  *   writer thread   applies parts to tables, commits epochs, starts and finishes upkeep
  *   upkeep thread   rewrites small files and merges index runs, on immutable input
+ *   guard thread    looks how much log the source keeps for the mirror (guard.h)
  *
  * Between source and writer there is one bounded queue of parts; what flows back is under `lock`. A part is what the
  * intake gathered: it ends an epoch (final) or is the first piece of one that is too large for memory. Between two
@@ -17,6 +18,7 @@
 #include "mirror/lake.h"
 #include "mirror/meter.h"
 #include "mirror/pace.h"
+#include "mirror/retained.h"
 #include "mirror/table.h"
 
 typedef enum tain_item_kind { TAIN_ITEM_CHANGES, TAIN_ITEM_TRUNCATE, TAIN_ITEM_SCHEMA } tain_item_kind;
@@ -85,6 +87,10 @@ typedef struct tain_mirror {
     tain_error    stall;         /* why the source thread waits and tries again, code OK: it does not */
     tain_time     stalled_since; /* 0: it does not */
     tain_position seen;          /* how far the stream has come */
+    tain_retained retained;      /* what of its log the source kept */
+    tain_time     retained_at;   /* when that was (monotonic), 0: not known */
+    tain_retained_level retained_level;
+    char          retained_reason[512]; /* what that means, "": nothing to say */
     tain_time     waiting_since; /* commit time of the oldest transaction seen and not in the lake, 0: none */
 
     tain_meter      meter;       /* of the load under way */
@@ -92,6 +98,8 @@ typedef struct tain_mirror {
     atomic_bool     misfits; /* some table's `misfit` is new */
     pthread_mutex_t tables_lock; /* held by the thread that owns the tables now: writer at work, or source while loading */
     atomic_bool     stop;
+    atomic_bool     gives_up;    /* it stops because the source keeps too much for it */
+    atomic_llong    polled;      /* when the stream was last (monotonic), 0: never */
 } tain_mirror;
 
 /* --- writer.c ------------------------------------------------------------------------------------------------------ */

@@ -25,14 +25,29 @@ static tain_time time_of(int64_t amount, int64_t limit)
 
 tain_time tain_pace_take(tain_pace *p, int64_t rows, int64_t bytes, tain_time now)
 {
-    if (!p->rows && !p->bytes) return now;
     tain_time by_rows = time_of(rows, p->rows), by_bytes = time_of(bytes, p->bytes);
     pthread_mutex_lock(&p->lock);
     if (p->next < now - SAVED) p->next = now - SAVED;
     p->next += by_rows > by_bytes ? by_rows : by_bytes;
-    tain_time then = p->next;
+    tain_time then = p->rows || p->bytes ? p->next : now;
+    if (then < p->held) then = p->held;
     pthread_mutex_unlock(&p->lock);
     return then;
+}
+
+void tain_pace_hold(tain_pace *p, tain_time until)
+{
+    pthread_mutex_lock(&p->lock);
+    p->held = until;
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool tain_pace_is_held(tain_pace *p, tain_time now)
+{
+    pthread_mutex_lock(&p->lock);
+    bool held = p->held > now;
+    pthread_mutex_unlock(&p->lock);
+    return held;
 }
 
 /* Takes a word off the end. */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#define RETAINED_FOR (60 * TAIN_SECOND) /* an answer that old says nothing any more */
 #define STATUS_KEY "_tain/status.json"
 
 tain_time tain_status_lag(tain_mirror *m)
@@ -152,6 +153,23 @@ static void write_snapshot(tain_json *j, tain_mirror *m)
     tain_json_object_end(j);
 }
 
+/* What the source keeps back for the mirror; null: it keeps nothing, or it is not known. */
+static void write_source(tain_json *j, const tain_mirror *m)
+{
+    tain_json_key(j, "source");
+    if (!m->retained_at || tain_monotonic() - m->retained_at > RETAINED_FOR) return tain_json_null(j);
+    const char *remedy = tain_retained_remedy(m->retained_level, &m->retained);
+    tain_json_object(j);
+    tain_json_kint(j, "retained_bytes", m->retained.bytes);
+    kint_or_null(j, "limit_bytes", m->retained.limit);
+    kint_or_null(j, "safe_bytes", m->retained.safe);
+    tain_json_kstr(j, "wal_status", m->retained.state);
+    tain_json_kstr(j, "level", tain_retained_level_name(m->retained_level));
+    tain_json_kstr(j, "reason", m->retained_reason[0] ? m->retained_reason : NULL);
+    tain_json_kstr(j, "remedy", *remedy ? remedy : NULL);
+    tain_json_object_end(j);
+}
+
 void tain_status_to_json(tain_mirror *m, tain_buffer *out)
 {
     tain_json j = {.out = out};
@@ -170,6 +188,7 @@ void tain_status_to_json(tain_mirror *m, tain_buffer *out)
     tain_json_kint(&j, "epoch", m->epoch);
     write_trouble(&j, m);
     write_snapshot(&j, m);
+    write_source(&j, m);
     tain_json_key(&j, "tables");
     tain_json_array(&j);
     for (size_t i = 0; i < m->table_count; i++)

@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "base/text.h"
+#include "mirror/guard.h"
 #include "mirror/intake.h"
 #include "mirror/move.h"
 #include "mirror/naming.h"
@@ -261,6 +262,7 @@ static tain_status check_positions(tain_mirror *m, const tain_worker_options *o,
 static tain_status prepare(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
     bool fresh;
+    TAIN_TRY(tain_guard_recall(m, o->resync_all, err));
     TAIN_TRY(check_positions(m, o, err));
     TAIN_TRY(m->source->ops->prepare(m->source, m->say, &fresh, err));
     if (fresh) tain_load_start_over(m);
@@ -478,12 +480,14 @@ static tain_status turn(tain_mirror *m, tain_intake *in, tain_position *confirme
     tain_status st = m->source->ops->poll(m->source, &in->sink, poll_deadline(m, in), err);
     if (st == TAIN_E_CANCELLED) st = in->trouble;
     TAIN_TRY(st);
+    atomic_store(&m->polled, tain_monotonic());
     TAIN_TRY(writer_failure(m, err));
     TAIN_TRY(cut_if_due(m, in, err));
     TAIN_TRY(end_replays(m, in, err));
     TAIN_TRY(confirm(m, confirmed, err));
     tain_intake_take_misfits(in);
-    if (in->load_wanted && !in->open && tain_intake_is_whole(in)) TAIN_TRY(load_again(m, in, confirmed, err));
+    bool held = tain_pace_is_held(&m->pace, tain_monotonic());
+    if (in->load_wanted && !held && !in->open && tain_intake_is_whole(in)) TAIN_TRY(load_again(m, in, confirmed, err));
     *done = m->once && !in->open && !in->load_wanted && m->replays == TAIN_REPLAYS_NONE && tain_position_compare(&in->position, target) >= 0;
     return TAIN_OK;
 }
@@ -547,13 +551,16 @@ static tain_status run_prepared(tain_mirror *m, const tain_worker_options *o, ta
     TAIN_TRY(tain_writer_start(m, err));
     tain_report r;
     tain_report_start(&r, m, o->progress, o->progress_ctx);
+    tain_guard g;
+    tain_guard_start(&g, m);
     tain_status st = run_loaded(m, o, err);
     set_state(m, TAIN_MIRROR_STOPPING);
+    tain_guard_stop(&g);
     tain_writer_stop(m);
     tain_upkeep_stop(m);
     set_state(m, TAIN_MIRROR_STOPPED);
     tain_report_stop(&r);
-    return st;
+    return atomic_load(&m->gives_up) ? tain_guard_let_go(m, err) : st;
 }
 
 static tain_status fill_definition(tain_definition *d, bool *ret_new, tain_error *err)
@@ -644,7 +651,9 @@ static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error 
     if (st == TAIN_OK) st = explain_name(d, prepare(m, o, err), err);
     if (st == TAIN_OK) st = keep_changes(m, err);
     if (st != TAIN_OK && is_new && m->owned) undo(m);
-    return st == TAIN_OK ? run_prepared(m, o, err) : st;
+    if (st != TAIN_OK) return st;
+    m->is_new = false; /* from here on it stays, whatever ends it */
+    return run_prepared(m, o, err);
 }
 
 static void table_done(tain_table *t)

@@ -9,7 +9,7 @@
  *   - rows go straight from the wire into column builders, typed by tain_source_table.columns;
  *   - a value no Delta type holds is treated by policy and counted through the sink, never silently changed;
  *   - user tables are never altered or locked beyond reading.
- * Threads: all calls from one thread, except readers (one thread each) and cancel (any). */
+ * Threads: all calls from one thread, except readers (one thread each), retained (one) and cancel (any). */
 #ifndef TAIN_SOURCE_SOURCE_H
 #define TAIN_SOURCE_SOURCE_H
 
@@ -114,6 +114,16 @@ typedef struct tain_rows_sink {
     void *ctx;
 } tain_rows_sink;
 
+/* What of its log a source keeps back because a mirror has not confirmed it. */
+typedef struct tain_retained {
+    int64_t bytes;
+    int64_t limit, safe;  /* it keeps at most so much; and so much more may be written before it discards; -1: no limit */
+    bool    endangered;   /* it may discard what the mirror needs any time, or has */
+    bool    lost;         /* it has */
+    char    state[16];    /* its own word for that: "reserved", ... */
+    char    holder[160];  /* what makes it keep that: "replication slot x at PostgreSQL host:port" */
+} tain_retained;
+
 typedef struct tain_source_ops {
     const char *name;      /* "sqlite" */
     const char *const *schemes; /* "sqlite", "file"...; NULL-terminated */
@@ -165,6 +175,11 @@ typedef struct tain_source_ops {
     tain_status (*confirmed)(tain_source *s, tain_position *ret, tain_error *err);
     /* Where the source's stream ends now. */
     tain_status (*head)(tain_source *s, tain_position *ret, tain_error *err);
+    /* How much it keeps back now. Thread: any one, beside every other call. NOT_FOUND: nothing makes it keep any. May be NULL: it
+     * keeps nothing for a mirror. */
+    tain_status (*retained)(tain_source *s, tain_retained *ret, tain_error *err);
+    /* It keeps nothing back any more, and what it had is lost: start says GONE. Ends the stream. Idempotent. NULL if retained is. */
+    tain_status (*forget)(tain_source *s, void (*say)(const char *line), tain_error *err);
     /* A descriptor that becomes readable when poll has something, -1: none. */
     int         (*wait_fd)(tain_source *s);
     /* Any thread: a blocked call returns CANCELLED soon. */

@@ -64,7 +64,7 @@ static void check_members(const json_t *o, const char *const *names)
 
 static void members_are_the_documented_ones(void **state)
 {
-    static const char *const top[] = {"mirror", "status", "position", "lag_ms", "epoch", "reason", "remedy", "tables", NULL};
+    static const char *const top[] = {"mirror", "status", "position", "lag_ms", "epoch", "reason", "remedy", "source", "tables", NULL};
     static const char *const each[] = {"name", "identity", "status", "rows_replicated", "rows_processed", "bytes_processed", "last_completed",
                                        "latency_ms", "reason", "remedy", "warnings", NULL};
     static const char *const warning[] = {"code", "column", "count", "message", "remedy", NULL};

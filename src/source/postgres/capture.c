@@ -311,6 +311,16 @@ tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *
     return TAIN_OK;
 }
 
+/* Called when the mirror was made to stop, which is no reason to leave it. */
+tain_status tain_pg_forget(tain_source *base, void (*say)(const char *), tain_error *err)
+{
+    tain_pg_source *s = (tain_pg_source *)base;
+    (void)!tain_pg_target_check(&s->target, NULL);
+    TAIN_TRY(tain_pg_stream_release(s, err));
+    tain_pg_export_end(s);
+    return drop_slot(s, say, err);
+}
+
 tain_status tain_pg_remove(tain_source *base, void (*say)(const char *), tain_error *err)
 {
     tain_pg_source *s = (tain_pg_source *)base;

@@ -88,6 +88,7 @@ static void close_source(tain_source *base)
     tain_pg_stream_stop(s);
     tain_pg_export_end(s);
     tain_pg_disconnect(&s->conn);
+    tain_pg_disconnect(&s->looker);
     for (size_t i = 0; i < s->table_count; i++) tain_pg_table_free(s->tables[i]);
     for (size_t i = 0; i < s->shape_count; i++) tain_pg_shape_free(s->shapes[i]);
     for (size_t i = 0; i < s->old_text_count; i++) tain_free(s->old_texts[i]);
@@ -97,6 +98,7 @@ static void close_source(tain_source *base)
     tain_free(s->catalog);
     tain_pg_types_done(&s->types);
     tain_pg_target_done(&s->target);
+    tain_pg_target_done(&s->look_target);
     tain_pg_server_done(&s->server);
     tain_free((char *)s->options.url);
     tain_free((char *)s->options.mirror_name);
@@ -114,11 +116,12 @@ static tain_status open_source(const tain_source_options *options, tain_source *
 {
     tain_pg_source *s = tain_alloc(sizeof *s);
     s->base.ops = &tain_source_postgres;
-    s->target.wake = -1;
+    s->target.wake = s->look_target.wake = -1;
     copy_options(s, options);
     tain_status status = check_name(s->options.mirror_name, err);
     if (status == TAIN_OK) status = tain_pg_policy_check(s->options.policies, err);
     if (status == TAIN_OK) status = tain_pg_target_init(&s->target, s->options.url, err);
+    if (status == TAIN_OK) status = tain_pg_target_init(&s->look_target, s->options.url, err);
     if (status == TAIN_OK) status = tain_pg_catalog_conn(s, err);
     if (status == TAIN_OK) *ret = &s->base;
     else close_source(&s->base);
@@ -150,7 +153,12 @@ static tain_status describe(tain_source *base, tain_catalog *ret, tain_finding *
     return TAIN_OK;
 }
 
-static void cancel(tain_source *base) { tain_pg_target_cancel(&((tain_pg_source *)base)->target); }
+static void cancel(tain_source *base)
+{
+    tain_pg_source *s = (tain_pg_source *)base;
+    tain_pg_target_cancel(&s->target);
+    tain_pg_target_cancel(&s->look_target);
+}
 
 static const char *const schemes[] = {"postgresql", "postgres", NULL};
 
@@ -175,6 +183,8 @@ const tain_source_ops tain_source_postgres = {
     .confirm = tain_pg_confirm,
     .confirmed = tain_pg_confirmed,
     .head = tain_pg_head,
+    .retained = tain_pg_retained,
+    .forget = tain_pg_forget,
     .wait_fd = tain_pg_wait_fd,
     .cancel = cancel,
 };

@@ -4,7 +4,7 @@
  * A table is known by its OID for ever: tain_pg_table and its tain_source_table keep their address until close. What
  * its rows look like is a shape: immutable, replaced as a whole when the table changes, never freed before close, since
  * batches and relations of the stream still point into old ones.
- * Thread: the source's, except reader_* (one each) and cancel. */
+ * Thread: the source's, except reader_* (one each), retained (one) and cancel. */
 #ifndef TAIN_SOURCE_POSTGRES_POSTGRES_H
 #define TAIN_SOURCE_POSTGRES_POSTGRES_H
 
@@ -156,6 +156,9 @@ typedef struct tain_pg_source {
     uint64_t        nudged;     /* the head for which the log was moved by us */
     int             old_sender; /* server's process of the stream before */
     tain_pg_stream *stream;
+
+    tain_pg_target look_target; /* retained's own, so that neither thread waits for the other */
+    tain_pg_conn   looker;
 } tain_pg_source;
 
 /* postgres.c */
@@ -271,6 +274,7 @@ void tain_pg_source_judge(tain_pg_source *s, tain_finding **ret, size_t *ret_cou
 /* capture.c */
 tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *ret_fresh, tain_error *err);
 tain_status tain_pg_remove(tain_source *base, void (*say)(const char *), tain_error *err);
+tain_status tain_pg_forget(tain_source *base, void (*say)(const char *), tain_error *err);
 /* "CREATE PUBLICATION ... FOR TABLE ..." of every table that may be mirrored, appended. */
 void tain_pg_put_publication(const tain_pg_source *s, tain_buffer *out);
 /* Puts tables that are not published, and may be, into the publication. */
@@ -294,6 +298,9 @@ tain_status tain_pg_reader_open(tain_source *base, tain_reader **ret, tain_error
 tain_status tain_pg_reader_read(tain_reader *r, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err);
 tain_status tain_pg_reader_mark(tain_reader *r, tain_source_table *table, char **ret, tain_error *err);
 void        tain_pg_reader_close(tain_reader *r);
+
+/* retained.c */
+tain_status tain_pg_retained(tain_source *base, tain_retained *ret, tain_error *err);
 
 /* stream.c */
 tain_status tain_pg_start(tain_source *base, const tain_position *position, tain_error *err);
