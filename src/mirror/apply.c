@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "mirror/mirror.h"
 #include "mirror/net.h"
 
 enum { READ_BYTES = 8 << 20 };
@@ -191,6 +192,13 @@ static tain_status find_again(tain_table *t, lost_rows *lost, size_t n, tain_err
     return st;
 }
 
+tain_status tain_apply_is_lost(tain_status st, tain_error *err)
+{
+    tain_error why = err ? *err : (tain_error){0};
+    if (tain_mirror_is_tables_own(st)) return st;
+    return tain_fail(err, TAIN_E_CORRUPT, "another program rewrote it, and its rows could not be found again: %s", why.message);
+}
+
 tain_status tain_apply_resolve_again(tain_table *t, tain_error *err)
 {
     if (t->pending.replaced_count) {
@@ -206,5 +214,5 @@ tain_status tain_apply_resolve_again(tain_table *t, tain_error *err)
         roaring_bitmap_free(lost[i].rows);
     }
     free(lost);
-    return st;
+    return st == TAIN_OK ? TAIN_OK : tain_apply_is_lost(st, err);
 }

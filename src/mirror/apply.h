@@ -12,8 +12,10 @@
 tain_status tain_apply_changes(tain_table *t, const tain_changes *changes, tain_error *err);
 tain_status tain_apply_truncate(tain_table *t, tain_error *err);
 /* After another writer's commits were taken in: finds again, by key, the rows that pending deletions name in files which
- * are not live any more, and what else has moved. On failure the pending state is lost: the table cannot go on. */
+ * are not live any more, and what else has moved. On failure the pending state is lost: the table cannot go on (CORRUPT). */
 tain_status tain_apply_resolve_again(tain_table *t, tain_error *err);
+/* What such a failure is to the table, whatever its cause: its own. CORRUPT. */
+tain_status tain_apply_is_lost(tain_status st, tain_error *err);
 /* The log went on and was cleaned behind the version that is open: opens the table again, with what is pending. No upkeep
  * may be under way. CORRUPT: what is there does not come of what was open. On failure as above. */
 tain_status tain_apply_reopen(tain_table *t, tain_error *err);

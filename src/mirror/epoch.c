@@ -34,6 +34,8 @@ typedef struct table_commit {
     tain_table      *table;
     const tain_part *part;
     int64_t          epoch;
+    tain_status      status; /* how it ended, */
+    tain_error      *error;  /* and why; owned; NULL: well */
 } table_commit;
 
 static json_t *metrics_of(const tain_pending *p)
@@ -185,9 +187,8 @@ static tain_status look_at_files(const tain_table *t, tain_error *err)
 }
 
 /* Another writer may rewrite the table at any time: what is pending is then resolved anew. */
-static tain_status commit_table(void *item, tain_error *err)
+static tain_status commit_table(const table_commit *tc, tain_error *err)
 {
-    const table_commit *tc = item;
     tain_table *t = tc->table;
     for (int tries = 1;; tries++) {
         TAIN_TRY_IN(err, look_at_log(tc, err), "table %s", t->name);
@@ -197,7 +198,8 @@ static tain_status commit_table(void *item, tain_error *err)
         if (st == TAIN_OK && tain_delta_version(t->delta) == before + 1) return TAIN_OK;
         if (st == TAIN_OK) {
             tain_table_warn(t, "foreign_commit", NULL, tain_delta_version(t->delta) - before - 1);
-            return tain_table_feed_index(t, err);
+            st = tain_table_feed_index(t, err);
+            return st == TAIN_OK ? TAIN_OK : tain_apply_is_lost(st, err);
         }
         if ((st != TAIN_E_CONFLICT && st != TAIN_E_GONE) || tries == CONFLICTS_MOST) return st;
         TAIN_TRY_IN(err, st == TAIN_E_GONE ? reopen(tc, err) : tain_apply_resolve_again(t, err), "table %s", t->name);
@@ -214,6 +216,32 @@ static bool has_something(tain_table *t)
     return t->pending.dirty;
 }
 
+/* Once for each table: what failed may have lost what was pending, and must not be tried with the rest of it. */
+static tain_status commit_item(void *item, tain_error *err)
+{
+    table_commit *tc = item;
+    tain_error e = {0};
+    tc->status = commit_table(tc, &e);
+    if (tc->status == TAIN_OK) return TAIN_OK;
+    tc->error = tain_alloc(sizeof e);
+    *tc->error = e;
+    return TAIN_OK;
+}
+
+static tain_status settle_failure(table_commit *tc, tain_error *err)
+{
+    tain_status st = tc->status;
+    if (st == TAIN_OK) return TAIN_OK;
+    if (tain_mirror_is_tables_own(st)) {
+        tain_mirror_fail_table(tc->mirror, tc->table, tc->error);
+        st = TAIN_OK;
+    } else if (err) {
+        *err = *tc->error;
+    }
+    free(tc->error);
+    return st;
+}
+
 static tain_status commit_tables(tain_mirror *m, const tain_part *part, int64_t epoch, tain_error *err)
 {
     table_commit *commits = tain_alloc((m->table_count + 1) * sizeof *commits);
@@ -225,26 +253,10 @@ static tain_status commit_tables(tain_mirror *m, const tain_part *part, int64_t 
         items[n] = &commits[n];
         n++;
     }
-    tain_status st = TAIN_OK;
-    if (n == 1) {
-        st = commit_table(items[0], err);
-    } else if (n > 1) {
-        st = tain_pool_run(m->pool, commit_table, items, n, err);
-    }
-    if (st != TAIN_OK && n == 1 && tain_mirror_is_tables_own(st)) {
-        tain_mirror_fail_table(m, commits[0].table, err);
-        st = TAIN_OK;
-    } else if (st != TAIN_OK && n > 1) { /* which ones, and why each? one by one; those that are done are not dirty */
-        st = TAIN_OK;
-        for (size_t i = 0; i < n; i++) {
-            if (!commits[i].table->pending.dirty) continue;
-            tain_status one = commit_table(&commits[i], err);
-            if (tain_mirror_is_tables_own(one)) {
-                tain_mirror_fail_table(m, commits[i].table, err);
-            } else if (one != TAIN_OK) {
-                st = one;
-            }
-        }
+    tain_status st = n == 1 ? commit_item(items[0], err) : n ? tain_pool_run(m->pool, commit_item, items, n, err) : TAIN_OK;
+    for (size_t i = 0; i < n; i++) {
+        tain_status one = settle_failure(&commits[i], err);
+        if (one != TAIN_OK) st = one;
     }
     free(commits);
     free(items);

@@ -28,8 +28,8 @@ typedef struct bench {
     key_shape          shape;
     tain_definition    definition;
     tain_mirror        mirror;
-    tain_source_table *source;
-    tain_table        *table;
+    tain_source_table *source, *other_source;
+    tain_table        *table, *other; /* other: NULL, or one more, of the same shape */
     row                model[KEYS];
     unsigned           seed;
     int                stamp;
@@ -49,16 +49,27 @@ static int pick(bench *b, int n)
 
 /* --- set up -------------------------------------------------------------------------------------------------------- */
 
-static void make_source(bench *b)
+static tain_source_table *make_source(const bench *b, const char *name)
 {
-    b->source = tain_source_table_new("main", "t", "1");
+    tain_source_table *source = tain_source_table_new("main", name, name);
     tain_schema *s = tain_schema_new();
     tain_schema_add(s, "k", tain_type_of(b->shape == INTEGER_KEY ? TAIN_INT64 : TAIN_STRING));
     tain_schema_add(s, "small", tain_type_of(TAIN_INT32));
     if (b->shape != NO_KEY) tain_schema_add(s, "large", tain_type_of(TAIN_STRING));
-    b->source->columns = s;
-    b->source->key_count = b->shape == NO_KEY ? 0 : 1;
-    b->source->key = tain_alloc(sizeof(uint16_t));
+    source->columns = s;
+    source->key_count = b->shape == NO_KEY ? 0 : 1;
+    source->key = tain_alloc(sizeof(uint16_t));
+    return source;
+}
+
+static tain_table *make_table(bench *b, tain_source_table *source)
+{
+    tain_table *t = tain_mirror_add(&b->mirror, source);
+    OK(tain_table_new_index(t, &err));
+    tain_delta_commit c = {.operation = "CREATE TABLE", .schema = t->schema, .app_id = b->mirror.app_id, .data_change = true};
+    OK(tain_delta_create(t->store, &c, &t->delta, &err));
+    tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
+    return t;
 }
 
 static void begin(bench *b, key_shape shape)
@@ -75,12 +86,8 @@ static void begin(bench *b, key_shape shape)
     pthread_mutex_init(&m->tables_lock, NULL);
     pthread_cond_init(&m->changed, NULL);
     OK(tain_lake_open(b->folder, true, &m->lake, &err));
-    make_source(b);
-    b->table = tain_mirror_add(m, b->source);
-    OK(tain_table_new_index(b->table, &err));
-    tain_delta_commit c = {.operation = "CREATE TABLE", .schema = b->table->schema, .app_id = m->app_id, .data_change = true};
-    OK(tain_delta_create(b->table->store, &c, &b->table->delta, &err));
-    tain_table_set_status(b->table, TAIN_TABLE_REPLICATING, NULL, NULL);
+    b->source = make_source(b, "t");
+    b->table = make_table(b, b->source);
     OK(tain_upkeep_start(m, &err));
 }
 
@@ -89,7 +96,9 @@ static void end(bench *b)
     tain_mirror *m = &b->mirror;
     tain_upkeep_stop(m);
     tain_table_free(b->table);
+    tain_table_free(b->other);
     tain_source_table_free(b->source);
+    if (b->other_source) tain_source_table_free(b->other_source);
     free(m->tables);
     OK(tain_store_remove_all(tain_lake_store(m->lake), "", &err));
     tain_lake_close(m->lake);
@@ -507,6 +516,58 @@ static void files_are_merged_under_a_truncation(void **state)
     end(&b);
 }
 
+static size_t live_paths(bench *b, char **ret)
+{
+    tain_delta_file *f;
+    size_t n = 0;
+    for (size_t cursor = 0; tain_delta_next_file(b->table->delta, &cursor, &f);) ret[n++] = tain_strdup(f->path);
+    return n;
+}
+
+/* A second table with something to commit, so that tables commit in parallel. */
+static void add_other(bench *b)
+{
+    tain_changes c;
+    b->other_source = make_source(b, "u");
+    b->other = make_table(b, b->other_source);
+    tain_changes_init(&c, b->other->schema);
+    row r = {.there = true, .small = 1, .large = 2};
+    put_row(b, &c, 1, &r, false);
+    tain_changes_end_row(&c, TAIN_INSERT);
+    OK(tain_apply_changes(b->other, &c, &err));
+    tain_changes_done(&c);
+}
+
+/* Rows that were to be deleted can be found no more: nothing of the table may be committed. */
+static void merged_and_vacuumed_elsewhere(void **state)
+{
+    for (int both = 0; both < 2; both++) {
+        bench b;
+        char *old[16];
+        row before[KEYS];
+        begin(&b, INTEGER_KEY);
+        for (int e = 1; e <= 3; e++) {
+            apply_some(&b, 60);
+            commit(&b, e);
+        }
+        memcpy(before, b.model, sizeof before);
+        apply_some(&b, 60);
+        if (both) add_other(&b);
+        size_t n = live_paths(&b, old);
+        optimize_elsewhere(&b);
+        for (size_t i = 0; i < n; i++) {
+            OK(tain_store_remove(b.table->store, old[i], &err));
+            free(old[i]);
+        }
+        commit(&b, 4);
+        assert_failed(&b, "part-");
+        memcpy(b.model, before, sizeof before);
+        compare(&b);
+        if (both) assert_int_equal(tain_delta_live_rows(b.other->delta), 1);
+        end(&b);
+    }
+}
+
 /* A vacuum without retention takes files that no commit names yet. */
 static void pending_files_are_vacuumed_elsewhere(void **state)
 {
@@ -579,6 +640,7 @@ int main(void)
         cmocka_unit_test(unknown_feature_meets_a_vacuum),
         cmocka_unit_test(change_data_feed_is_refused),
         cmocka_unit_test(files_are_merged_under_a_truncation),
+        cmocka_unit_test(merged_and_vacuumed_elsewhere),
         cmocka_unit_test(pending_files_are_vacuumed_elsewhere),
         cmocka_unit_test(merged_file_is_vacuumed_elsewhere),
         cmocka_unit_test(folder_is_removed_under_a_merge),
