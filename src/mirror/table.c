@@ -11,7 +11,11 @@
 #include "mirror/naming.h"
 #include "mirror/replay.h"
 
-enum { FEED_ROWS = 65536, FEED_BYTES = 8 << 20 };
+enum {
+    FEED_ROWS = 65536,
+    FEED_BYTES = 8 << 20,
+    FEED_WHOLE = 2 << 20, /* rows of a file whose hashes are sorted at once, 24 bytes each */
+};
 #define MAX_COLUMN_ID "delta.columnMapping.maxColumnId"
 #define MEMO_KEY "tain.source"
 
@@ -165,8 +169,11 @@ static tain_key key_of_key_schema(const tain_table *t, uint16_t *columns)
     return (tain_key){.columns = columns, .count = t->key.count, .seed = t->key.seed};
 }
 
-static tain_status hash_file(tain_table *t, tain_parquet_file *f, int64_t rows, const tain_schema *schema, uint64_t *hashes, tain_error *err)
+/* hashes: of every row. NULL: they go to the index piece by piece. What that cannot write down it keeps in memory. */
+static tain_status feed_rows(tain_table *t, tain_parquet_file *f, const tain_delta_file *d, const tain_schema *schema, uint64_t *hashes, tain_error *err)
 {
+    int64_t rows = tain_parquet_file_rows(f);
+    TAIN_AUTO(tain_free) uint64_t *piece = hashes ? NULL : tain_alloc(FEED_ROWS * sizeof *piece);
     TAIN_AUTO(tain_free) uint16_t *columns = tain_alloc((t->key.count + 1) * sizeof *columns);
     tain_key key = key_of_key_schema(t, columns);
     tain_batch batch;
@@ -175,7 +182,9 @@ static tain_status hash_file(tain_table *t, tain_parquet_file *f, int64_t rows, 
     for (int64_t at = 0, n; st == TAIN_OK && at < rows; at += n) {
         tain_batch_clear(&batch);
         st = tain_parquet_read_some(f, at, rows - at < FEED_ROWS ? rows - at : FEED_ROWS, FEED_BYTES, &batch, &n, err);
-        if (st == TAIN_OK) tain_key_hash(&key, &batch, 0, (size_t)n, hashes + at);
+        if (st == TAIN_OK) tain_key_hash(&key, &batch, 0, (size_t)n, hashes ? hashes + at : piece);
+        if (st == TAIN_OK && !hashes && tain_index_add(t->index, d->ordinal, (uint32_t)at, piece, (size_t)n, NULL) != TAIN_OK)
+            tain_table_warn(t, "index_not_written", NULL, 1);
     }
     tain_batch_done(&batch);
     return st;
@@ -192,9 +201,9 @@ static tain_status feed_file(tain_table *t, const tain_delta_file *f, const tain
     TAIN_TRY(tain_table_open_file(t, f, &file, err));
     int64_t rows = tain_parquet_file_rows(file);
     if (rows == 0) return TAIN_OK;
+    if (rows > FEED_WHOLE) return feed_rows(t, file, f, schema, NULL, err);
     uint64_t *hashes = tain_alloc((size_t)rows * sizeof *hashes);
-    tain_status st = hash_file(t, file, rows, schema, hashes, err);
-    /* What the index cannot write down it keeps in memory. */
+    tain_status st = feed_rows(t, file, f, schema, hashes, err);
     if (st == TAIN_OK && tain_index_add_file(t->index, f->ordinal, hashes, (size_t)rows, NULL) != TAIN_OK)
         tain_table_warn(t, "index_not_written", NULL, 1);
     free(hashes);
