@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+enum { INDEXED_COLUMNS = 32 };
+
 const char *tain_property(const tain_delta *t, const char *key, const char *otherwise)
 {
     return tain_json_get_str(t->meta.configuration, key, otherwise);
@@ -16,6 +18,12 @@ int64_t tain_property_int(const tain_delta *t, const char *key, int64_t otherwis
     char       *end = NULL;
     long long   v = text ? strtoll(text, &end, 10) : 0;
     return text && end != text && !*end ? v : otherwise;
+}
+
+int64_t tain_delta_indexed_columns(const tain_delta *t)
+{
+    int64_t n = t ? tain_property_int(t, "delta.dataSkippingNumIndexedCols", INDEXED_COLUMNS) : INDEXED_COLUMNS;
+    return n >= -1 ? n : INDEXED_COLUMNS;
 }
 
 bool tain_property_bool(const json_t *configuration, const char *key, bool otherwise)

@@ -4,13 +4,12 @@
 
 #include "base/text.h"
 
-enum { INDEXED_COLUMNS = 32 };
-
 /* Statistics of the old file, and those of the new columns where others would have them. */
-static char *joined_stats(const tain_delta_file *f, const tain_schema *added, size_t columns, const tain_parquet_summary *s)
+static char *joined_stats(const tain_delta *t, const tain_delta_file *f, const tain_schema *added, size_t columns, const tain_parquet_summary *s)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer own = {0};
-    if (!f->stats || columns > INDEXED_COLUMNS) return tain_strdup(f->stats);
+    int64_t indexed = tain_delta_indexed_columns(t);
+    if (!f->stats || (indexed >= 0 && columns > (size_t)indexed)) return tain_strdup(f->stats);
     tain_stats_json(added, s, -1, true, &own);
     return tain_stats_join(f->stats, tain_buffer_cstr(&own));
 }
@@ -46,7 +45,7 @@ tain_status tain_delta_refoot(const tain_delta *t, const tain_delta_file *f, con
     tain_uuid_text(id);
     char       *name = tain_format("part-%s.parquet", id);
     tain_status st = upload(t, f, name, added, sources, &s, err);
-    if (st == TAIN_OK) *ret = described(f, name, s.bytes, joined_stats(f, added, columns, &s));
+    if (st == TAIN_OK) *ret = described(f, name, s.bytes, joined_stats(t, f, added, columns, &s));
     else tain_free(name);
     tain_parquet_summary_done(&s);
     return st;

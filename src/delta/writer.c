@@ -4,12 +4,11 @@
 #include "base/text.h"
 #include "delta/internal.h"
 
-enum { INDEXED_COLUMNS = 32 }; /* leaves with statistics, as delta.dataSkippingNumIndexedCols has it by default */
-
 struct tain_delta_writer {
     tain_store          *folder;
     tain_schema         *schema;
     char                *name;
+    int64_t              indexed; /* columns with statistics */
     tain_upload         *upload;
     tain_parquet_writer *parquet;
 };
@@ -33,7 +32,7 @@ tain_status tain_delta_writer_new(tain_store *folder, const tain_schema *schema,
         return st;
     }
     tain_delta_writer *w = tain_alloc(sizeof *w);
-    *w = (tain_delta_writer){.folder = folder, .schema = tain_schema_copy(schema), .name = name, .upload = upload};
+    *w = (tain_delta_writer){.folder = folder, .schema = tain_schema_copy(schema), .name = name, .indexed = tain_delta_indexed_columns(NULL), .upload = upload};
     w->parquet = tain_parquet_writer_new(w->schema, o, upload);
     *ret = w;
     return TAIN_OK;
@@ -42,6 +41,11 @@ tain_status tain_delta_writer_new(tain_store *folder, const tain_schema *schema,
 tain_parquet_writer *tain_delta_writer_parquet(tain_delta_writer *w)
 {
     return w->parquet;
+}
+
+void tain_delta_writer_index_columns(tain_delta_writer *w, int64_t columns)
+{
+    w->indexed = columns;
 }
 
 static void release(tain_delta_writer *w)
@@ -62,7 +66,7 @@ void tain_delta_writer_abort(tain_delta_writer *w)
 static tain_delta_file *described(tain_delta_writer *w, const tain_parquet_summary *s)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer stats = {0};
-    tain_stats_json(w->schema, s, INDEXED_COLUMNS, true, &stats);
+    tain_stats_json(w->schema, s, w->indexed, true, &stats);
     tain_delta_file *f = tain_alloc(sizeof *f);
     f->path = tain_strdup(w->name);
     f->size = s->bytes;

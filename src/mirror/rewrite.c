@@ -35,6 +35,7 @@ struct tain_rewrite {
     size_t           count;
     bool             hashed;
     tain_parquet_options options;
+    int64_t          indexed; /* columns with statistics */
     uint16_t        *key_columns;
     tain_key         key;
     tain_delta_file *output;
@@ -171,7 +172,7 @@ tain_status tain_rewrite_begin(tain_delta *t, tain_store *folder, tain_delta_fil
                                tain_rewrite **ret, tain_error *err)
 {
     tain_rewrite *r = tain_alloc(sizeof *r);
-    *r = (tain_rewrite){.table = t, .folder = folder, .schema = tain_schema_copy(tain_delta_meta(t)->schema), .hashed = key != NULL, .options = tain_parquet_defaults()};
+    *r = (tain_rewrite){.table = t, .folder = folder, .schema = tain_schema_copy(tain_delta_meta(t)->schema), .hashed = key != NULL, .options = tain_parquet_defaults(), .indexed = tain_delta_indexed_columns(t)};
     r->inputs = tain_alloc(n * sizeof *r->inputs);
     r->ordinals = tain_alloc(n * sizeof *r->ordinals);
     if (key) {
@@ -288,6 +289,7 @@ tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err)
 {
     tain_delta_writer *w;
     TAIN_TRY(tain_delta_writer_new(r->folder, r->schema, &r->options, &w, err));
+    tain_delta_writer_index_columns(w, r->indexed);
     tain_status st = TAIN_OK;
     for (size_t i = 0; st == TAIN_OK && i < r->count; i++) st = copy_file(r, &r->inputs[i], tain_delta_writer_parquet(w), err);
     if (st != TAIN_OK || r->rows == 0) {

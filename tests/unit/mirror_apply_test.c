@@ -493,6 +493,39 @@ static void change_data_feed_is_refused(void **state)
     end(&b);
 }
 
+static size_t columns_with_statistics(const tain_delta_file *f)
+{
+    json_error_t e;
+    json_t *stats = json_loads(f->stats, JSON_DECODE_INT_AS_REAL, &e);
+    size_t n = json_object_size(json_object_get(stats, "nullCount"));
+    assert_int_equal(json_object_size(json_object_get(stats, "minValues")), n);
+    json_decref(stats);
+    return n;
+}
+
+static void statistics_are_of_the_columns_wanted(void **state)
+{
+    static const struct { const char *wanted; size_t given; } cases[] = {{"1", 1}, {"0", 0}, {"-1", 3}, {"2", 2}, {"-7", 3}};
+    bench b;
+    begin(&b, TEXT_KEY);
+    for (size_t i = 0, e = 1; i < sizeof cases / sizeof *cases; i++) {
+        size_t n = 0;
+        tain_delta_file *f;
+        set_elsewhere(&b, "delta.dataSkippingNumIndexedCols", cases[i].wanted);
+        truncate_all(&b); /* sees no foreign commit: it is tried again */
+        commit(&b, (int)e++);
+        for (int k = 0; k < 8; k++, e++) { /* the eighth begins a merge */
+            apply_some(&b, 5);
+            commit(&b, (int)e);
+        }
+        finish_merge(&b);
+        for (size_t cursor = 0; tain_delta_next_file(b.table->delta, &cursor, &f); n++)
+            assert_int_equal(columns_with_statistics(f), cases[i].given);
+        assert_true(n > 0);
+    }
+    end(&b);
+}
+
 /* What a truncation removes is not found again, whatever became of it. */
 static void files_are_merged_under_a_truncation(void **state)
 {
@@ -639,6 +672,7 @@ int main(void)
         cmocka_unit_test(unknown_feature_meets_a_merge),
         cmocka_unit_test(unknown_feature_meets_a_vacuum),
         cmocka_unit_test(change_data_feed_is_refused),
+        cmocka_unit_test(statistics_are_of_the_columns_wanted),
         cmocka_unit_test(files_are_merged_under_a_truncation),
         cmocka_unit_test(merged_and_vacuumed_elsewhere),
         cmocka_unit_test(pending_files_are_vacuumed_elsewhere),
