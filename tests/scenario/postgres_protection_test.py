@@ -4,8 +4,11 @@
 mirror holds none back; settings of the role and the server stop neither load nor stream."""
 import contextlib
 import os
+import select
 import shutil
+import socket
 import subprocess
+import threading
 import time
 
 from harness import *
@@ -73,6 +76,24 @@ def test_retained_log_is_shown_and_warned_of_once(folder):
         assert_same_as_postgres(pg, lake, "public.a")
 
 
+def test_every_version_tells_what_it_keeps(folder):
+    for version in (13, 18):
+        place = os.path.join(folder, str(version))
+        os.mkdir(place)
+        os.chmod(place, 0o755)
+        lake = os.path.join(place, "lake")
+        with Postgres(place, version=version) as pg:
+            pg.sql("create table a (id int primary key)")
+            with Background("mirror", pg.url(), lake) as m:
+                shown = wait_until(lambda: source_status(lake), what=f"the source in status, PostgreSQL {version}")
+                assert shown["wal_status"] == "reserved" and shown["limit_bytes"] is None and shown["safe_bytes"] is None, shown
+                before = shown["retained_bytes"]
+                with open_transaction(pg, "insert into a values (1)"):
+                    write_log(pg, 5)
+                    wait_until(lambda: source_status(lake)["retained_bytes"] >= before + 4000000, what="more being kept")
+                assert m.stop() == 0, m.output()
+
+
 # --- limited ------------------------------------------------------------------------------------------------------------
 
 
@@ -100,28 +121,29 @@ def test_loads_wait_while_too_much_is_kept(folder):
         assert_same_as_postgres(pg, lake, "public.a", "public.late")
 
 
-def given_up(pg, lake, text):
+def given_up(pg, url, lake, text):
     """It is said with the remedy, by the status too, and again by the next starts, which make nothing new."""
     assert "give up" in text and "--resync" in text and "tain_" in text, text
     for args in ([], ["--resync", "public.a"], []):
         assert slots(pg) == "0"
         status = lake_status(lake)
         assert status["status"] == "Stopped" and "give up" in status["reason"] and "--resync" in status["remedy"], status
-        r = tain("mirror", pg.url(), lake, "--once", *args, check=3)
+        r = tain("mirror", url, lake, "--once", *args, check=3)
         assert "give up" in r.err and "--resync" in r.err, r
-    tain("mirror", pg.url(), lake, "--once", "--resync", check=0)
+    tain("mirror", url, lake, "--once", "--resync", check=0)
     assert slots(pg) == "1" and lake_status(lake)["reason"] is None, lake_status(lake)
     assert_same_as_postgres(pg, lake, "public.a")
     pg.sql("insert into a values (77)")
-    tain("mirror", pg.url(), lake, "--once", check=0)
+    tain("mirror", url, lake, "--once", check=0)
     assert_same_as_postgres(pg, lake, "public.a")
 
 
 def test_giving_up_drops_the_slot_for_the_source(folder):
     lake = os.path.join(folder, "lake")
     with Postgres(folder) as pg:
-        pg.sql("create table a (id int primary key)")
-        with Background("mirror", pg.url(), lake, "--retained-log", "warn=8MiB,give-up=24MiB") as m:
+        pg.sql("create role plain login replication; grant create on database shop to plain; create table a (id int primary key); alter table a owner to plain")
+        url = pg.url("plain")  # what a mirror needs is enough for that, too
+        with Background("mirror", url, lake, "--retained-log", "warn=8MiB,give-up=24MiB") as m:
             wait_until(lambda: following(lake), what="following")
             with open_transaction(pg, "insert into a values (1)"):
                 write_log(pg, 12)
@@ -133,7 +155,7 @@ def test_giving_up_drops_the_slot_for_the_source(folder):
             text = m.output()
         stored = json.load(open(os.path.join(lake, "mirroring.json")))["properties"]["tain"]
         assert stored["retainedLog"] == "warn=8MiB,give-up=24MiB" and "give up" in stored["givenUp"], stored
-        given_up(pg, lake, text)
+        given_up(pg, url, lake, text)
         stored = json.load(open(os.path.join(lake, "mirroring.json")))["properties"]["tain"]
         assert stored["retainedLog"] == "warn=8MiB,give-up=24MiB" and "givenUp" not in stored, stored
 
@@ -331,6 +353,81 @@ def test_timeouts_of_role_and_server_stop_nothing(folder):
                 assert int(idle) >= 2 and m.stop() == 0, m.output()
                 assert "trying again" not in m.output(), m.output()
             assert_same_as_postgres(pg, lake, "public.a")
+
+
+# --- a proxy that ends idle connections -----------------------------------------------------------------------------------
+
+
+class Proxy:
+    """Passes TCP connections on to a server's socket, and ends those on which nothing went either way for so long."""
+
+    def __init__(self, path, idle):
+        self.path, self.idle, self.pairs, self.ended, self.going = path, idle, {}, 0, True
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _accept(self):
+        client, server = self.listener.accept()[0], socket.socket(socket.AF_UNIX)
+        server.connect(self.path)
+        last = [time.monotonic()]
+        self.pairs[client], self.pairs[server] = (server, last), (client, last)
+
+    def _end(self, one):
+        for s in (one, self.pairs[one][0]):
+            del self.pairs[s]
+            s.close()
+
+    def _pass_on(self, one):
+        other, last = self.pairs[one]
+        try:
+            data = one.recv(1 << 16)
+            other.sendall(data)
+        except OSError:
+            data = b""
+        last[0] = time.monotonic()
+        if not data:
+            self._end(one)
+
+    def _run(self):
+        while self.going:
+            for s in select.select([self.listener, *self.pairs], [], [], 0.1)[0]:
+                if s is self.listener:
+                    self._accept()
+                elif s in self.pairs:
+                    self._pass_on(s)
+            for s in [s for s, (_, last) in self.pairs.items() if time.monotonic() - last[0] > self.idle]:
+                if s in self.pairs:
+                    self._end(s)
+                    self.ended += 1
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.going = False
+        self.thread.join()
+        for s in [self.listener, *self.pairs]:
+            s.close()
+
+
+def test_idle_connections_that_are_cut(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg, Proxy(os.path.join(pg.folder, ".s.PGSQL.5432"), idle=1.5) as proxy:
+        pg.sql("create table a (id int primary key, v text); insert into a select i, repeat(md5(i::text), 8) from generate_series(1, 120000) i; analyze a")
+        with Background("mirror", f"postgresql://postgres@127.0.0.1:{proxy.port}/shop", lake, "--rate-limit", "30000rows") as m:
+            wait_until(lambda: following(lake), seconds=90, what="following")
+            assert proxy.ended > 0, "no connection was idle"
+            for i in range(5):  # each after something was idle again
+                ended = proxy.ended
+                wait_until(lambda: proxy.ended > ended, what="another one cut")
+                pg.sql(f"insert into a values ({-i}, 'late')")
+                wait_until(lambda: any(t["rows_replicated"] == 120001 + i for t in lake_status(lake)["tables"]), what="the row")
+            assert m.stop() == 0, m.output()
+            assert "snapshot that was being read is gone" in m.output() and "load goes on" in m.output(), m.output()
+            assert "loaded again" not in m.output(), m.output()
+        assert_same_as_postgres(pg, lake, "public.a")
 
 
 if __name__ == "__main__":

@@ -412,6 +412,7 @@ static tain_status read_as_of(tain_pg_source *s, tain_error *err)
 {
     TAIN_TRY(tain_pg_run(&s->conn, err, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
     TAIN_TRY(tain_pg_run(&s->conn, err, "SET TRANSACTION SNAPSHOT '%s'", s->snapshot));
+    TAIN_TRY(read_server(s, err)); /* the publication, which may have been made since */
     TAIN_TRY(read_tables(s, err));
     TAIN_TRY(tain_pg_leaves_read(s, err));
     TAIN_TRY(read_shapes(s, err));

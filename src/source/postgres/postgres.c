@@ -66,9 +66,16 @@ static tain_status check_name(const char *name, tain_error *err)
     return tain_fail(err, TAIN_E_CONFIG, "mirror name \"%s\" cannot name a replication slot: use a-z, 0-9 and _, at most 58 of them", name);
 }
 
+/* One that was idle may have been ended from the other side meanwhile, which only reading from it shows. */
+static bool is_alive(tain_pg_conn *c)
+{
+    if (tain_pg_connected(c) && PQtransactionStatus(c->pg) == PQTRANS_IDLE) (void)!PQconsumeInput(c->pg);
+    return tain_pg_connected(c);
+}
+
 tain_status tain_pg_catalog_conn(tain_pg_source *s, tain_error *err)
 {
-    if (tain_pg_connected(&s->conn)) return TAIN_OK;
+    if (is_alive(&s->conn)) return TAIN_OK;
     tain_pg_disconnect(&s->conn);
     return tain_pg_connect(&s->conn, &s->target, TAIN_PG_CATALOG, err);
 }

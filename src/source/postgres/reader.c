@@ -130,7 +130,9 @@ static tain_status begin(tain_reader *r, tain_error *err)
     TAIN_TRY(tain_pg_run(&r->conn, err, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
     tain_status status = tain_pg_run(&r->conn, err, "SET TRANSACTION SNAPSHOT '%s'", r->source->snapshot);
     if (status != TAIN_E_INVALID && status != TAIN_E_NOT_FOUND) return status;
-    return tain_fail(err, TAIN_E_UNAVAILABLE, "PostgreSQL at %s: the snapshot that was being read is gone", r->source->target.where);
+    (void)tain_fail(err, TAIN_E_UNAVAILABLE, "PostgreSQL at %s: the snapshot that was being read is gone", r->source->target.where);
+    tain_error_remedy(err, "another one is read; if this comes again and again, a proxy between ends connections that are idle: let it wait longer");
+    return TAIN_E_UNAVAILABLE;
 }
 
 static tain_status read_all(tain_reader *r, tain_pg_copy *copy, tain_error *err)
