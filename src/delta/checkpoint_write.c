@@ -240,8 +240,7 @@ static tain_status put_small(output *o, const tain_delta *t, tain_error *err)
 
 static int64_t tombstones_since(const tain_delta *t)
 {
-    return (tain_now() - tain_property_interval(t, "delta.deletedFileRetentionDuration", 7 * 86400 * TAIN_SECOND)) /
-           TAIN_MILLISECOND;
+    return (tain_now() - tain_delta_retention(t)) / TAIN_MILLISECOND;
 }
 
 static tain_status put_tombstones(output *o, tain_delta *t, tain_error *err)

@@ -154,6 +154,8 @@ bool        tain_delta_checkpoint_due(const tain_delta *t);
 tain_status tain_delta_checkpoint(tain_delta *t, tain_error *err); /* and _last_checkpoint */
 /* Removes log files older than delta.logRetentionDuration, always behind a checkpoint. */
 tain_status tain_delta_clean_log(tain_delta *t, tain_error *err);
+/* How long removed files are to stay for readers of older versions: delta.deletedFileRetentionDuration, else a week. */
+tain_time   tain_delta_retention(const tain_delta *t);
 /* Takes in commits by others, then removes files that no live add or unexpired tombstone names, older than retention.
  * dry_run: only counts. */
 typedef struct tain_vacuum_result { int64_t files, bytes; } tain_vacuum_result;

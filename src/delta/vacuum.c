@@ -62,6 +62,11 @@ static tain_status remove_garbage(tain_delta *t, const tain_map *garbage, tain_e
     return TAIN_OK;
 }
 
+tain_time tain_delta_retention(const tain_delta *t)
+{
+    return tain_property_interval(t, "delta.deletedFileRetentionDuration", 7 * 86400 * TAIN_SECOND);
+}
+
 tain_status tain_delta_vacuum(tain_delta *t, tain_time retention, bool dry_run, tain_vacuum_result *ret, tain_error *err)
 {
     int64_t  foreign;

@@ -10,7 +10,8 @@
 #include "mirror/presence.h"
 
 #define VACUUM_EVERY     (3600 * TAIN_SECOND)
-#define RETENTION        (24 * 3600 * TAIN_SECOND)
+#define RETENTION        (24 * 3600 * TAIN_SECOND) /* of the epoch log */
+#define LEAST_RETENTION  (3600 * TAIN_SECOND)
 
 enum { NICE = 10 /* upkeep takes what capture leaves */ };
 
@@ -311,13 +312,22 @@ static void begin(tain_mirror *m, tain_table *t)
     }
 }
 
+/* As long as the table says by now; what is being written is younger than the least. */
+static tain_status sweep(tain_table *t, tain_error *err)
+{
+    tain_vacuum_result r;
+    int64_t foreign;
+    TAIN_TRY(tain_delta_refresh(t->delta, &foreign, err));
+    tain_time retention = tain_delta_retention(t->delta);
+    return tain_delta_vacuum(t->delta, retention > LEAST_RETENTION ? retention : LEAST_RETENTION, false, &r, err);
+}
+
 /* Vacuum takes in what others committed, and the index must not name files that are gone then. */
 static void vacuum(tain_mirror *m, tain_table *t)
 {
     tain_error         e = {0};
-    tain_vacuum_result r;
     int64_t            before = tain_delta_version(t->delta);
-    tain_status st = tain_delta_vacuum(t->delta, RETENTION, false, &r, &e);
+    tain_status        st = sweep(t, &e);
     if (st == TAIN_E_CORRUPT) tain_mirror_fail_table(m, t, &e);
     else if (st != TAIN_OK) give_up(m, t, "vacuum", &e);
     int64_t foreign = tain_delta_version(t->delta) - before;
@@ -334,7 +344,7 @@ static void log_upkeep(tain_mirror *m, tain_table *t)
         if (tain_delta_checkpoint(t->delta, &e) != TAIN_OK || tain_delta_clean_log(t->delta, &e) != TAIN_OK)
             give_up(m, t, "checkpoint", &e);
     }
-    if (t->next_vacuum > tain_monotonic()) return;
+    if (t->status != TAIN_TABLE_REPLICATING || t->next_vacuum > tain_monotonic()) return;
     if (t->next_vacuum) vacuum(m, t); /* not at start: first what readers wait for */
     t->next_vacuum = tain_monotonic() + VACUUM_EVERY;
 }

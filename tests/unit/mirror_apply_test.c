@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Random changes against a model: after every epoch the table, read back through its log, equals the model. */
+#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -526,6 +528,41 @@ static void statistics_are_of_the_columns_wanted(void **state)
     end(&b);
 }
 
+static void make_older(bench *b, const char *path, int hours)
+{
+    char full[512];
+    struct timespec at = {.tv_sec = tain_now() / TAIN_SECOND - 3600L * hours};
+    snprintf(full, sizeof full, "%s/Tables/main/t/%s", b->folder, path);
+    assert_int_equal(utimensat(AT_FDCWD, full, (struct timespec[]){at, at}, 0), 0);
+}
+
+static bool is_there(bench *b, const char *path)
+{
+    tain_object o;
+    return tain_store_head(b->table->store, path, &o, NULL) == TAIN_OK;
+}
+
+/* Nobody knows of the files, and they are three days old. */
+static void vacuum_waits_as_long_as_the_table_says(void **state)
+{
+    static const struct { const char *wanted; bool stays; } cases[] = {{"interval 1 week", true}, {"interval 2 days", false}, {"interval 0 seconds", false}};
+    bench b;
+    begin(&b, INTEGER_KEY);
+    apply_some(&b, 20);
+    commit(&b, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        set_elsewhere(&b, "delta.deletedFileRetentionDuration", cases[i].wanted);
+        OK(tain_store_put(b.table->store, "stray.parquet", (tain_slice){(const uint8_t *)"x", 1}, 0, &err));
+        OK(tain_store_put(b.table->store, "fresh.parquet", (tain_slice){(const uint8_t *)"x", 1}, 0, &err));
+        make_older(&b, "stray.parquet", 72);
+        b.table->next_vacuum = 1;
+        tain_upkeep_step(&b.mirror);
+        assert_int_equal(is_there(&b, "stray.parquet"), cases[i].stays);
+        assert_true(is_there(&b, "fresh.parquet"));
+    }
+    end(&b);
+}
+
 /* What a truncation removes is not found again, whatever became of it. */
 static void files_are_merged_under_a_truncation(void **state)
 {
@@ -673,6 +710,7 @@ int main(void)
         cmocka_unit_test(unknown_feature_meets_a_vacuum),
         cmocka_unit_test(change_data_feed_is_refused),
         cmocka_unit_test(statistics_are_of_the_columns_wanted),
+        cmocka_unit_test(vacuum_waits_as_long_as_the_table_says),
         cmocka_unit_test(files_are_merged_under_a_truncation),
         cmocka_unit_test(merged_and_vacuumed_elsewhere),
         cmocka_unit_test(pending_files_are_vacuumed_elsewhere),
