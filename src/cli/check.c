@@ -2,9 +2,12 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/map.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "mirror/definition.h"
+
+#define UNNAMED "mirror"
 
 static const char *const verdicts[] = {"ok", "warning", "error"};
 
@@ -54,41 +57,69 @@ static void print_json(const char *source, const tain_catalog *catalog, const ta
 
 /* --- for people ---------------------------------------------------------------------------------------------------- */
 
-static void print_finding(const tain_finding *f)
+/* said: remedies printed already, which are not repeated for every table. */
+static void print_finding(const tain_finding *f, tain_map *said)
 {
     char *head = f->column ? tain_format("%s: column %s: %s", verdicts[f->level], f->column, f->message)
                            : tain_format("%s: %s", verdicts[f->level], f->message);
     tain_cli_print_wrapped(stdout, "    ", head);
     free(head);
     if (!f->remedy || !*f->remedy) return;
-    char *remedy = tain_format("remedy: %s", f->remedy);
+    bool again = tain_map_put(said, f->remedy, said) != NULL;
+    char *remedy = tain_format("remedy: %s", again ? "as above" : f->remedy);
     tain_cli_print_wrapped(stdout, "      ", remedy);
     free(remedy);
 }
 
+static void print_table(const tain_source_table *t, tain_map *said)
+{
+    printf("  %-8s %s.%s\n", verdicts[t->verdict], t->schema, t->name);
+    for (size_t k = 0; k < t->finding_count; k++) print_finding(&t->findings[k], said);
+}
+
+/* What is worst comes last, where a terminal stops. */
 static void print_text(const char *source, const tain_catalog *catalog, const tain_finding *findings, size_t n)
 {
     size_t count[3] = {0};
+    tain_map said = {0};
     printf("%s\n", source);
-    for (size_t i = 0; i < n; i++) print_finding(&findings[i]);
-    for (size_t i = 0; i < catalog->count; i++) {
-        const tain_source_table *t = catalog->tables[i];
-        count[t->verdict]++;
-        printf("  %-8s %s.%s\n", verdicts[t->verdict], t->schema, t->name);
-        for (size_t k = 0; k < t->finding_count; k++) print_finding(&t->findings[k]);
-    }
+    for (tain_verdict v = TAIN_VERDICT_OK; v <= TAIN_VERDICT_ERROR; v++)
+        for (size_t i = 0; i < catalog->count; i++) {
+            if (catalog->tables[i]->verdict != v) continue;
+            print_table(catalog->tables[i], &said);
+            count[v]++;
+        }
+    if (n) printf("  all together\n");
+    for (size_t i = 0; i < n; i++) print_finding(&findings[i], &said);
+    tain_map_done(&said);
     printf("%zu tables: %zu ok, %zu with warnings, %zu cannot be mirrored\n", catalog->count, count[0], count[1], count[2]);
 }
 
-/* --- globs ---------------------------------------------------------------------------------------------------------- */
+/* --- what was asked ------------------------------------------------------------------------------------------------- */
+
+static void add(tain_finding **findings, size_t *n, tain_finding f)
+{
+    *findings = tain_realloc(*findings, (*n + 1) * sizeof **findings);
+    (*findings)[(*n)++] = f;
+}
 
 static void find_unmatched(const tain_source_options *so, tain_finding **findings, size_t *n)
 {
     char *message = tain_source_unmatched(so);
-    if (!message) return;
-    *findings = tain_realloc(*findings, (*n + 1) * sizeof **findings);
-    (*findings)[(*n)++] = (tain_finding){.level = TAIN_VERDICT_WARNING, .code = tain_strdup("glob_matches_nothing"), .message = message,
-                                         .remedy = tain_strdup("check the name; globs are of schema.table")};
+    if (message)
+        add(findings, n, (tain_finding){.level = TAIN_VERDICT_WARNING, .code = tain_strdup("glob_matches_nothing"), .message = message,
+                                        .remedy = tain_strdup("check the name; globs are of schema.table")});
+}
+
+/* SQL for somebody else to run bears the mirror's name, which without --name would be another. */
+static void find_unnamed(tain_finding **findings, size_t *n)
+{
+    bool named = false;
+    for (size_t i = 0; i < *n; i++) named |= (*findings)[i].remedy && strstr((*findings)[i].remedy, "tain_" UNNAMED);
+    if (named)
+        add(findings, n, (tain_finding){.level = TAIN_VERDICT_WARNING, .code = tain_strdup("no_name"),
+                                        .message = tain_strdup("no --name was given: the SQL above is for a mirror called " UNNAMED),
+                                        .remedy = tain_strdup("give both tain check and tain mirror the same --name")});
 }
 
 /* --- the command --------------------------------------------------------------------------------------------------- */
@@ -118,7 +149,7 @@ static int run(int argc, char **argv)
     int n, code = tain_cli_parse(&tain_command_check, options, argc, argv, &args, &n);
     if (code >= 0) return code;
     tain_globs_used used = {0};
-    tain_source_options so = {.url = args[0], .mirror_name = name ? name : "mirror", .tables = (const char **)tables,
+    tain_source_options so = {.url = args[0], .mirror_name = name ? name : UNNAMED, .tables = (const char **)tables,
                               .exclude = (const char **)exclude, .used = &used, .jobs = 1, .memory = 64 << 20, .spool_dir = "/tmp"};
     TAIN_AUTO(tain_source_close) tain_source *source = NULL;
     tain_error e = {0};
@@ -128,6 +159,7 @@ static int run(int argc, char **argv)
     if (tain_source_open(&so, &source, &e) != TAIN_OK || source->ops->describe(source, &catalog, &findings, &count, &e) != TAIN_OK)
         return tain_cli_fail(&e);
     find_unmatched(&so, &findings, &count);
+    if (!name) find_unnamed(&findings, &count);
     char *shown = tain_url_redacted(args[0]);
     (json ? print_json : print_text)(shown, &catalog, findings, count);
     free(shown);

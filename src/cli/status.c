@@ -75,14 +75,18 @@ static void print_note(const char *indent, const char *head, const char *text)
     free(line);
 }
 
-static void print_notes(const json_t *t)
+static void print_reason(const json_t *t)
 {
-    const char *name = tain_json_get_str(t, "name", ""), *reason = tain_json_get_str(t, "reason", NULL);
-    const char *remedy = tain_json_get_str(t, "remedy", NULL);
+    const char *reason = tain_json_get_str(t, "reason", NULL), *remedy = tain_json_get_str(t, "remedy", NULL);
+    if (reason) print_note("", tain_json_get_str(t, "name", ""), reason);
+    if (remedy) print_note("  ", "remedy", remedy);
+}
+
+static void print_warnings(const json_t *t)
+{
+    const char *name = tain_json_get_str(t, "name", "");
     size_t i;
     json_t *w;
-    if (reason) print_note("", name, reason);
-    if (remedy) print_note("  ", "remedy", remedy);
     json_array_foreach(json_object_get(t, "warnings"), i, w)
     {
         const char *column = tain_json_get_str(w, "column", NULL);
@@ -128,6 +132,28 @@ static void print_snapshot(const json_t *o)
            seconds < 0 ? "" : ", ", seconds < 0 ? "" : left, seconds < 0 ? "" : " left");
 }
 
+/* "306 tables: 299 Replicating, 7 Stopped", in the order in which they come. */
+static void print_counts(const json_t *tables)
+{
+    json_t *counts = json_object(), *t, *n;
+    const char *status, *separator = ": ";
+    size_t i;
+    json_array_foreach(tables, i, t)
+    {
+        status = tain_json_get_str(t, "status", "");
+        json_object_set_new(counts, status, json_integer(tain_json_get_int(counts, status, 0) + 1));
+    }
+    printf("%zu table%s", json_array_size(tables), json_array_size(tables) == 1 ? "" : "s");
+    json_object_foreach(counts, status, n)
+    {
+        printf("%s%lld %s", separator, (long long)json_integer_value(n), status);
+        separator = ", ";
+    }
+    putchar('\n');
+    json_decref(counts);
+}
+
+/* What has to be done comes last, where a terminal stops. */
 static void print_text(const json_t *s)
 {
     static const char *const heads[] = {"table", "status", "rows", "latency", "last completed"};
@@ -147,8 +173,13 @@ static void print_text(const json_t *s)
     tain_grid_done(&g);
     json_array_foreach(tables, i, t)
     {
-        print_notes(t);
+        print_warnings(t);
     }
+    json_array_foreach(tables, i, t)
+    {
+        print_reason(t);
+    }
+    print_counts(tables);
 }
 
 static int run(int argc, char **argv)

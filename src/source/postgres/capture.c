@@ -12,7 +12,7 @@
 static bool may_be_published(const tain_pg_table *t) { return t->present && t->pub->verdict != TAIN_VERDICT_ERROR; }
 
 /* ONLY: an inheritance parent holds its own rows. A partitioned table means its partitions, and has no ONLY. */
-static void put_table(const tain_pg_table *t, tain_buffer *out)
+void tain_pg_put_published(const tain_pg_table *t, tain_buffer *out)
 {
     if (t->kind != 'p') tain_buffer_append_str(out, "ONLY ");
     tain_pg_put_name(out, t->seen.schema, t->seen.name);
@@ -26,7 +26,7 @@ void tain_pg_put_publication(const tain_pg_source *s, tain_buffer *out)
     for (size_t i = 0; i < s->table_count; i++) {
         if (!may_be_published(s->tables[i])) continue;
         tain_buffer_append_str(out, separator);
-        put_table(s->tables[i], out);
+        tain_pg_put_published(s->tables[i], out);
         separator = ", ";
     }
     tain_buffer_append_str(out, " WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);");
@@ -85,7 +85,7 @@ tain_status tain_pg_publish_more(tain_pg_source *s, void (*say)(const char *), t
         tain_buffer_append_str(&sql, "ALTER PUBLICATION ");
         tain_pg_put_identifier(&sql, s->publication);
         tain_buffer_append_str(&sql, " ADD TABLE ");
-        put_table(t, &sql);
+        tain_pg_put_published(t, &sql);
         tain_status status = run_patiently(s, &sql, err);
         if (status == TAIN_E_NOT_FOUND) continue; /* dropped since the catalog was read: the next look sees it */
         if (status != TAIN_OK && status != TAIN_E_EXISTS) return status;
@@ -102,7 +102,7 @@ tain_status tain_pg_unpublish(tain_pg_source *s, tain_pg_table *t, tain_error *e
     tain_buffer_append_str(&sql, "ALTER PUBLICATION ");
     tain_pg_put_identifier(&sql, s->publication);
     tain_buffer_append_str(&sql, " DROP TABLE ");
-    put_table(t, &sql);
+    tain_pg_put_published(t, &sql);
     TAIN_TRY(run_patiently(s, &sql, err));
     t->published = false;
     return TAIN_OK;
@@ -259,11 +259,12 @@ static tain_status refuse(tain_pg_source *s, const char *code, tain_error *err)
     tain_finding *f;
     size_t n;
     tain_status status = TAIN_OK;
+    TAIN_AUTO(tain_free) char *name = tain_format("run the SQL that `tain check` with --name %s prints", s->options.mirror_name);
     tain_pg_source_judge(s, &f, &n);
     for (size_t i = 0; i < n && status == TAIN_OK; i++) {
         if (f[i].level != TAIN_VERDICT_ERROR || (code && strcmp(f[i].code, code) != 0)) continue;
         status = tain_fail(err, status_of_finding(f[i].code), "PostgreSQL at %s: %s", s->target.where, f[i].message);
-        tain_error_remedy(err, "%.1000s", f[i].remedy && strlen(f[i].remedy) <= 1000 ? f[i].remedy : "run the SQL that `tain check` prints");
+        tain_error_remedy(err, "%.1000s", f[i].remedy && strlen(f[i].remedy) <= 1000 ? f[i].remedy : name);
     }
     tain_findings_free(f, n);
     return status;

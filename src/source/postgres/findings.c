@@ -7,13 +7,15 @@
 
 enum { OLDEST = 130000, TELLS_SINCE = 140000, STANDBY_SINCE = 160000 };
 
-/* SQL for a remedy: %T the table's name, %R the role, %P the publication, %S the schema. Caller frees. */
+/* SQL for a remedy: %T the table's name, %O without those that inherit from it, %R the role, %P the publication, %S the
+ * schema. Caller frees. */
 static char *sql(const tain_pg_source *s, const tain_pg_table *t, const char *pattern)
 {
     tain_buffer out = {0};
     for (const char *p = pattern; *p; p++) {
         if (*p != '%') tain_buffer_append_u8(&out, (uint8_t)*p);
         else if (*++p == 'T') tain_pg_put_name(&out, t->pub->schema, t->pub->name);
+        else if (*p == 'O') tain_pg_put_published(t, &out);
         else if (*p == 'S') tain_pg_put_identifier(&out, t->pub->schema);
         else if (*p == 'R') tain_pg_put_identifier(&out, s->server.role);
         else if (*p == 'P') tain_pg_put_identifier(&out, s->publication);
@@ -36,13 +38,13 @@ static bool judge_kind(tain_pg_source *s, tain_pg_table *t)
     char message[160];
     if (what) {
         snprintf(message, sizeof message, "it is %s: its content is not in this server's log", what);
-        find(s, t, TAIN_VERDICT_ERROR, "not_a_table", "mirror the tables it is made of", message);
+        find(s, t, TAIN_VERDICT_ERROR, "not_a_table", t->kind == 'f' ? "mirror it from where its rows are" : "mirror the tables it is made of", message);
     } else if (t->is_partition) {
         find(s, t, TAIN_VERDICT_ERROR, "partition", "name the partitioned table instead", "it is a partition and is mirrored as part of its root");
     } else if (t->persistence == 'u') {
         find(s, t, TAIN_VERDICT_ERROR, "unlogged", "ALTER TABLE %T SET LOGGED;", "it is unlogged: its changes are not in the server's log");
     } else if (t->shape->count == 0) {
-        find(s, t, TAIN_VERDICT_ERROR, "no_columns", NULL, "it has no column that can be mirrored");
+        find(s, t, TAIN_VERDICT_ERROR, "no_columns", "nothing to do, or add a column", "it has no column that can be mirrored");
     } else {
         return true;
     }
@@ -165,6 +167,20 @@ static void judge_limited(tain_pg_table *t)
     }
 }
 
+static void judge_names(tain_pg_table *t)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer names = {0};
+    for (size_t i = 0; i < t->shape->count; i++) {
+        const char *there = t->shape->schema->fields[i].name;
+        if (strcmp(t->shape->columns[i].name, there) == 0) continue;
+        TAIN_AUTO(tain_free) char *both = tain_format("%s as %s", t->shape->columns[i].name, there);
+        add_name(&names, both, NULL);
+    }
+    if (names.size)
+        tain_source_table_find(t->pub, TAIN_VERDICT_WARNING, "column_renamed", NULL, "nothing to do, or rename them in the source",
+                               "Delta does not tell names of columns apart by case: the mirror has %s", tain_buffer_cstr(&names));
+}
+
 static void judge_columns(tain_pg_source *s, tain_pg_table *t)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer texts = {0};
@@ -175,6 +191,7 @@ static void judge_columns(tain_pg_source *s, tain_pg_table *t)
         if (c->codec->as_text && c->codec->pg->oid == TAIN_PG_NUMERIC) judge_numeric(t, c);
         else if (c->codec->as_text) add_name(&texts, c->name, c->type_name);
     }
+    judge_names(t);
     judge_limited(t);
     if (lists.size)
         tain_source_table_find(t->pub, TAIN_VERDICT_WARNING, "array_dimensions", NULL, "nothing to do if such values do not occur; else declare the column with its dimensions, such as int[][], or set its policy \"out_of_range\" to string: it is JSON then",
@@ -196,11 +213,11 @@ static void judge_publication(tain_pg_source *s, tain_pg_table *t)
     if (t->filter) {
         char message[160];
         snprintf(message, sizeof message, "the publication shows only some %s of it", t->filter);
-        find(s, t, TAIN_VERDICT_ERROR, "publication_filter", "ALTER PUBLICATION %P DROP TABLE %T; ALTER PUBLICATION %P ADD TABLE %T;", message);
+        find(s, t, TAIN_VERDICT_ERROR, "publication_filter", "ALTER PUBLICATION %P DROP TABLE %O; ALTER PUBLICATION %P ADD TABLE %O;", message);
     }
     if (!s->server.has_publication || t->published) return;
     if (s->server.in_recovery || (!s->server.owns_publication && !s->server.super) || (!t->owned && !s->server.super))
-        find(s, t, TAIN_VERDICT_ERROR, "not_published", "ALTER PUBLICATION %P ADD TABLE %T;",
+        find(s, t, TAIN_VERDICT_ERROR, "not_published", "ALTER PUBLICATION %P ADD TABLE %O;",
              "the publication does not have it, and the role may not add it");
 }
 

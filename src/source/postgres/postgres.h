@@ -25,7 +25,7 @@ typedef struct tain_pg_attribute {
 } tain_pg_attribute;
 
 typedef struct tain_pg_column {
-    char                *name, *type_name, *missing;
+    char                *name /* in the source */, *type_name, *missing;
     int                  attnum, dimensions;
     uint32_t             type_oid; /* as declared, a domain perhaps */
     int32_t              typmod;
@@ -174,6 +174,11 @@ tain_status    tain_pg_policy_check(const json_t *policies, tain_error *err);
 /* Those that concern a table with that shape, as text. Caller frees. */
 char *tain_pg_policies_of(const tain_pg_source *s, const char *schema, const char *name, const tain_pg_shape *shape);
 
+/* distinct.c */
+/* What each column is called in the lake: its name, but where an earlier one's differs by case only. NULL: a generated one.
+ * Caller frees all. */
+char **tain_pg_distinct_names(const tain_pg_attribute *attributes, size_t n);
+
 /* shape.c */
 /* natts: pg_class.relnatts. Types must be loaded. table: "schema.table", for policies. */
 tain_pg_shape *tain_pg_shape_new(tain_pg_source *s, const tain_pg_attribute *attributes, size_t n, int natts, const char *table);
@@ -277,6 +282,8 @@ tain_status tain_pg_remove(tain_source *base, void (*say)(const char *), tain_er
 tain_status tain_pg_forget(tain_source *base, void (*say)(const char *), tain_error *err);
 /* "CREATE PUBLICATION ... FOR TABLE ..." of every table that may be mirrored, appended. */
 void tain_pg_put_publication(const tain_pg_source *s, tain_buffer *out);
+/* A table as a publication lists it, the catalog's name. */
+void tain_pg_put_published(const tain_pg_table *t, tain_buffer *out);
 /* Puts tables that are not published, and may be, into the publication. */
 tain_status tain_pg_publish_more(tain_pg_source *s, void (*say)(const char *), tain_error *err);
 /* Takes a table out of it, if we may. */

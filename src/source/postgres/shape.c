@@ -14,7 +14,7 @@ static void add_left_out(tain_pg_shape *shape, const char *name)
     shape->left_out = longer;
 }
 
-static void add_column(tain_pg_source *s, tain_pg_shape *shape, const tain_pg_attribute *a, const char *table)
+static void add_column(tain_pg_source *s, tain_pg_shape *shape, const tain_pg_attribute *a, const char *name, const char *table)
 {
     tain_pg_column *c = &shape->columns[shape->count++];
     tain_pg_policy policy = tain_pg_policy_for(s, table, a->name);
@@ -24,7 +24,7 @@ static void add_column(tain_pg_source *s, tain_pg_shape *shape, const tain_pg_at
         .written = a->written,
         .codec = tain_pg_codec_for(&s->types, a->type_oid, a->typmod, a->dimensions, &policy, !s->server.utf8, shape->schema),
     };
-    tain_schema_add(shape->schema, c->name, c->codec->type)->source_id = a->attnum;
+    tain_schema_add(shape->schema, name, c->codec->type)->source_id = a->attnum;
     shape->textual |= c->codec->binary == NULL;
 }
 
@@ -89,10 +89,13 @@ tain_pg_shape *tain_pg_shape_new(tain_pg_source *s, const tain_pg_attribute *att
     shape->columns = tain_alloc((n + 1) * sizeof *shape->columns);
     shape->schema = shape->shown = tain_schema_new();
     shape->last_attnum = natts;
+    char **names = tain_pg_distinct_names(attributes, n);
     for (size_t i = 0; i < n; i++) {
         if (attributes[i].generated) add_left_out(shape, attributes[i].name);
-        else add_column(s, shape, &attributes[i], table);
+        else add_column(s, shape, &attributes[i], names[i], table);
+        tain_free(names[i]);
     }
+    tain_free(names);
     read_defaults(s, shape);
     return shape;
 }
