@@ -271,6 +271,18 @@ static bool is_apart(const tain_table *t, const tain_position *position)
     return s == TAIN_TABLE_RESEEDING || s == TAIN_TABLE_STOPPED || s == TAIN_TABLE_FAILED;
 }
 
+/* Of two tables that were called the same the one that is so still bears the name alone. */
+static void note_apart(json_t *apart, tain_table *t)
+{
+    const char *identity = t->source ? t->source->identity : "";
+    TAIN_AUTO(tain_free) char *called = t->aside ? tain_format("%s (%s)", t->name, identity) : tain_strdup(t->name);
+    pthread_mutex_lock(&t->lock);
+    json_t *mark = json_pack("{s:s,s:s,s:s}", "status", tain_table_status_name(t->status), "reason", t->reason, "remedy", t->remedy);
+    pthread_mutex_unlock(&t->lock);
+    if (*identity) json_object_set_new(mark, "identity", json_string(identity));
+    json_object_set_new(apart, called, mark);
+}
+
 /* A table that is passed by lacks what comes from here on; a restart must know. */
 static json_t *list_apart(tain_mirror *m, const tain_position *position)
 {
@@ -278,11 +290,9 @@ static json_t *list_apart(tain_mirror *m, const tain_position *position)
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
         if (t->replaced || !is_apart(t, position)) continue;
+        if (t->aside && t->status == TAIN_TABLE_REPLICATING) continue; /* another one has its name, and a start knows it by its position */
         if (!apart) apart = json_object();
-        pthread_mutex_lock(&t->lock);
-        json_object_set_new(apart, t->name, json_pack("{s:s,s:s,s:s}", "status", tain_table_status_name(t->status), "reason", t->reason,
-                                                      "remedy", t->remedy));
-        pthread_mutex_unlock(&t->lock);
+        note_apart(apart, t);
     }
     return apart;
 }
@@ -294,7 +304,7 @@ static tain_status record(tain_mirror *m, const tain_part *part, int64_t number,
     tain_table **listed = tain_alloc((m->table_count + 1) * sizeof *listed);
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
-        if (t->announced || !t->delta || is_apart(t, &part->position)) continue;
+        if (t->announced || !t->delta || t->aside || is_apart(t, &part->position)) continue;
         listed[e.table_count] = t;
         e.tables[e.table_count++] = (tain_epoch_table){.name = t->name, .version = tain_delta_version(t->delta), .rows = t->rows_live};
     }
@@ -323,7 +333,7 @@ tain_status tain_epoch_commit(tain_mirror *m, const tain_part *part, tain_error 
     /* A retry after some tables have committed takes a new number: a number is never used twice by a table. */
     int64_t number = m->next_epoch++;
     TAIN_TRY(commit_tables(m, part, number, err));
-    TAIN_TRY(tain_move_tables(m, err));
+    TAIN_TRY(tain_move_tables(m, &part->position, err));
     tain_fault(TAIN_FAULT_EPOCH_BEFORE_RECORD);
     return record(m, part, number, err);
 }

@@ -169,6 +169,14 @@ static tain_source_table copy_shape(const tain_source_table *source)
     return s;
 }
 
+/* One whose content is not followed now goes where its name goes. */
+static void tell_name(tain_intake *in, tain_table *t, const tain_source_table *source)
+{
+    tain_item *item = new_item(in, t, TAIN_ITEM_NAME);
+    item->shape.schema = tain_strdup(source->schema);
+    item->shape.name = tain_strdup(source->name);
+}
+
 /* In front of the first row that has it, and again when a stream was lost, since the source tells of a shape once. */
 static void tell_shape(tain_intake *in, tain_table *t, const tain_source_table *source)
 {
@@ -270,8 +278,18 @@ static tain_status sink_reshape(tain_sink *sink, tain_source_table *source, bool
         t->told = NULL;
         t->open_item = NULL;
         if (wants(in, t)) tell_shape(in, t, source);
+        else if (!t->skip) tell_name(in, t, source);
     }
     return in->trouble;
+}
+
+/* The stream has not come to where the one that bears the name loses it. */
+static tain_table *add_aside(tain_mirror *m, tain_source_table *source)
+{
+    tain_table *t = tain_mirror_add(m, source);
+    tain_table_house_aside(t, tain_lake_store(m->lake), tain_lake_cache_dir(m->lake));
+    tain_table_goes(t, source->schema, source->name);
+    return t;
 }
 
 /* A table made again under the name of one that is gone takes its place. */
@@ -281,6 +299,7 @@ static tain_table *table_for(tain_mirror *m, tain_source_table *source)
     tain_table *t = tain_mirror_find(m, name);
     free(name);
     if (!t) return tain_mirror_add(m, source);
+    if (!t->left_behind && t->status != TAIN_TABLE_STOPPED) return add_aside(m, source);
     source->user = t;
     if (!t->left_behind) return t;
     tain_source_table *stand_in = t->source;

@@ -28,6 +28,9 @@ char *tain_lake_cache_path(const char *url);
 const char *tain_lake_cache_dir(const tain_lake *l); /* local folder for what can be lost; made on first use */
 /* "Tables/<schema>/<table>", escaped. Caller frees. */
 char *tain_lake_table_folder(const char *schema, const char *table);
+/* Where the table with that folder waits whose place another one has taken: no table of a source is called so by chance. */
+char *tain_lake_aside_folder(const char *folder, const char *identity);
+bool  tain_lake_is_aside(const char *folder);
 
 /* Becomes the one writer. BUSY names the holder. Held until close. */
 tain_status tain_lake_lock(tain_lake *l, tain_error *err);

@@ -20,9 +20,14 @@ void tain_mirror_say(tain_mirror *m, const char *format, ...)
 
 tain_table *tain_mirror_find(tain_mirror *m, const char *name)
 {
-    for (size_t i = 0; i < m->table_count; i++)
-        if (!m->tables[i]->replaced && strcmp(m->tables[i]->name, name) == 0) return m->tables[i];
-    return NULL;
+    tain_table *found = NULL;
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (t->replaced || strcmp(t->name, name) != 0) continue;
+        if (!t->aside) return t;
+        found = t;
+    }
+    return found;
 }
 
 tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)

@@ -21,12 +21,12 @@
 #include "mirror/retained.h"
 #include "mirror/table.h"
 
-typedef enum tain_item_kind { TAIN_ITEM_CHANGES, TAIN_ITEM_TRUNCATE, TAIN_ITEM_SCHEMA } tain_item_kind;
+typedef enum tain_item_kind { TAIN_ITEM_CHANGES, TAIN_ITEM_TRUNCATE, TAIN_ITEM_SCHEMA, TAIN_ITEM_NAME } tain_item_kind;
 
 typedef struct tain_item { /* something that happened to one table, in order */
     tain_item_kind    kind;
     tain_changes      changes;
-    tain_source_table shape; /* SCHEMA: columns and defaults (borrowed), key, memo and names (owned) only */
+    tain_source_table shape; /* SCHEMA: columns and defaults (borrowed), key, memo and names (owned) only; NAME: names */
     struct tain_item *next;
 } tain_item;
 

@@ -10,12 +10,6 @@
 #include "base/text.h"
 #include "mirror/upkeep.h"
 
-/* Where a table waits whose place another one has taken. No table of a source is called so by chance. */
-static char *aside_name(const char *identity)
-{
-    return tain_format("_tain_moving_%s", identity);
-}
-
 /* NOT_FOUND is what a move looks like that was done before. UNKNOWN: a power cut may undo it, and a start mends that. */
 static tain_status rename_folder(tain_mirror *m, const char *from, const char *to, tain_error *err)
 {
@@ -44,22 +38,20 @@ static void move_cache(const char *from, const char *to)
     free(parent);
 }
 
+/* name NULL: aside. What is on disk may be no Delta table yet, or one that cannot be opened. */
 static tain_status move_to(tain_mirror *m, tain_table *t, const char *schema, const char *name, tain_error *err)
 {
-    char *folder = tain_lake_table_folder(schema, name), *cache = tain_strdup(t->cache_dir);
+    TAIN_AUTO(tain_free) char *folder = name ? tain_lake_table_folder(schema, name) : tain_lake_aside_folder(t->folder, t->source->identity);
+    TAIN_AUTO(tain_free) char *cache = tain_strdup(t->cache_dir);
+    bool had = t->delta != NULL;
     tain_upkeep_forget(m, t);
     if (t->index) (void)!tain_index_flush(t->index, NULL);
-    tain_status st = t->delta ? rename_folder(m, t->folder, folder, err) : TAIN_OK;
-    bool had = t->delta != NULL;
-    if (st == TAIN_OK) {
-        tain_table_house(t, tain_lake_store(m->lake), tain_lake_cache_dir(m->lake), schema, name);
-        move_cache(cache, t->cache_dir);
-        t->announced = false;
-        if (had) st = open_again(t, err);
-    }
-    free(folder);
-    free(cache);
-    return st;
+    TAIN_TRY(rename_folder(m, t->folder, folder, err));
+    if (name) tain_table_house(t, tain_lake_store(m->lake), tain_lake_cache_dir(m->lake), schema, name);
+    else tain_table_house_aside(t, tain_lake_store(m->lake), tain_lake_cache_dir(m->lake));
+    move_cache(cache, t->cache_dir);
+    t->announced = false;
+    return had ? open_again(t, err) : TAIN_OK;
 }
 
 static tain_table *in_the_way(tain_mirror *m, const tain_table *t, const char *folder)
@@ -83,41 +75,63 @@ static tain_status retire(tain_mirror *m, tain_table *o, tain_error *err)
     return tain_store_remove_all(tain_lake_store(m->lake), o->folder, err);
 }
 
-static tain_status make_way(tain_mirror *m, tain_table *t, const char *folder, tain_error *err)
+/* One that is not told of another name comes back when its own is free. */
+static tain_status make_way(tain_mirror *m, const tain_table *t, const char *folder, tain_error *err)
 {
     tain_table *o = in_the_way(m, t, folder);
     if (!o) return TAIN_OK;
     if (o->status == TAIN_TABLE_STOPPED) return retire(m, o, err);
-    char *aside = aside_name(o->source->identity);
-    tain_status st = move_to(m, o, o->source->schema, aside, err);
-    free(aside);
-    return st;
+    TAIN_TRY(move_to(m, o, NULL, NULL, err));
+    if (o->to_name) return TAIN_OK;
+    tain_table_goes(o, t->to_schema, t->to_name);
+    o->waits = true;
+    return TAIN_OK;
+}
+
+static tain_status move_home(tain_mirror *m, tain_table *t, const char *folder, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *full = tain_format("%s.%s", t->to_schema, t->to_name);
+    TAIN_TRY(make_way(m, t, folder, err));
+    if (strcmp(full, t->name) != 0) tain_mirror_say(m, "%s is %s now; its folder moves with it", t->name, full);
+    return move_to(m, t, t->to_schema, t->to_name, err);
 }
 
 static tain_status move_table(tain_mirror *m, tain_table *t, tain_error *err)
 {
     TAIN_AUTO(tain_free) char *folder = tain_lake_table_folder(t->to_schema, t->to_name);
-    if (strcmp(folder, t->folder) != 0) {
-        TAIN_TRY(make_way(m, t, folder, err));
-        tain_mirror_say(m, "%s is %s.%s now; its folder moves with it", t->name, t->to_schema, t->to_name);
-        TAIN_TRY(move_to(m, t, t->to_schema, t->to_name, err));
-    }
+    bool taken = in_the_way(m, t, folder) != NULL;
+    if (taken && t->aside && t->status == TAIN_TABLE_STOPPED) return retire(m, t, err);
+    if (taken && t->waits) return TAIN_OK;
+    if (strcmp(folder, t->folder) != 0) TAIN_TRY(move_home(m, t, folder, err));
     if (!t->delta && t->status == TAIN_TABLE_REPLICATING) TAIN_TRY(open_again(t, err)); /* after a failure of it */
     tain_table_stays(t);
     return TAIN_OK;
 }
 
-tain_status tain_move_tables(tain_mirror *m, tain_error *err)
+/* One that was loaded ahead of the stream, or is to be, has its name from there on. */
+static bool has_come(const tain_table *t, const tain_position *position)
+{
+    if (!t->have.text[0] && t->status != TAIN_TABLE_FAILED && t->status != TAIN_TABLE_STOPPED) return false;
+    return tain_position_compare(&t->have, position) <= 0;
+}
+
+static tain_status move_some(tain_mirror *m, const tain_position *position, bool waiting, tain_error *err)
 {
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
-        if (!t->to_name) continue;
+        if (!t->to_name || t->replaced || t->waits != waiting || (!waiting && !has_come(t, position))) continue;
         tain_status st = move_table(m, t, err);
         if (st != TAIN_OK && !tain_mirror_is_tables_own(st)) return st;
         if (st != TAIN_OK) tain_mirror_fail_table(m, t, err);
         if (st != TAIN_OK) tain_table_stays(t);
     }
     return TAIN_OK;
+}
+
+tain_status tain_move_tables(tain_mirror *m, const tain_position *position, tain_error *err)
+{
+    TAIN_TRY(move_some(m, position, false, err));
+    return move_some(m, position, true, err);
 }
 
 /* --- at start ------------------------------------------------------------------------------------------------------ */
@@ -188,8 +202,7 @@ static tain_status clear_place(strays *s, tain_table *t, tain_error *err)
     stray *o = stray_at(s, t->folder);
     if (!o) return TAIN_OK;
     if (!is_known(s->mirror, o->identity)) return tain_store_remove_all(tain_lake_store(s->mirror->lake), t->folder, err);
-    TAIN_AUTO(tain_free) char *name = aside_name(o->identity);
-    char *aside = tain_lake_table_folder(t->source->schema, name);
+    char *aside = tain_lake_aside_folder(t->folder, o->identity);
     tain_status st = rename_folder(s->mirror, o->folder, aside, err);
     free(o->folder);
     o->folder = aside;
@@ -201,7 +214,7 @@ static tain_status bring_home(strays *s, tain_table *t, tain_error *err)
     stray *mine = stray_of(s, t->source->identity);
     if (!mine) return TAIN_OK;
     TAIN_TRY(clear_place(s, t, err));
-    tain_mirror_say(s->mirror, "%s was renamed; its folder moves from %s to %s", t->name, mine->folder, t->folder);
+    if (!tain_lake_is_aside(mine->folder)) tain_mirror_say(s->mirror, "%s was renamed; its folder moves from %s to %s", t->name, mine->folder, t->folder);
     TAIN_TRY(rename_folder(s->mirror, mine->folder, t->folder, err));
     free(mine->folder);
     mine->folder = tain_strdup("");

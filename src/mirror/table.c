@@ -38,15 +38,26 @@ static void leave_house(tain_table *t)
     free(t->name);
 }
 
-void tain_table_house(tain_table *t, tain_store *lake, const char *cache_dir, const char *schema, const char *name)
+static void move_in(tain_table *t, tain_store *lake, const char *cache_dir, char *name, char *folder, bool aside)
 {
     pthread_mutex_lock(&t->lock);
     leave_house(t);
-    t->name = tain_format("%s.%s", schema, name);
-    t->folder = tain_lake_table_folder(schema, name);
+    t->name = name;
+    t->folder = folder;
+    t->aside = aside;
     t->store = tain_store_sub(lake, t->folder);
     t->cache_dir = tain_format("%s/index/%s", cache_dir, t->folder + strlen("Tables/"));
     pthread_mutex_unlock(&t->lock);
+}
+
+void tain_table_house(tain_table *t, tain_store *lake, const char *cache_dir, const char *schema, const char *name)
+{
+    move_in(t, lake, cache_dir, tain_format("%s.%s", schema, name), tain_lake_table_folder(schema, name), false);
+}
+
+void tain_table_house_aside(tain_table *t, tain_store *lake, const char *cache_dir)
+{
+    move_in(t, lake, cache_dir, tain_strdup(t->name), tain_lake_aside_folder(t->folder, t->source->identity), true);
 }
 
 void tain_table_stays(tain_table *t)
@@ -54,13 +65,14 @@ void tain_table_stays(tain_table *t)
     free(t->to_schema);
     free(t->to_name);
     t->to_schema = t->to_name = NULL;
+    t->waits = false;
 }
 
 void tain_table_goes(tain_table *t, const char *schema, const char *name)
 {
     TAIN_AUTO(tain_free) char *full = tain_format("%s.%s", schema, name);
     tain_table_stays(t);
-    if (strcmp(full, t->name) == 0) return;
+    if (strcmp(full, t->name) == 0 && !t->aside) return;
     t->to_schema = tain_strdup(schema);
     t->to_name = tain_strdup(name);
 }

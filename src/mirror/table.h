@@ -87,6 +87,8 @@ typedef struct tain_table {
     int64_t            kept_up;     /* the version at which upkeep found nothing to do */
     bool               foreign;     /* a Delta table that is not ours is in its folder */
     char              *to_schema, *to_name; /* where its folder belongs once the epoch is committed; NULL: it stays */
+    bool               aside;       /* its place is another's now: its folder has a name of its own until it has a place again */
+    bool               waits;       /* it goes there once no other table is there */
     bool               replaced;    /* the source has it no more, and another one has its name and folder */
     bool               left_behind; /* the source has it no more, or it is not selected; source is a stand-in, owned */
 
@@ -117,6 +119,8 @@ tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *
 void        tain_table_free(tain_table *t);
 /* Gives it the name and folder of that name; what is open of it is closed. Nothing on disk moves. */
 void tain_table_house(tain_table *t, tain_store *lake, const char *cache_dir, const char *schema, const char *name);
+/* Gives it the folder of a table whose place is another's, beside that place; its name stays. Else as above. */
+void tain_table_house_aside(tain_table *t, tain_store *lake, const char *cache_dir);
 void tain_table_goes(tain_table *t, const char *schema, const char *name); /* its folder follows at the end of the epoch */
 void tain_table_stays(tain_table *t); /* forgets where it was to move */
 

@@ -84,6 +84,19 @@ static void miss_table(tain_mirror *m, tain_table *t, const json_t *stored)
     tain_mirror_fail_table(m, t, &e);
 }
 
+/* It may have been called otherwise then. */
+static const json_t *mark_of(const json_t *apart, const tain_table *t)
+{
+    const char *name;
+    json_t *mark;
+    json_object_foreach((json_t *)apart, name, mark)
+    {
+        const char *identity = tain_json_get_str(mark, "identity", NULL);
+        if (identity ? strcmp(identity, t->source->identity) == 0 : strcmp(name, t->name) == 0) return mark;
+    }
+    return NULL;
+}
+
 static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, const json_t *apart, const json_t *stored)
 {
     bool found = false;
@@ -101,7 +114,7 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, co
     tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
     /* One whose commit was not followed by a record is announced by the next. */
     t->announced = version <= last->number && tain_position_compare(&t->have, &last->position) <= 0;
-    const json_t *mark = json_object_get(apart, t->name);
+    const json_t *mark = mark_of(apart, t);
     if (version > last->number) {
         if (tain_position_compare(&t->have, &m->whole) > 0) m->whole = t->have;
     } else if (mark) {
@@ -123,7 +136,7 @@ static tain_status add_left_behind(void *ctx, const char *schema, const char *na
     if (known) return TAIN_OK;
     tain_source_options so = tain_definition_source_options(m->definition, NULL);
     bool selected = tain_source_selects(&so, schema, name);
-    if (selected && m->definition->drop_removes) return tain_store_remove_all(tain_lake_store(m->lake), folder, err);
+    if (tain_lake_is_aside(folder) || (selected && m->definition->drop_removes)) return tain_store_remove_all(tain_lake_store(m->lake), folder, err);
     tain_source_table *gone = tain_source_table_new(schema, name, "");
     gone->columns = tain_schema_new();
     tain_table *t = tain_mirror_add(m, gone);

@@ -41,8 +41,16 @@ static tain_status apply_item(tain_table *t, tain_item *item, tain_error *err)
     case TAIN_ITEM_CHANGES: return t->replay ? tain_replay_apply(t, &item->changes, err) : tain_apply_changes(t, &item->changes, err);
     case TAIN_ITEM_TRUNCATE: return tain_apply_truncate(t, err);
     case TAIN_ITEM_SCHEMA: return tain_reshape(t, &item->shape, err);
+    case TAIN_ITEM_NAME: tain_table_goes(t, item->shape.schema, item->shape.name); break;
     }
     return TAIN_OK;
+}
+
+/* Where it is does not depend on whether what is in it is followed. */
+static void apply_name(tain_table *t, const tain_item *item)
+{
+    bool named = item->kind == TAIN_ITEM_SCHEMA || item->kind == TAIN_ITEM_NAME;
+    if (named && item->shape.name) tain_table_goes(t, item->shape.schema, item->shape.name);
 }
 
 /* What is applied is taken off the list, so that a retry goes on where the failure was. */
@@ -51,6 +59,7 @@ static tain_status apply_table(void *ctx, tain_error *err)
     tain_table_part *tp = ctx;
     while (tp->first) {
         if (tain_table_takes_changes(tp->table)) TAIN_TRY_IN(err, apply_item(tp->table, tp->first, err), "table %s", tp->table->name);
+        else apply_name(tp->table, tp->first);
         tain_item *item = tp->first;
         tp->first = item->next;
         tain_item_free(item);

@@ -462,6 +462,41 @@ static void new_table_is_loaded(void **state)
     tain_source_table_free(s);
 }
 
+/* The source looks further than the stream has come: the one that bears the name has changes still to be told. */
+static void new_table_leaves_the_name_to_whom_it_is(void **state)
+{
+    tain_source_table *s = make_source("a");
+    start(1);
+    assert_int_equal(t.in.sink.appeared(&t.in.sink, s, NULL), TAIN_OK);
+    tain_table *n = s->user;
+    assert_ptr_not_equal(n, t.a);
+    assert_ptr_equal(t.a->source, t.sources[0]);
+    assert_false(t.a->needs_load);
+    assert_true(row(t.sources[0], 1, TAIN_INSERT));
+    assert_true(n->needs_load && n->aside);
+    assert_string_equal(n->name, "main.a");
+    assert_string_not_equal(n->folder, t.a->folder);
+    assert_string_equal(n->to_name, "a");
+    assert_ptr_equal(tain_mirror_find(&t.mirror, "main.a"), t.a);
+    tain_table_free(n);
+    t.mirror.table_count--;
+    tain_source_table_free(s);
+}
+
+/* Where a table is follows the stream, also while its content does not. */
+static void a_table_that_is_read_again_goes_with_its_name(void **state)
+{
+    start(1);
+    assert_int_equal(t.in.sink.reshape(&t.in.sink, t.sources[0], true, "type changed", NULL), TAIN_OK);
+    free(t.sources[0]->name);
+    t.sources[0]->name = tain_strdup("other");
+    assert_int_equal(t.in.sink.reshape(&t.in.sink, t.sources[0], false, "it was renamed", NULL), TAIN_OK);
+    commit(1);
+    tain_part *p = cut();
+    assert_int_equal(items_of(p, t.a)->kind, TAIN_ITEM_NAME);
+    assert_string_equal(items_of(p, t.a)->shape.name, "other");
+}
+
 static void warnings_are_counted_by_column(void **state)
 {
     for (int i = 0; i < 5; i++) t.in.sink.warn(&t.in.sink, t.sources[0], i % 2, "value_out_of_range");
@@ -558,7 +593,7 @@ int main(void)
         CASE(shape_without_rows_is_told),
         CASE(skipped_shape_is_told_with_the_first_row),
         CASE(reload_ends_poll),
-        CASE(new_table_is_loaded),
+        CASE(new_table_is_loaded), CASE(new_table_leaves_the_name_to_whom_it_is), CASE(a_table_that_is_read_again_goes_with_its_name),
         CASE(warnings_are_counted_by_column),
         CASE(freshness_decides),
         CASE(busy_writer_gathers_more),
