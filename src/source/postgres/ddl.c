@@ -104,7 +104,8 @@ static tain_status take_table(const telling *told, const json_t *d, tain_error *
     tain_pg_table *t = tain_pg_table_by_oid(s, (uint32_t)tain_json_get_int(d, "oid", 0));
     if (!t || !t->taken || t->failed) {
         look_soon(s);
-        return TAIN_OK;
+        if (!t || !t->failed || t->dropped) return TAIN_OK;
+        return tain_pg_tell_name(s, t, tain_json_get_str(d, "schema", t->pub->schema), tain_json_get_str(d, "name", t->pub->name), err);
     }
     if (t->dropped || never_was(told, d) || is_visible(t->as_of, told->xid)) return TAIN_OK;
     tain_pg_now now = {0};
@@ -128,7 +129,7 @@ static tain_status drop_table(const telling *told, uint32_t oid, tain_error *err
 {
     tain_pg_source *s = told->source;
     tain_pg_table *t = tain_pg_table_by_oid(s, oid);
-    if (!t || !t->taken || t->dropped) {
+    if (!t || t->dropped || (!t->taken && !t->failed)) {
         tain_pg_table *root = root_of(s, oid);
         look_soon(s);
         return root && !root->failed && !is_visible(root->as_of, told->xid) ? tain_pg_lose_leaf(s, root, oid, err) : TAIN_OK;

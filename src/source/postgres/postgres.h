@@ -83,6 +83,7 @@ typedef struct tain_pg_table {
     bool               dropped;
     bool               failed;    /* given up until it is as it should be again */
     uint64_t           truncates; /* seen in the stream */
+    uint64_t           read_at;   /* where in the log its content was read: rows from before are in it */
     bool               recalled;  /* shows what was written down of it, until the stream tells otherwise */
     bool               textual_now; /* the catalog has a column of it that can be read as text only */
     bool               renew;     /* the next reading of the catalog replaces what is known */

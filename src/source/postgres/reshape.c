@@ -257,6 +257,16 @@ tain_status tain_pg_adopt_told(tain_pg_source *s, tain_pg_table *t, tain_pg_now 
     return d.what == SAME ? TAIN_OK : apply(s, t, now, &d, err);
 }
 
+tain_status tain_pg_tell_name(tain_pg_source *s, tain_pg_table *t, const char *schema, const char *name, tain_error *err)
+{
+    tain_sink *sink = s->stream->decoder.sink;
+    if (strcmp(t->pub->schema, schema) == 0 && strcmp(t->pub->name, name) == 0) return TAIN_OK;
+    rename_to(s, &t->pub->schema, schema);
+    rename_to(s, &t->pub->name, name);
+    begin_here(s);
+    return sink->reshape(sink, t->pub, false, NULL, err);
+}
+
 tain_status tain_pg_lose_leaf(tain_pg_source *s, tain_pg_table *t, uint32_t oid, tain_error *err)
 {
     size_t left = 0;
@@ -326,12 +336,28 @@ static bool same_name(const tain_pg_relation *r, const tain_pg_table *t)
     return strcmp(r->schema, t->pub->schema) == 0 && strcmp(r->name, t->pub->name) == 0;
 }
 
+/* Its rows are not wanted, whatever they look like: they are in what was read of it since. One whose columns are others gets
+ * another message before there are rows that are wanted. */
+static bool is_read_later(const tain_pg_source *s, const tain_pg_table *t)
+{
+    const tain_pg_decoder *d = &s->stream->decoder;
+    return d->open && d->at <= t->read_at;
+}
+
+static tain_status map_past(tain_pg_relation *r, tain_pg_table *t)
+{
+    r->as = shape_then(r, t);
+    if (r->as) tain_pg_relation_map(r, t);
+    return TAIN_OK;
+}
+
 tain_status tain_pg_resolve(void *ctx, tain_pg_relation *r, tain_error *err)
 {
     tain_pg_source *s = ctx;
     tain_pg_table *t = tain_pg_table_by_oid(s, r->oid);
     if (!t || !t->taken || t->dropped || t->failed || !t->shape) return TAIN_OK;
     bool known = is_same_relation(r, t->shape) && same_name(r, t);
+    if (!known && is_read_later(s, t)) return map_past(r, t);
     if (!known || (r->again && !s->stream->tells)) TAIN_TRY(tain_pg_adopt_now(s, t, err));
     if (needs_text(s, t)) return TAIN_OK; /* not wanted until the stream begins again; a reload is on its way */
     return map_older(s, r, t, err);

@@ -25,6 +25,8 @@ static void begin_anew(tain_pg_source *s, tain_pg_table *t)
     t->renew = false;
     t->recalled = t->textual_now = false;
     t->due = TAIN_PG_DUE_NOTHING;
+    t->read_at = s->snapshot_lsn;
+    (void)tain_pg_memo_renew(s, t);
     t->history_count = 0;
     tain_pg_history_add(s, t, s->snapshot_lsn);
     if (s->stream && s->stream->binary && t->shape->textual) s->stream->restart = true;

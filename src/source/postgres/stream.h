@@ -42,6 +42,8 @@ tain_status tain_pg_renew(tain_pg_source *s, tain_pg_table *t, tain_error *err);
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err);
 /* What the stream has told of it becomes true for a table that is followed. */
 tain_status tain_pg_adopt_told(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, tain_error *err);
+/* A table that is not followed now, and may be again, has that name from here on. */
+tain_status tain_pg_tell_name(tain_pg_source *s, tain_pg_table *t, const char *schema, const char *name, tain_error *err);
 /* A partition of it was dropped here. */
 tain_status tain_pg_lose_leaf(tain_pg_source *s, tain_pg_table *t, uint32_t oid, tain_error *err);
 /* Tells the sink that the table is another, if its memo is, or that it must be read again. */

@@ -125,9 +125,9 @@ static tain_status compare_all(tain_pg_source *s, tain_error *err)
     compare_shapes(s, columns, at);
     for (size_t i = 0; i < s->table_count; i++) {
         tain_pg_table *t = s->tables[i];
-        if (!t->taken || t->dropped) continue;
-        if (t->present) compare_beside(s, t, at);
-        else set_due(t, TAIN_PG_DUE_DROP, at, 0, "it was dropped");
+        if ((!t->taken && !t->failed) || t->dropped) continue;
+        if (t->present && t->taken) compare_beside(s, t, at);
+        else if (!t->present) set_due(t, TAIN_PG_DUE_DROP, at, 0, "it was dropped");
     }
     return TAIN_OK;
 }
