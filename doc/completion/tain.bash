@@ -19,7 +19,7 @@ _tain()
     case $command in
     demo) options='--seconds' ;;
     check) options='--tables --exclude --name --json' ;;
-    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --resync --capture --on-drop --name --remove --json' ;;
+    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --resync --repair --capture --on-drop --name --remove --json' ;;
     verify) options='--tables --exclude --jobs --json' ;;
     query) options='--format --json' ;;
     status) options='--json' ;;

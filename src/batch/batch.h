@@ -59,6 +59,8 @@ static inline void tain_changes_end_row(tain_changes *c, tain_op op)
     tain_buffer_append_u8(&c->ops, op);
     tain_batch_end_row(&c->batch);
 }
+/* Appends a row of a batch of the same schema as a change. */
+void tain_changes_take(tain_changes *c, const tain_batch *batch, size_t row, tain_op op);
 static inline bool tain_changes_is_unchanged(const tain_changes *c, size_t column, size_t row)
 {
     const tain_buffer *u = &c->unchanged[column];

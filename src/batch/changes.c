@@ -48,3 +48,9 @@ void tain_changes_abandon_row(tain_changes *c)
         if (row >> 3 < c->unchanged[i].size) c->unchanged[i].data[row >> 3] &= (uint8_t)~(1u << (row & 7));
     tain_batch_abandon_row(&c->batch);
 }
+
+void tain_changes_take(tain_changes *c, const tain_batch *batch, size_t row, tain_op op)
+{
+    tain_batch_take(&c->batch, batch, NULL, row, 1);
+    tain_buffer_append_u8(&c->ops, op);
+}

@@ -11,7 +11,7 @@
 #include "mirror/worker.h"
 
 typedef struct settings {
-    bool        once, json, quiet, remove, yes;
+    bool        once, json, quiet, remove, yes, repair;
     tain_reload resync;
     char      **tables, **exclude;
     int64_t     freshness, memory;
@@ -106,6 +106,7 @@ static int run(int argc, char **argv)
         {"rate-limit", TAIN_OPTION_TEXT, &s.rate, "RATE", "loads read at most so much a second: 50MiB, 20000rows"},
         {"retained-log", TAIN_OPTION_TEXT, &s.retained, "LIMITS", "log the source keeps: warn=10GiB,pause=..,give-up=.."},
         {"resync", TAIN_OPTION_RELOAD, &s.resync, "[TABLES]", "load everything again, or these tables"},
+        {"repair", TAIN_OPTION_FLAG, &s.repair, NULL, "compare all tables, write what differs, go on from there"},
         {"capture", TAIN_OPTION_TEXT, &s.capture, "HOW", "SQLite: log (triggers) or poll (writes nothing)"},
         {"on-drop", TAIN_OPTION_TEXT, &s.on_drop, "WHAT", "a table dropped in the source: keep or delete"},
         {"name", TAIN_OPTION_TEXT, &s.name, "NAME", "name of slot and publication: tain_NAME"},
@@ -130,8 +131,8 @@ static int run(int argc, char **argv)
         st = run_remove(&d, &e);
     } else {
         catch_signals();
-        tain_worker_options o = {.once = s.once, .resync_all = s.resync.all, .resync = (const char **)s.resync.tables, .say = say,
-                                 .progress = report};
+        tain_worker_options o = {.once = s.once, .resync_all = s.resync.all, .resync = (const char **)s.resync.tables, .repair = s.repair,
+                                 .say = say, .progress = report};
         st = tain_worker_run(&d, &o, &e);
         if (!s.json) tain_progress_end();
     }

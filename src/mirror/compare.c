@@ -27,6 +27,9 @@ typedef struct pass {
     uint16_t       *key_columns;
     bool            noting, sampling;
     size_t          sampled; /* suspected buckets up to this one are sampled */
+    tain_compare_take hand;  /* NULL: sums are made, nothing is handed out */
+    void           *hand_ctx;
+    int64_t        *left;    /* to be handed out of each difference */
     half            halves[2];
     pthread_mutex_t lock; /* marks, samples, progress, and what follows */
     tain_chunk     *chunks;
@@ -78,12 +81,54 @@ static void note(worker *w, const tain_batch *batch, const uint32_t *live, size_
     }
 }
 
+static bool is_handed(worker *w, size_t i)
+{
+    pass *p = w->pass;
+    const tain_differences *d = &p->c->differences;
+    if (!tain_sums_suspects(&p->c->sums, w->keys[i])) return false;
+    size_t at = tain_differences_find(d, w->keys[i], w->rows[i]);
+    if (at == d->count || (d->list[at].surplus > 0) != (w->side == TAIN_SIDE_SOURCE) || p->left[at] == 0) return false;
+    if (w->side == TAIN_SIDE_LAKE && p->c->table->key_count && tain_differences_in_source(d, w->keys[i])) return false;
+    p->left[at]--;
+    return true;
+}
+
+static void fail(worker *w, tain_status st, const tain_error *e)
+{
+    pass *p = w->pass;
+    pthread_mutex_lock(&p->lock);
+    if (p->status == TAIN_OK) {
+        p->status = st;
+        p->error = *e;
+        p->c->lake_failed = w->side == TAIN_SIDE_LAKE;
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void hand_out(worker *w, const tain_batch *batch, const uint32_t *live, size_t n)
+{
+    pass *p = w->pass;
+    tain_error e;
+    tain_status st = TAIN_OK;
+    pthread_mutex_lock(&p->lock);
+    for (size_t k = 0; k < n && st == TAIN_OK; k++) {
+        size_t i = live ? live[k] : k;
+        if (is_handed(w, i)) st = p->hand(p->hand_ctx, w->side, batch, i, &e);
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (st != TAIN_OK) fail(w, st, &e);
+}
+
 /* live NULL: all n. */
 static void take(worker *w, const tain_batch *batch, const uint32_t *live, size_t n)
 {
     pass *p = w->pass;
     tain_compare *c = p->c;
     hash(w, batch);
+    if (p->hand) {
+        hand_out(w, batch, live, n);
+        return;
+    }
     for (size_t k = 0; k < n; k++) {
         size_t i = live ? live[k] : k;
         tain_sums_add(&c->sums, w->side, w->keys[i], w->rows[i]);
@@ -190,18 +235,6 @@ static tain_status read_lake(worker *w, tain_error *err)
 }
 
 /* --- both at once -------------------------------------------------------------------------------------------------- */
-
-static void fail(worker *w, tain_status st, const tain_error *e)
-{
-    pass *p = w->pass;
-    pthread_mutex_lock(&p->lock);
-    if (p->status == TAIN_OK) {
-        p->status = st;
-        p->error = *e;
-        p->c->lake_failed = w->side == TAIN_SIDE_LAKE;
-    }
-    pthread_mutex_unlock(&p->lock);
-}
 
 static void *work(void *ctx)
 {
@@ -338,6 +371,21 @@ tain_status tain_compare_pass(tain_compare *c, tain_delta *delta, bool last, tai
         *err = p.error;
     }
     tain_status st = p.status;
+    done(&p);
+    return st;
+}
+
+tain_status tain_compare_hand_out(tain_compare *c, tain_delta *delta, tain_compare_take hand, void *ctx, tain_error *err)
+{
+    pass p = {.c = c, .delta = delta, .hand = hand, .hand_ctx = ctx};
+    TAIN_TRY(c->source->ops->snapshot_plan(c->source, c->table, CHUNK_ROWS, &p.chunks, &p.chunk_count, err));
+    begin(&p, false);
+    p.left = tain_alloc((c->differences.count + 1) * sizeof *p.left);
+    for (size_t i = 0; i < c->differences.count; i++) p.left[i] = llabs(c->differences.list[i].surplus);
+    run_workers(&p);
+    if (p.status != TAIN_OK && err) *err = p.error;
+    tain_status st = p.status;
+    free(p.left);
     done(&p);
     return st;
 }

@@ -36,6 +36,11 @@ typedef struct tain_compare {
  * be one of time. last: with reason and samples. */
 tain_status tain_compare_pass(tain_compare *c, tain_delta *delta, bool last, tain_error *err);
 void        tain_compare_done(tain_compare *c);
+/* Reads both sides once more and hands out the rows that c->differences (known) says they differ in, each as often as its side
+ * has it more: those of the source, and those of the lake whose key the source has in none of its own. A failure ends it.
+ * Calls hand on any thread, one at a time. */
+typedef tain_status (*tain_compare_take)(void *ctx, tain_side side, const tain_batch *batch, size_t row, tain_error *err);
+tain_status tain_compare_hand_out(tain_compare *c, tain_delta *delta, tain_compare_take hand, void *ctx, tain_error *err);
 
 /* --- between compare.c and explain.c --------------------------------------------------------------------------------- */
 

@@ -207,6 +207,13 @@ static tain_status commit_table(const table_commit *tc, tain_error *err)
     }
 }
 
+tain_status tain_epoch_commit_table(tain_mirror *m, tain_table *t, const tain_position *position, tain_error *err)
+{
+    const tain_part part = {.position = *position, .received = tain_now()};
+    table_commit tc = {.mirror = m, .table = t, .part = &part, .epoch = m->next_epoch++};
+    return commit_table(&tc, err);
+}
+
 /* --- all tables ---------------------------------------------------------------------------------------------------- */
 
 /* What a table has pending that could not go on may be part of a transaction. */

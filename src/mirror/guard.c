@@ -116,15 +116,15 @@ tain_status tain_guard_let_go(tain_mirror *m, tain_error *err)
     (void)!tain_definition_save(d, tain_lake_store(m->lake), NULL);
     if (m->source->ops->forget(m->source, m->say, &why) == TAIN_OK) return fail_given_up(m, err);
     (void)tain_fail(err, TAIN_E_GONE, "%s, but it could not be dropped: %s", m->retained_reason, why.message);
-    tain_error_remedy(err, "drop %s, or start the mirror again, which tries again; then reload all tables with --resync", m->retained.holder);
+    tain_error_remedy(err, "drop %s, or start the mirror again, which tries again; then " TAIN_SOURCE_GONE_REMEDY, m->retained.holder);
     return TAIN_E_GONE;
 }
 
-tain_status tain_guard_recall(tain_mirror *m, bool resync_all, tain_error *err)
+tain_status tain_guard_recall(tain_mirror *m, bool anew, tain_error *err)
 {
     tain_definition *d = m->definition;
     if (!d->given_up) return TAIN_OK;
-    if (!resync_all) {
+    if (!anew) {
         if (m->source->ops->forget) (void)!m->source->ops->forget(m->source, m->say, NULL); /* if that was interrupted */
         return fail_given_up(m, err);
     }

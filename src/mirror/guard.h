@@ -26,7 +26,7 @@ void tain_guard_look(tain_mirror *m, const tain_retained_limits *limits);
 /* The mirror has given up: what the source keeps is dropped, and it is noted in the lake. GONE, with what happened. err is not
  * NULL. Thread: source, once nothing else runs. */
 tain_status tain_guard_let_go(tain_mirror *m, tain_error *err);
-/* An earlier run has given up: GONE, unless all is loaded again. Before anything is made in the source. */
-tain_status tain_guard_recall(tain_mirror *m, bool resync_all, tain_error *err);
+/* An earlier run has given up: GONE, unless all is loaded or compared again. Before anything is made in the source. */
+tain_status tain_guard_recall(tain_mirror *m, bool anew, tain_error *err);
 
 #endif

@@ -120,6 +120,8 @@ void tain_item_free(tain_item *item);
 /* Commits what is pending in all tables, then the epoch record. Can be called again after a failure: tables that are
  * committed are not committed twice. Thread: writer. */
 tain_status tain_epoch_commit(tain_mirror *m, const tain_part *part, tain_error *err);
+/* Commits what one table has pending under a number of its own; the next epoch's record lists it. No epoch is in flight. */
+tain_status tain_epoch_commit_table(tain_mirror *m, tain_table *t, const tain_position *position, tain_error *err);
 /* The commitInfo."tain" object of a commit; part NULL: of a load. Caller json_decref()s. */
 json_t *tain_epoch_info(const tain_table *t, const tain_position *position, int64_t epoch, const tain_part *part);
 

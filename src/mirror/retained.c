@@ -118,8 +118,8 @@ void tain_retained_describe(const tain_retained_limits *l, tain_retained_level l
 
 const char *tain_retained_remedy(tain_retained_level level, const tain_retained *now)
 {
-    if (now->lost) return "reload all tables with --resync";
+    if (now->lost) return TAIN_SOURCE_GONE_REMEDY;
     if (level == TAIN_RETAINED_OK) return "";
-    if (level == TAIN_RETAINED_GIVE_UP) return "find out why the mirror fell behind, then reload all tables with --resync";
+    if (level == TAIN_RETAINED_GIVE_UP) return "find out why the mirror fell behind, then " TAIN_SOURCE_GONE_REMEDY;
     return "see that the lake can be written to, that the mirror keeps up, and that no transaction of the source is open for long";
 }

@@ -125,6 +125,25 @@ void tain_differences_keep(tain_differences *io, const tain_differences *before)
     io->count = kept;
 }
 
+size_t tain_differences_find(const tain_differences *d, uint64_t key, uint64_t row)
+{
+    const tain_difference *found = find(d, key, row);
+    return found ? (size_t)(found - d->list) : d->count;
+}
+
+bool tain_differences_in_source(const tain_differences *d, uint64_t key)
+{
+    size_t low = 0, high = d->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (d->list[middle].key < key) low = middle + 1;
+        else high = middle;
+    }
+    for (; low < d->count && d->list[low].key == key; low++)
+        if (d->list[low].surplus > 0) return true;
+    return false;
+}
+
 bool tain_differences_have(const tain_differences *d, uint64_t key, uint64_t row)
 {
     return find(d, key, row) != NULL;

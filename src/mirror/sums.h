@@ -63,6 +63,10 @@ tain_differences tain_marks_compare(tain_marks *source, tain_marks *lake);
 void tain_differences_done(tain_differences *d);
 /* Keeps those that were there before as well. */
 void tain_differences_keep(tain_differences *io, const tain_differences *before);
+/* Where it is in d->list, or d->count. */
+size_t tain_differences_find(const tain_differences *d, uint64_t key, uint64_t row);
+/* Whether the source has a row more of that key. */
+bool tain_differences_in_source(const tain_differences *d, uint64_t key);
 bool tain_differences_have(const tain_differences *d, uint64_t key, uint64_t row);
 /* How many rows differ: one with another value is one, though each side has a row that the other has not. */
 int64_t tain_differences_rows(const tain_differences *d);

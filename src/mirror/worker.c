@@ -13,6 +13,7 @@
 #include "mirror/naming.h"
 #include "mirror/presence.h"
 #include "mirror/recover.h"
+#include "mirror/repair.h"
 #include "mirror/report.h"
 #include "mirror/status.h"
 #include "mirror/upkeep.h"
@@ -189,8 +190,8 @@ static tain_status choose_loads(tain_mirror *m, const tain_worker_options *o, ta
         t->needs_load = t->status != TAIN_TABLE_STOPPED && !t->foreign;
         atomic_store(&t->anew, true);
     }
-    if (o->resync_all) tain_load_start_over(m);
-    if (o->resync_all) m->position = m->whole = (tain_position){0}; /* a source put back to an older state counts from there */
+    if (o->resync_all || o->repair) tain_load_start_over(m);
+    if (o->resync_all || o->repair) m->position = m->whole = (tain_position){0}; /* a source put back to an older state counts from there */
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
         if (t->status == TAIN_TABLE_STOPPED) continue;
@@ -259,7 +260,7 @@ static tain_status check_positions(tain_mirror *m, const tain_worker_options *o,
 {
     tain_position from, first;
     TAIN_TRY(tain_load_recall(m, &first, err));
-    if ((!any_content(m) && !first.text[0]) || o->resync_all) return TAIN_OK;
+    if ((!any_content(m) && !first.text[0]) || o->resync_all || o->repair) return TAIN_OK;
     TAIN_TRY(start_position(m, &from, err));
     if (first.text[0] && tain_position_compare(&first, &from) < 0) from = first;
     tain_status st = m->source->ops->start(m->source, &from, err);
@@ -275,7 +276,7 @@ static tain_status check_positions(tain_mirror *m, const tain_worker_options *o,
 static tain_status prepare(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
     bool fresh;
-    TAIN_TRY(tain_guard_recall(m, o->resync_all, err));
+    TAIN_TRY(tain_guard_recall(m, o->resync_all || o->repair, err));
     TAIN_TRY(check_positions(m, o, err));
     TAIN_TRY(m->source->ops->prepare(m->source, m->say, &fresh, err));
     if (fresh) tain_load_start_over(m);
@@ -285,9 +286,9 @@ static tain_status prepare(tain_mirror *m, const tain_worker_options *o, tain_er
         tain_error_remedy(err, "choose another --name if another mirror uses it, or take it over with --resync");
         return taken;
     }
-    if (!fresh || !any_content(m) || o->resync_all) return TAIN_OK;
+    if (!fresh || !any_content(m) || o->resync_all || o->repair) return TAIN_OK;
     tain_status st = tain_fail(err, TAIN_E_GONE, "the source has forgotten where this mirror was");
-    tain_error_remedy(err, "reload all tables with --resync");
+    tain_error_remedy(err, TAIN_SOURCE_GONE_REMEDY);
     return st;
 }
 
@@ -547,6 +548,7 @@ static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
 static tain_status run_loaded(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
     set_state(m, TAIN_MIRROR_INITIALIZED);
+    if (o->repair) TAIN_TRY(tain_repair_tables(m, err));
     TAIN_TRY(load_with_patience(m, err));
     if (atomic_load(&m->stop)) return TAIN_OK;
     set_state(m, TAIN_MIRROR_STARTING);

@@ -13,6 +13,7 @@
 typedef struct tain_worker_options {
     bool         once;          /* catch up to the source's present position and return */
     bool         resync_all;    /* load every table again */
+    bool         repair;        /* compare those with content and write what differs, wherever the stream was */
     const char **resync;        /* or those "schema.table"; NULL-terminated, may be NULL */
     void (*say)(const char *line);            /* any thread */
     void (*progress)(tain_mirror *m, void *ctx); /* a few times a second, on a thread of its own; may be NULL */

@@ -190,6 +190,9 @@ struct tain_source { /* embedded first by drivers */
     const tain_source_ops *ops;
 };
 
+/* The remedy where the source has forgotten the position. */
+#define TAIN_SOURCE_GONE_REMEDY "write what differs with --repair, or reload all tables with --resync"
+
 /* Finds the driver by URL scheme (a bare path to an existing SQLite file is sqlite) and opens. */
 tain_status tain_source_open(const tain_source_options *options, tain_source **ret, tain_error *err);
 void        tain_source_close(tain_source *s); /* accepts NULL */

@@ -76,6 +76,10 @@ class Background:
             self.process.wait()
 
 
+def is_stopped(process):
+    return open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()[0] == "T"
+
+
 def wait_until(condition, seconds=30, what="condition"):
     """Polls an observable condition; the only kind of waiting there is."""
     end = time.monotonic() + seconds

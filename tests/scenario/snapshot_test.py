@@ -76,10 +76,6 @@ def test_changes_while_it_is_dead(folder):
         nothing_left(lake)
 
 
-def is_stopped(process):
-    return open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()[0] == "T"
-
-
 BEHIND_THE_SNAPSHOT = {
     "columns_swapped": "alter table {t} rename n to x; alter table {t} rename v to n; alter table {t} rename x to v",
     "type_changed": "alter table {t} alter n type text using (-n)::text",

@@ -169,7 +169,7 @@ tain_status tain_pg_capture_gone(const tain_pg_source *s, const tain_pg_slot *sl
     if (!slot->there) status = tain_fail(err, TAIN_E_GONE, "replication slot %s is not at PostgreSQL %s any more", s->slot, s->target.where);
     else if (slot->lost[0]) status = tain_fail(err, TAIN_E_GONE, "replication slot %s at PostgreSQL %s is lost: %s", s->slot, s->target.where, slot->lost);
     else status = tain_fail(err, TAIN_E_GONE, "publication %s is not at PostgreSQL %s any more", s->publication, s->target.where);
-    tain_error_remedy(err, "reload all tables with --resync");
+    tain_error_remedy(err, TAIN_SOURCE_GONE_REMEDY);
     return status;
 }
 

@@ -74,7 +74,7 @@ static tain_status check_position(tain_pg_source *s, const tain_pg_slot *slot, u
         status = tain_fail(err, TAIN_E_GONE, "replication slot %s at PostgreSQL %s is at %s already, the mirror at %s", s->slot, s->target.where, c.text, p.text);
     else if (from > end)
         status = tain_fail(err, TAIN_E_GONE, "the log of PostgreSQL at %s ends before the mirror's position %s: it was set back", s->target.where, p.text);
-    if (status != TAIN_OK) tain_error_remedy(err, "reload all tables with --resync");
+    if (status != TAIN_OK) tain_error_remedy(err, TAIN_SOURCE_GONE_REMEDY);
     return status;
 }
 
@@ -154,7 +154,7 @@ static tain_status explain(tain_pg_source *s, tain_status status, tain_error *er
     if (status != TAIN_E_NOT_FOUND && status != TAIN_E_CONFIG && status != TAIN_E_GONE) return status;
     if (err) err->code = TAIN_E_GONE;
     tain_error_context(err, "following %s", s->slot);
-    tain_error_remedy(err, "reload all tables with --resync");
+    tain_error_remedy(err, TAIN_SOURCE_GONE_REMEDY);
     return TAIN_E_GONE;
 }
 
