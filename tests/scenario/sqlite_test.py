@@ -4,6 +4,8 @@
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 
 from harness import *
 
@@ -69,12 +71,14 @@ def test_types_that_disagree(folder):
     c.executescript("create table t (id integer primary key, i integer, r real, n numeric, any, d date)")
     rows = [(1, 1, 1.5, 10, b"\x00\xff", "2026-01-01"), (2, "text in an integer column", 2, "1.50", 3.25, 20260101), (3, None, None, None, None, None)]
     c.executemany("insert into t values (?, ?, ?, ?, ?, ?)", rows)
-    c.executescript("create table later (id integer primary key, i integer); insert into later values (1, 1)")
+    c.executescript("create table later (id integer primary key, i integer); insert into later values (1, 1);"
+                    "create table of_blobs (k int not null primary key, v text); insert into of_blobs values (x'00ff', 'a key told as text'), (x'01', null)")
     once(db, lake)
-    assert_same(c, lake, "t", "later")
+    assert_same(c, lake, "t", "later", "of_blobs")
+    c.execute("update of_blobs set k = x'02' where k = x'01'")
     c.execute("insert into later values (2, 'no longer a number')")
     r = once(db, lake)
-    assert_same(c, lake, "t", "later")
+    assert_same(c, lake, "t", "later", "of_blobs")
     assert "main.later" in r.err, r
 
 
@@ -186,6 +190,78 @@ def test_writers_are_not_held_up(folder):
         wait_until(lambda: len(read_delta(table_folder(lake, "main.t"))[2]) == 2000, what="all rows")
         assert m.stop() == 0, m.output()
     assert_same(c, lake, "t")
+
+
+WRITER = """
+import sqlite3, sys, time
+c = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=0)
+c.execute("pragma synchronous = off")
+waits, i, end = [], 0, None
+while True:
+    begin, i = time.monotonic(), i + 1
+    statements = ["begin immediate", "insert into small values (null, 'x')", f"update big set n = n + 1 where id = {i * 7919 % 500000}", "commit"]
+    while statements:
+        try:
+            c.execute(statements[0])
+            statements.pop(0)
+        except sqlite3.OperationalError as e:
+            if "locked" not in str(e):
+                raise
+            time.sleep(0.0005)
+    waits.append(time.monotonic() - begin)
+    if sys.stdin in __import__("select").select([sys.stdin], [], [], 0.002)[0]:
+        break
+print(len(waits), max(waits), sorted(waits)[len(waits) * 999 // 1000])
+"""
+
+
+class Writer:
+    """Commits small transactions all the time, in a process of its own; a locked file is tried again at once."""
+
+    def __init__(self, db):
+        self.process = subprocess.Popen([sys.executable, "-c", WRITER, db], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def stop(self):
+        """The number of its transactions, the longest and the 999th of 1,000, in seconds."""
+        n, longest, most = self.process.communicate("stop\n", timeout=60)[0].split()
+        return int(n), float(longest), float(most)
+
+
+def test_writers_wait_for_one_short_transaction(folder):
+    """While a large table is loaded, and a large change is followed, with either journal: as without tain, and a little."""
+    for journal in ("delete", "wal"):
+        for i in range(3):  # a busy machine may stop anybody for a moment, but not each time
+            within = writers_wait_little(os.path.join(folder, f"{journal}{i}"), journal)
+            if within:
+                break
+        assert within, journal
+
+
+def writers_wait_little(folder, journal):
+    os.makedirs(folder)
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db, journal)
+    c.execute("pragma busy_timeout = 20000")
+    c.executescript("create table big (id integer primary key, n int, v text); create table small (id integer primary key, v text);"
+                    "with recursive i(x) as (select 1 union all select x + 1 from i where x < 500000) insert into big select x, x, hex(randomblob(30)) from i")
+    alone = Writer(db)
+    time.sleep(3)  # the time that is measured
+    alone = alone.stop()
+    beside = Writer(db)
+    with Background("mirror", db, lake, "--freshness", "50ms") as m:
+        wait_until(lambda: last_epoch(lake), 120, "load")
+        loading = beside.stop()
+        c.execute("update big set v = 'changed at once' where id <= 150000")
+        beside = Writer(db)
+        c.execute("insert into small values (1000000000, 'last')")
+        wait_until(lambda: (1000000000, "last") in read_delta(table_folder(lake, "main.small"))[2], 120, "the large change")
+        following = beside.stop()
+        assert m.stop() == 0, m.output()
+    print(f"{journal}: transactions, longest, 999th of 1,000: alone {alone}, loading {loading}, following {following}")
+    once(db, lake)
+    assert_same(c, lake, "big", "small")
+    assert min(loading[0], following[0]) > 10
+    return max(loading[1], following[1]) <= alone[1] + 0.1
 
 
 def test_query_status_and_table_commands(folder):

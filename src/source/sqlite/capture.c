@@ -358,17 +358,19 @@ static tain_status version_of(const making *m, int64_t *ret, tain_error *err)
 }
 
 /* What was found out about values before our transaction, in which nobody else could write, still holds after it if the
- * newest change in the log is our own. */
+ * newest change in the log is our own, and no table was made anew, with rows that nobody logged. */
 static tain_status carry_scans(making *m, int64_t before, tain_error *err)
 {
     tain_position at;
-    int64_t after, last;
+    int64_t after, last, schema = -1;
     tain_time time;
     TAIN_TRY(tain_sqlite_run(&m->s->db, "BEGIN", err));
     tain_status st = tain_sqlite_log_end(m->s, &m->s->db, &at, &last, &time, err);
     if (st == TAIN_OK) st = version_of(m, &after, err);
+    if (st == TAIN_OK) st = tain_sqlite_number(&m->s->db, "PRAGMA main.schema_version", 0, &schema, err);
     tain_sqlite_rollback(&m->s->db);
-    for (size_t i = 0; i < m->s->table_count && st == TAIN_OK && last == m->mark; i++) {
+    bool ours = last == m->mark && schema == m->s->schema_version;
+    for (size_t i = 0; i < m->s->table_count && st == TAIN_OK && ours; i++) {
         tain_sqlite_table *t = m->s->tables[i];
         if (before >= 0 && t->scanned == before && tain_sqlite_is_live(t)) t->scanned = after;
     }

@@ -74,13 +74,13 @@ static tain_status read_terms(tain_sqlite_conn *c, tain_sqlite_index *x, tain_er
 {
     TAIN_SQLITE_STMT *stmt = NULL;
     bool row;
-    TAIN_TRY(query(c, "SELECT cid, coll FROM pragma_index_xinfo(?1, 'main') WHERE key ORDER BY seqno", x->name, &stmt, err));
+    TAIN_TRY(query(c, "SELECT cid, coll, \"desc\" FROM pragma_index_xinfo(?1, 'main') WHERE key ORDER BY seqno", x->name, &stmt, err));
     for (;;) {
         TAIN_TRY(tain_sqlite_step(c, stmt, &row, err));
         if (!row) return TAIN_OK;
         int cid = sqlite3_column_int(stmt, 0);
         x->terms = tain_realloc(x->terms, (x->count + 1) * sizeof *x->terms);
-        x->terms[x->count++] = (tain_sqlite_term){.column = cid < 0 ? -1 : cid, .collation = text_at(stmt, 1)};
+        x->terms[x->count++] = (tain_sqlite_term){.column = cid < 0 ? -1 : cid, .collation = text_at(stmt, 1), .descending = sqlite3_column_int(stmt, 2)};
     }
 }
 
@@ -186,6 +186,15 @@ static void choose_key(tain_sqlite_shape *s)
     }
 }
 
+static void compare_collations(tain_sqlite_conn *c, tain_sqlite_shape *s)
+{
+    for (size_t i = 0; i < s->key_count; i++) {
+        const char *declared = NULL;
+        sqlite3_table_column_metadata(c->db, "main", s->name, s->columns[s->key[i]].name, NULL, &declared, NULL, NULL, NULL);
+        s->odd_collations |= !declared || sqlite3_stricmp(declared, s->collations[i]) != 0;
+    }
+}
+
 static tain_sqlite_value owned_value(tain_sqlite_value v)
 {
     if (v.type == SQLITE_BLOB) return (tain_sqlite_value){0};
@@ -254,6 +263,7 @@ tain_status tain_sqlite_read_shape(tain_sqlite_conn *c, const char *name, const 
         return st;
     }
     choose_key(s);
+    compare_collations(c, s);
     try_reading(c, s);
     check_names(s);
     check_limits(s);

@@ -62,13 +62,6 @@ tain_status tain_sqlite_tell(tain_sqlite *s, tain_sink *sink, const tain_positio
 
 /* --- rows ---------------------------------------------------------------------------------------------------------- */
 
-static bool is_key(const tain_sqlite_shape *s, size_t column)
-{
-    for (size_t i = 0; i < s->key_count; i++)
-        if (s->key[i] == column) return true;
-    return false;
-}
-
 tain_status tain_sqlite_learn(tain_sqlite *s, tain_sqlite_table *t, tain_sink *sink, const tain_position *at, bool *ret_changed, tain_error *err)
 {
     size_t cause = t->shape->count;
@@ -76,7 +69,7 @@ tain_status tain_sqlite_learn(tain_sqlite *s, tain_sqlite_table *t, tain_sink *s
     *ret_changed = false;
     for (size_t i = 0; i < t->shape->count; i++) {
         tain_sqlite_column *c = &t->shape->columns[i];
-        bool key = is_key(t->shape, i);
+        bool key = tain_sqlite_is_key(t->shape, i);
         unsigned bits = tain_sqlite_shape_seen(t->shape, i, &t->values[i], key) & ~c->seen;
         if (!bits || (bits == TAIN_SEEN_NULL && !key)) continue;
         t->dirty = true;
@@ -107,7 +100,7 @@ void tain_sqlite_emit(tain_sqlite_table *t, tain_sink *sink, const tain_sqlite_v
     if (!c) return;
     for (size_t i = 0; i < t->shape->count; i++) {
         const char *code = tain_sqlite_append(&c->batch.columns[i], &values[i]);
-        if (code) sink->warn(sink, &t->table, i, code);
+        if (code && tain_sqlite_tells_loss(t->shape, i, code)) sink->warn(sink, &t->table, i, code);
         if (code && strcmp(code, "invalid_utf8") == 0) note_bad_text(t, i);
     }
     tain_changes_end_row(c, op);

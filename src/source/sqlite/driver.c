@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/text.h"
+#include "source/sqlite/slices.h"
 #include "source/sqlite/sqlite.h"
 
 #define POLL_INTERVAL  (20 * TAIN_MILLISECOND)
@@ -166,22 +167,12 @@ static void find(findings *f, tain_verdict level, const char *code, char *messag
     f->list[f->count++] = (tain_finding){.level = level, .code = tain_strdup(code), .message = message, .remedy = tain_strdup(remedy)};
 }
 
-static tain_status journal_is_wal(tain_sqlite *s, bool *ret, tain_error *err)
-{
-    TAIN_SQLITE_STMT *stmt = NULL;
-    bool row;
-    TAIN_TRY(tain_sqlite_prepare(&s->db, "PRAGMA main.journal_mode", &stmt, err));
-    TAIN_TRY(tain_sqlite_step(&s->db, stmt, &row, err));
-    *ret = row && strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
-    return TAIN_OK;
-}
-
 static tain_status find_all(tain_sqlite *s, findings *f, tain_error *err)
 {
     bool wal;
-    TAIN_TRY(journal_is_wal(s, &wal, err));
+    TAIN_TRY(tain_sqlite_is_wal(&s->db, &wal, err));
     if (!wal)
-        find(f, TAIN_VERDICT_WARNING, "rollback_journal", tain_format("%s is in rollback journal mode: writers wait while tain reads", s->path),
+        find(f, TAIN_VERDICT_WARNING, "rollback_journal", tain_format("%s is in rollback journal mode: writers wait while tain reads, for some ten milliseconds at a time", s->path),
              "PRAGMA journal_mode = WAL");
     if (sqlite3_db_readonly(s->db.db, "main") == 1 && !s->options.poll_capture)
         find(f, TAIN_VERDICT_ERROR, "read_only", tain_format("%s cannot be written to: no log of changes can be kept in it", s->path),

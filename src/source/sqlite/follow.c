@@ -5,12 +5,17 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "source/sqlite/sqlite.h"
+#include "source/sqlite/aside.h"
+#include "source/sqlite/slices.h"
 
-enum { PASSES = 3 /* over a schema that keeps changing, before poll looks at its deadline */ };
+enum {
+    PASSES = 3,   /* over a schema that keeps changing, before poll looks at its deadline */
+    DIRECT = 500, /* log rows that are read while writers may have to wait */
+};
 
 typedef struct pass { /* one read transaction and what of it is delivered */
     tain_sqlite  *s;
+    tain_sqlite_conn *conn, aside; /* what is read: the file, or what was gathered of it */
     tain_sink    *sink;
     tain_position at;
     int64_t       from, to; /* log rows (from, to] */
@@ -264,7 +269,7 @@ static tain_status make_query(pass *p, tain_sqlite_table *t, tain_error *err)
 {
     if (t->query) return TAIN_OK;
     char *sql = tain_sqlite_has_key(t->shape) ? keyed_sql(p->s, t->shape) : keyless_sql(p->s, t);
-    tain_status st = tain_sqlite_prepare(&p->s->db, sql, &t->query, err);
+    tain_status st = tain_sqlite_prepare(p->conn, sql, &t->query, err);
     free(sql);
     return st;
 }
@@ -278,14 +283,14 @@ static tain_status deliver_rows(pass *p, tain_sqlite_table *t, tain_error *err)
     sqlite3_bind_int64(t->query, 3, p->to);
     p->sink->begin(p->sink, &p->at);
     while (!changed) { /* a change of the table's types ends its query */
-        TAIN_TRY(tain_sqlite_step(&p->s->db, t->query, &row, err));
+        TAIN_TRY(tain_sqlite_step(p->conn, t->query, &row, err));
         if (!row) return TAIN_OK;
         TAIN_TRY(keyed ? deliver_key(p, t, t->query, &changed, err) : deliver_row(p, t, t->query, &changed, err));
     }
     return TAIN_OK;
 }
 
-static tain_sqlite_table *table_numbered(tain_sqlite *s, int64_t id)
+tain_sqlite_table *tain_sqlite_table_numbered(tain_sqlite *s, int64_t id)
 {
     for (size_t i = 0; i < s->table_count; i++)
         if (s->tables[i]->id == id) return s->tables[i];
@@ -300,10 +305,12 @@ bool tain_sqlite_takes_rows(const tain_sqlite_table *t)
 
 static tain_status deliver_table(pass *p, int64_t id, tain_error *err)
 {
-    tain_sqlite_table *t = id ? table_numbered(p->s, id) : NULL;
+    tain_sqlite_table *t = id ? tain_sqlite_table_numbered(p->s, id) : NULL;
     if (!t || !tain_sqlite_takes_rows(t)) return TAIN_OK;
+    if (p->aside.db) tain_sqlite_forget_query(t);
     tain_status st = deliver_rows(p, t, err);
     if (t->query) sqlite3_reset(t->query);
+    if (p->aside.db) tain_sqlite_forget_query(t);
     if (st != TAIN_OK) tain_error_context(err, "table main.%s", t->table.name);
     return st;
 }
@@ -315,16 +322,42 @@ static tain_status deliver_tables(pass *p, tain_error *err)
     TAIN_SQLITE_STMT *stmt = NULL;
     bool row;
     char *sql = tain_format("SELECT DISTINCT tbl FROM main.\"%s$log\" WHERE seq > ?1 AND seq <= ?2", p->s->prefix);
-    tain_status st = tain_sqlite_prepare(&p->s->db, sql, &stmt, err);
+    tain_status st = tain_sqlite_prepare(p->conn, sql, &stmt, err);
     free(sql);
     TAIN_TRY(st);
     sqlite3_bind_int64(stmt, 1, p->from);
     sqlite3_bind_int64(stmt, 2, p->to);
     for (;;) {
-        TAIN_TRY(tain_sqlite_step(&p->s->db, stmt, &row, err));
+        TAIN_TRY(tain_sqlite_step(p->conn, stmt, &row, err));
         if (!row) return TAIN_OK;
         TAIN_TRY(deliver_table(p, sqlite3_column_int64(stmt, 0), err));
     }
+}
+
+/* What takes long is gathered aside first, where it keeps nobody waiting. */
+static tain_status gather_aside(pass *p, bool *ret_stale, tain_error *err)
+{
+    tain_sqlite_aside_end end;
+    tain_sqlite_rollback(&p->s->db);
+    TAIN_TRY(tain_sqlite_aside_changes(p->s, p->from, &p->aside, &end, err));
+    *ret_stale = end != TAIN_SQLITE_ASIDE_DONE;
+    if (*ret_stale) return TAIN_OK;
+    p->conn = &p->aside;
+    TAIN_TRY(tain_sqlite_run(p->conn, "BEGIN", err));
+    return tain_sqlite_log_end(p->s, p->conn, &p->at, &p->to, &p->time, err);
+}
+
+static tain_status is_long(const pass *p, bool *ret, tain_error *err)
+{
+    int64_t bytes;
+    *ret = false;
+    if (p->to - p->from <= DIRECT || !p->from) return TAIN_OK;
+    TAIN_TRY(tain_sqlite_is_wal(&p->s->db, ret, err));
+    *ret = !*ret;
+    if (!*ret) return TAIN_OK;
+    TAIN_TRY(tain_sqlite_number(&p->s->db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", 0, &bytes, err));
+    *ret = tain_sqlite_aside_has_room(p->s, bytes);
+    return TAIN_OK;
 }
 
 /* True: the schema is not the one that was looked at. */
@@ -340,6 +373,10 @@ static tain_status begin_pass(pass *p, bool *ret_stale, bool *ret_any, tain_erro
     p->from = p->s->seq;
     *ret_any = p->to > p->from || tain_sqlite_has_news(p->s);
     if (!*ret_any) return TAIN_OK;
+    bool aside;
+    TAIN_TRY(is_long(p, &aside, err));
+    if (aside) TAIN_TRY(gather_aside(p, ret_stale, err));
+    if (*ret_stale) return TAIN_OK;
     p->sink->begin(p->sink, &p->at);
     TAIN_TRY(tain_sqlite_tell(p->s, p->sink, &p->at, err));
     return deliver_tables(p, err);
@@ -356,10 +393,11 @@ static tain_status finish_pass(pass *p, tain_error *err)
 
 static tain_status run_pass(tain_sqlite *s, tain_sink *sink, bool *ret_stale, bool *ret_any, tain_error *err)
 {
-    pass p = {.s = s, .sink = sink};
+    pass p = {.s = s, .conn = &s->db, .sink = sink};
     tain_status st = begin_pass(&p, ret_stale, ret_any, err);
     tain_sqlite_rollback(&s->db);
-    return st == TAIN_OK && *ret_any ? finish_pass(&p, err) : st;
+    tain_sqlite_disconnect(&p.aside);
+    return st == TAIN_OK && !*ret_stale && *ret_any ? finish_pass(&p, err) : st;
 }
 
 tain_status tain_sqlite_follow(tain_sqlite *s, tain_sink *sink, bool *ret_any, tain_error *err)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
+#include "source/sqlite/slices.h"
 #include "source/sqlite/sqlite.h"
+
+enum { TRIES = 10 };
 
 typedef struct kept {
     int64_t id;
@@ -105,19 +108,14 @@ static bool still_scanned(const tain_sqlite_table *t, const tain_sqlite_shape *n
     return t->shape && t->scanned == version && strcmp(t->shape->sql, now->sql) == 0;
 }
 
-static tain_status scan(tain_sqlite *s, tain_sqlite_table *t, tain_sqlite_shape *shape, int64_t version, tain_error *err)
+/* Whether all its values must be looked at. */
+static bool wants_scan(const tain_sqlite_table *t, tain_sqlite_shape *shape, int64_t version)
 {
-    if (shape->trouble) return TAIN_OK;
-    if (still_scanned(t, shape, version)) {
-        carry_over(shape, t->shape);
-        shape->rows = t->shape->rows;
-        shape->bytes = t->shape->bytes;
-        return TAIN_OK;
-    }
-    TAIN_TRY(tain_sqlite_scan(&s->db, shape, &t->marks, err));
-    t->scanned = version;
-    t->dirty = true;
-    return TAIN_OK;
+    if (shape->trouble || !still_scanned(t, shape, version)) return !shape->trouble;
+    carry_over(shape, t->shape);
+    shape->rows = t->shape->rows;
+    shape->bytes = t->shape->bytes;
+    return false;
 }
 
 /* Whether capture has been in place without a gap; if not, why not. */
@@ -175,10 +173,11 @@ static tain_status take_shape(tain_sqlite *s, tain_sqlite_table *t, tain_sqlite_
     if (!k && t->told && s->keeps) tain_sqlite_queue(t, true, "it was made anew");
     if (k && !k->shape) tain_sqlite_queue(t, true, "what was kept about it cannot be read");
     t->shape = old;
-    if (st == TAIN_OK && must_scan) st = scan(s, t, shape, version, err);
+    t->unseen = st == TAIN_OK && must_scan && wants_scan(t, shape, version);
     t->shape = shape;
+    if (t->unseen) t->scanned = -1;
     tain_sqlite_shape_free(old);
-    if (st == TAIN_OK) tain_sqlite_show(s, t);
+    if (st == TAIN_OK && !t->unseen) tain_sqlite_show(s, t);
     return st;
 }
 
@@ -298,7 +297,7 @@ static void free_texts(tain_map *m)
     tain_map_done(m);
 }
 
-tain_status tain_sqlite_look(tain_sqlite *s, tain_error *err)
+static tain_status look_once(tain_sqlite *s, tain_error *err)
 {
     tain_map names = {0}, virtual = {0}, kept_shapes = {0};
     TAIN_TRY(tain_sqlite_run(&s->db, "BEGIN", err));
@@ -311,6 +310,48 @@ tain_status tain_sqlite_look(tain_sqlite *s, tain_error *err)
     free_texts(&virtual);
     kept_done(&kept_shapes);
     return st;
+}
+
+/* --- values --------------------------------------------------------------------------------------------------------- */
+
+static tain_status data_version(tain_sqlite *s, int64_t *ret, tain_error *err)
+{
+    return tain_sqlite_number(&s->db, "PRAGMA main.data_version", -1, ret, err);
+}
+
+static tain_status scan(tain_sqlite *s, tain_sqlite_table *t, bool *ret_same, tain_error *err)
+{
+    tain_sqlite_slices slices;
+    int64_t before, after;
+    TAIN_TRY(tain_sqlite_slices_init(&slices, &s->db, s->schema_version, err));
+    TAIN_TRY(data_version(s, &before, err));
+    TAIN_TRY(tain_sqlite_scan(&s->db, t->shape, &t->marks, &slices, ret_same, err));
+    if (!*ret_same) return TAIN_OK;
+    TAIN_TRY(data_version(s, &after, err));
+    t->scanned = before == after ? before : -1;
+    t->dirty = true;
+    t->unseen = false;
+    tain_sqlite_show(s, t);
+    return TAIN_OK;
+}
+
+/* Each in transactions of its own. *ret_same false: the schema has changed meanwhile. */
+static tain_status scan_all(tain_sqlite *s, bool *ret_same, tain_error *err)
+{
+    *ret_same = true;
+    for (size_t i = 0; i < s->table_count && *ret_same; i++)
+        if (s->tables[i]->shape && s->tables[i]->unseen) TAIN_TRY(scan(s, s->tables[i], ret_same, err));
+    return TAIN_OK;
+}
+
+tain_status tain_sqlite_look(tain_sqlite *s, tain_error *err)
+{
+    bool same = false;
+    for (int i = 0; i < TRIES && !same; i++) {
+        TAIN_TRY(look_once(s, err));
+        TAIN_TRY(scan_all(s, &same, err));
+    }
+    return same ? TAIN_OK : tain_fail(err, TAIN_E_BUSY, "%s: its schema keeps changing", s->path);
 }
 
 tain_sqlite_conn *tain_sqlite_keeper(tain_sqlite *s)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "source/sqlite/sqlite.h"
 
-enum { BATCH = 1000 };
+enum { BATCH = 1000, GAP = 2000 /* microseconds */ };
 #define PRUNE_EVERY (500 * TAIN_MILLISECOND)
 #define PRUNE_SLICE (50 * TAIN_MILLISECOND) /* of one call */
 
@@ -89,6 +90,7 @@ static tain_status prune_some(tain_sqlite *s, bool *ret_more, tain_error *err)
     do {
         *ret_more = false;
         st = prune_once(s, seq, ret_more, err);
+        if (*ret_more) usleep(GAP); /* whoever tries again now is next */
     } while (st == TAIN_OK && *ret_more && tain_monotonic() < until);
     s->log.patience = patience;
     return st;

@@ -5,18 +5,11 @@
  * its default in every row but those written to since, which are in the log. Columns are added at the end: it is enough to
  * look at the last one. If that has never held anything but its default, nothing was lost. */
 
-static bool is_in_key(const tain_sqlite_shape *s, size_t column)
-{
-    for (size_t i = 0; i < s->key_count; i++)
-        if (s->key[i] == column) return true;
-    return false;
-}
-
 /* Without a key triggers name every column, and dropping one is refused. A default that cannot be told is not constant, and
  * such a column cannot be added. */
 static bool may_be(const tain_sqlite_shape *s)
 {
-    if (!tain_sqlite_has_key(s) || !s->fallback.type || is_in_key(s, s->count - 1)) return false;
+    if (!tain_sqlite_has_key(s) || !s->fallback.type || tain_sqlite_is_key(s, s->count - 1)) return false;
     const tain_sqlite_column *last = &s->columns[s->count - 1];
     return !last->generated && last->seen & TAIN_SEEN_OTHER;
 }

@@ -33,7 +33,11 @@ void tain_sqlite_view_init(tain_sqlite_view *v, const tain_sqlite_table *t)
     v->marks = tain_alloc((t->marks.count + 1) * sizeof *v->marks);
     if (t->marks.count) memcpy(v->marks, t->marks.at, t->marks.count * sizeof *v->marks);
     v->seen = tain_alloc((s->count + 1) * sizeof *v->seen);
-    for (size_t i = 0; i < s->count; i++) v->seen[i] = s->columns[i].seen;
+    v->plain = tain_alloc((s->count + 1) * sizeof *v->plain);
+    for (size_t i = 0; i < s->count; i++) {
+        v->seen[i] = s->columns[i].seen;
+        v->plain[i] = !tain_sqlite_tells_loss(s, i, "type_as_text");
+    }
 }
 
 void tain_sqlite_view_done(tain_sqlite_view *v)
@@ -42,6 +46,7 @@ void tain_sqlite_view_done(tain_sqlite_view *v)
     free(v->cut);
     free(v->marks);
     free(v->seen);
+    free(v->plain);
 }
 
 static const tain_sqlite_view *view_of(const tain_sqlite *s, const tain_source_table *t)
@@ -116,9 +121,9 @@ static tain_status take_row(reading *g, tain_error *err)
     for (size_t i = 0; i < g->v->schema->count; i++) {
         tain_sqlite_value v = tain_sqlite_value_at(g->stmt, (int)i);
         if (tain_sqlite_seen(&v, false) & TAIN_SEEN_CLASSES & ~g->v->seen[i])
-            return tain_fail(err, TAIN_E_CONFLICT, "column %s holds a value that was not there a moment ago", g->v->schema->fields[i].name);
+            return tain_fail(err, TAIN_E_NOT_FOUND, "column %s holds a value that was not there a moment ago", g->v->schema->fields[i].name);
         const char *code = tain_sqlite_append(&g->batch.columns[i], &v);
-        if (code) g->sink->warn(g->sink->ctx, g->v->table, i, code);
+        if (code && !g->v->plain[i]) g->sink->warn(g->sink->ctx, g->v->table, i, code);
         g->bytes += 8 + v.size;
     }
     tain_batch_end_row(&g->batch);

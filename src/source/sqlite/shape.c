@@ -59,6 +59,18 @@ void tain_sqlite_shape_settle(tain_sqlite_shape *s)
     }
 }
 
+bool tain_sqlite_is_key(const tain_sqlite_shape *s, size_t column)
+{
+    for (size_t i = 0; i < s->key_count; i++)
+        if (s->key[i] == column) return true;
+    return false;
+}
+
+bool tain_sqlite_tells_loss(const tain_sqlite_shape *s, size_t column, const char *code)
+{
+    return !tain_sqlite_has_key(s) || !tain_sqlite_is_key(s, column) || strcmp(code, "type_as_text") != 0;
+}
+
 tain_schema *tain_sqlite_shape_schema(const tain_sqlite_shape *s)
 {
     tain_schema *schema = tain_schema_new();

@@ -27,6 +27,7 @@ typedef struct tain_sqlite_term {
     int   column;    /* index into columns, -1: an expression */
     char *expression; /* with its COLLATE; NULL for a column */
     char *collation;
+    bool  descending;
 } tain_sqlite_term;
 
 typedef struct tain_sqlite_index { /* a unique one */
@@ -49,6 +50,7 @@ typedef struct tain_sqlite_shape {
     uint16_t           *key;        /* candidate: what the schema declares, whatever the values are */
     char              **collations; /* of the key's columns */
     size_t              key_count;
+    bool                odd_collations; /* of the key: not those that its columns were declared with */
     tain_sqlite_value   fallback;   /* default of the last column, data owned; type 0: not known */
     const char         *key_trouble; /* why the candidate is none: "null_key" ..., NULL: it is one */
     int64_t             rows, bytes; /* at the last scan, -1 unknown */
@@ -75,14 +77,23 @@ typedef struct tain_sqlite_marks {
 
 /* The column to cut along, quoted: the rowid, or a leading integer key column; NULL: none, the table is one chunk. */
 char *tain_sqlite_cut_column(const tain_sqlite_shape *s);
-/* Reads the whole table: adds to `seen`, sets rows and bytes; marks may be NULL. */
-tain_status tain_sqlite_scan(tain_sqlite_conn *c, tain_sqlite_shape *s, tain_sqlite_marks *marks, tain_error *err);
+/* Whether rows can be read on from the place of one of them. Not if the primary key of a WITHOUT ROWID table has both
+ * directions, or collations of its own. */
+bool tain_sqlite_has_order(const tain_sqlite_shape *s);
+/* Reads the whole table: adds to `seen`, sets rows and bytes; marks may be NULL. slices NULL: in the caller's transaction;
+ * else in several of their own, unless the schema changes meanwhile (*ret_same false). */
+struct tain_sqlite_slices;
+tain_status tain_sqlite_scan(tain_sqlite_conn *c, tain_sqlite_shape *s, tain_sqlite_marks *marks, struct tain_sqlite_slices *slices, bool *ret_same, tain_error *err);
 
 /* --- shape.c ------------------------------------------------------------------------------------------------------- */
 
 /* Decides whether the candidate key is one. */
 void tain_sqlite_shape_settle(tain_sqlite_shape *s);
 static inline bool tain_sqlite_has_key(const tain_sqlite_shape *s) { return s->key_count && !s->key_trouble; }
+/* Whether the column is in the candidate key. */
+bool tain_sqlite_is_key(const tain_sqlite_shape *s, size_t column);
+/* Whether a warning about a value of the column is worth it: text for values of a key stands for one value each. */
+bool tain_sqlite_tells_loss(const tain_sqlite_shape *s, size_t column, const char *code);
 tain_schema *tain_sqlite_shape_schema(const tain_sqlite_shape *s);
 void tain_sqlite_shape_findings(const tain_sqlite_shape *s, tain_source_table *t);
 /* What a value adds to `seen` of its column; text: whether to look for invalid UTF-8. */

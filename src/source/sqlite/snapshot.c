@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "source/sqlite/aside.h"
+#include "source/sqlite/slices.h"
 #include "source/sqlite/snapshot.h"
 
-enum { TRIES = 10 };
+enum { TRIES = 10, TRIES_IN_SLICES = 7 };
 
 /* --- fixing the content --------------------------------------------------------------------------------------------- */
 
@@ -23,10 +22,13 @@ static tain_status begin_reading(tain_sqlite_conn *c, tain_error *err)
     return tain_sqlite_number(c, "SELECT count(*) FROM (SELECT 1 FROM main.sqlite_schema LIMIT 1)", 0, &any, err);
 }
 
-static tain_status begin_transaction(tain_sqlite *s, tain_error *err)
+/* With a rollback journal nothing else is read meanwhile: a writer that waits for us lets nobody begin, and us neither. */
+static tain_status begin_transaction(tain_sqlite *s, bool wal, tain_error *err)
 {
     tain_sqlite_snapshot *snap = s->snapshot;
     int64_t before, after;
+    snap->version = -1;
+    if (!wal) return begin_reading(snap->conn, err);
     TAIN_TRY(version_of(s, &before, err));
     TAIN_TRY(begin_reading(snap->conn, err));
     TAIN_TRY(version_of(s, &after, err));
@@ -43,11 +45,11 @@ static tain_status look_again(tain_sqlite *s, tain_error *err)
 }
 
 /* False: the schema is not the one that was looked at; it has been looked at again. */
-static tain_status fix_content(tain_sqlite *s, bool *ret, tain_error *err)
+static tain_status fix_content(tain_sqlite *s, bool wal, bool *ret, tain_error *err)
 {
     int64_t version;
     s->snapshot->conn = &s->snapshot->live;
-    TAIN_TRY(begin_transaction(s, err));
+    TAIN_TRY(begin_transaction(s, wal, err));
     TAIN_TRY(tain_sqlite_number(s->snapshot->conn, "PRAGMA main.schema_version", 0, &version, err));
     *ret = version == s->schema_version;
     if (*ret) return TAIN_OK;
@@ -55,27 +57,7 @@ static tain_status fix_content(tain_sqlite *s, bool *ret, tain_error *err)
     return look_again(s, err);
 }
 
-/* --- out of the writers' way ---------------------------------------------------------------------------------------- */
-
-static bool has_room(const tain_sqlite *s, int64_t bytes)
-{
-    struct statvfs fs;
-    if (statvfs(s->options.spool_dir, &fs) != 0) return false;
-    return (double)fs.f_bavail * (double)fs.f_frsize > (double)bytes * 1.1 + (64 << 20);
-}
-
-static tain_status open_copy(tain_sqlite *s, tain_sqlite_conn *ret, tain_error *err)
-{
-    char *path = tain_format("%s/tain-snapshot-XXXXXX", s->options.spool_dir);
-    int fd = mkstemp(path);
-    tain_status st = fd < 0 ? tain_fail_errno(err, "cannot make a file in %s", s->options.spool_dir) : TAIN_OK;
-    if (fd >= 0) close(fd);
-    if (st == TAIN_OK) st = tain_sqlite_connect(ret, path, TAIN_SQLITE_CREATE, &s->cancelled, TAIN_SQLITE_READ_PATIENCE, err);
-    if (st == TAIN_OK) st = tain_sqlite_run(ret, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", err);
-    if (fd >= 0) unlink(path); /* the connection keeps it; a crash leaves nothing */
-    free(path);
-    return st;
-}
+/* --- out of the writers' way: with a rollback journal nobody can commit while we read ------------------------------------- */
 
 static tain_status copy_into(tain_sqlite_conn *to, tain_sqlite_conn *from, tain_error *err)
 {
@@ -86,28 +68,70 @@ static tain_status copy_into(tain_sqlite_conn *to, tain_sqlite_conn *from, tain_
     return code == SQLITE_DONE ? TAIN_OK : tain_sqlite_fail(to, err);
 }
 
-/* With a rollback journal nobody can commit while we read. Copying is short, loading is not: so it goes from a copy. */
-static tain_status copy_aside(tain_sqlite *s, tain_error *err)
+static tain_status has_room(tain_sqlite *s, bool *ret, tain_error *err)
 {
     int64_t bytes;
+    TAIN_TRY(tain_sqlite_number(&s->snapshot->live, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", 0, &bytes, err));
+    *ret = tain_sqlite_aside_has_room(s, bytes);
+    return TAIN_OK;
+}
+
+/* Where there is no log that could make good what changes meanwhile, all of the file is copied in one go. */
+static tain_status copy_at_once(tain_sqlite *s, tain_error *err)
+{
     tain_sqlite_snapshot *snap = s->snapshot;
-    TAIN_TRY(tain_sqlite_number(&snap->live, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", 0, &bytes, err));
-    if (!has_room(s, bytes)) return TAIN_OK;
-    TAIN_TRY(open_copy(s, &snap->copy, err));
+    char *path = NULL;
+    bool room;
+    TAIN_TRY(has_room(s, &room, err));
+    if (!room) return TAIN_OK;
+    TAIN_TRY(tain_sqlite_aside_open(s, &snap->copy, &path, err));
+    unlink(path); /* the connection keeps it; a crash leaves nothing */
+    free(path);
     TAIN_TRY(copy_into(&snap->copy, &snap->live, err));
     tain_sqlite_rollback(&snap->live);
     snap->conn = &snap->copy;
     return begin_reading(snap->conn, err);
 }
 
-static tain_status is_wal(tain_sqlite_conn *c, bool *ret, tain_error *err)
+static tain_status has_log(tain_sqlite *s, bool *ret, tain_error *err)
 {
-    TAIN_SQLITE_STMT *stmt = NULL;
-    bool row;
-    TAIN_TRY(tain_sqlite_prepare(c, "PRAGMA main.journal_mode", &stmt, err));
-    TAIN_TRY(tain_sqlite_step(c, stmt, &row, err));
-    *ret = row && strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
+    tain_position at;
+    int64_t seq;
+    tain_time time;
+    TAIN_TRY(tain_sqlite_log_end(s, &s->snapshot->live, &at, &seq, &time, err));
+    *ret = seq > 0;
     return TAIN_OK;
+}
+
+/* Whether the log tells all that changes in those tables. */
+static tain_status can_slice(tain_sqlite *s, tain_source_table **tables, size_t n, bool *ret, tain_error *err)
+{
+    *ret = false;
+    if (s->options.poll_capture) return TAIN_OK;
+    TAIN_TRY(has_room(s, ret, err));
+    if (*ret) TAIN_TRY(has_log(s, ret, err));
+    for (size_t i = 0; i < n && *ret; i++) {
+        const tain_sqlite_table *t = tain_sqlite_table_of(tables[i]);
+        int state = 2;
+        if (!tain_sqlite_is_live(t)) continue;
+        if (t->id) TAIN_TRY(tain_sqlite_triggers_state(s, t, &state, err));
+        *ret = t->id && !t->renumber && state == 2;
+    }
+    return TAIN_OK;
+}
+
+/* False: look and try again. */
+static tain_status copy_in_slices(tain_sqlite *s, tain_source_table **tables, size_t n, bool *ret, tain_error *err)
+{
+    tain_sqlite_aside_end end;
+    tain_sqlite_snapshot *snap = s->snapshot;
+    snap->version = -1;
+    TAIN_TRY(tain_sqlite_aside_tables(s, tables, n, &snap->copy, &end, err));
+    *ret = end == TAIN_SQLITE_ASIDE_DONE;
+    if (end == TAIN_SQLITE_ASIDE_STALE) return look_again(s, err);
+    if (!*ret) return TAIN_OK;
+    snap->conn = &snap->copy;
+    return begin_reading(snap->conn, err);
 }
 
 /* --- types must hold for every value of it --------------------------------------------------------------------------- */
@@ -116,7 +140,7 @@ static tain_status settle_types(tain_sqlite *s, tain_sqlite_table *t, bool *io_k
 {
     bool keyed = tain_sqlite_has_key(t->shape);
     if (t->scanned >= 0 && t->scanned == s->snapshot->version) return TAIN_OK;
-    TAIN_TRY(tain_sqlite_scan(s->snapshot->conn, t->shape, &t->marks, err));
+    TAIN_TRY(tain_sqlite_scan(s->snapshot->conn, t->shape, &t->marks, NULL, NULL, err));
     t->scanned = s->snapshot->version;
     t->dirty = true;
     tain_sqlite_show(s, t);
@@ -175,13 +199,14 @@ static void make_views(tain_sqlite *s, tain_source_table **tables, size_t n)
 }
 
 /* False: look and try again. */
-static tain_status try_begin(tain_sqlite *s, tain_source_table **tables, size_t n, bool *ret_done, tain_error *err)
+static tain_status try_begin(tain_sqlite *s, tain_source_table **tables, size_t n, bool in_slices, bool *ret_done, tain_error *err)
 {
-    bool wal, key_changed;
-    TAIN_TRY(fix_content(s, ret_done, err));
+    bool wal, sliced = false, key_changed;
+    TAIN_TRY(tain_sqlite_is_wal(&s->snapshot->live, &wal, err));
+    if (!wal && in_slices) TAIN_TRY(can_slice(s, tables, n, &sliced, err));
+    TAIN_TRY(sliced ? copy_in_slices(s, tables, n, ret_done, err) : fix_content(s, wal, ret_done, err));
+    if (*ret_done && !wal && !sliced) TAIN_TRY(copy_at_once(s, err));
     if (!*ret_done) return TAIN_OK;
-    TAIN_TRY(is_wal(&s->snapshot->live, &wal, err));
-    if (!wal) TAIN_TRY(copy_aside(s, err));
     TAIN_TRY(settle_all(s, tables, n, &key_changed, err));
     if (!key_changed || !s->marked) return TAIN_OK;
     *ret_done = false; /* it needs other triggers */
@@ -195,7 +220,7 @@ static tain_status begin(tain_sqlite *s, tain_source_table **tables, size_t n, t
 {
     bool done = false;
     TAIN_TRY(tain_sqlite_connect(&s->snapshot->live, s->path, TAIN_SQLITE_READ, &s->cancelled, TAIN_SQLITE_READ_PATIENCE, err));
-    for (int i = 0; i < TRIES && !done; i++) TAIN_TRY(try_begin(s, tables, n, &done, err));
+    for (int i = 0; i < TRIES && !done; i++) TAIN_TRY(try_begin(s, tables, n, i < TRIES_IN_SLICES, &done, err));
     if (!done) return tain_fail(err, TAIN_E_BUSY, "%s: its schema keeps changing", s->path);
     TAIN_TRY(position_of(s, tables, n, ret, err));
     make_views(s, tables, n);

@@ -14,6 +14,7 @@ typedef struct tain_sqlite_view { /* of one table */
     tain_source_table *table;
     const tain_schema *schema;
     unsigned          *seen;  /* by column */
+    bool              *plain; /* by column: that its values are told as text needs no warning */
     char              *select; /* "SELECT a,b FROM t WHERE 1" */
     char              *cut;   /* NULL: one chunk */
     int64_t           *marks;

@@ -40,6 +40,7 @@ typedef struct tain_sqlite_table {
     bool               told;     /* the user of the source takes it for one that is mirrored */
     bool               doubtful; /* triggers that matter to OR REPLACE are missing: changes behind the position may be, too */
     bool               renumber; /* what the log has of it so far is void: it gets a new number */
+    bool               unseen;   /* its values have to be looked at */
     bool               dirty;    /* its shape is not kept yet as it is */
     tain_sqlite_news   news;
     tain_sqlite_marks  marks;
@@ -132,6 +133,8 @@ tain_status tain_sqlite_follow_start(tain_sqlite *s, const tain_position *positi
 tain_status tain_sqlite_follow(tain_sqlite *s, tain_sink *sink, bool *ret_any, tain_error *err);
 void tain_sqlite_forget_query(tain_sqlite_table *t);
 bool tain_sqlite_takes_rows(const tain_sqlite_table *t);
+/* NULL: none has that number in the log. */
+tain_sqlite_table *tain_sqlite_table_numbered(tain_sqlite *s, int64_t id);
 /* The file is still the one that was opened; with comparison: else the new one is opened. */
 tain_status tain_sqlite_check_file(tain_sqlite *s, tain_error *err);
 

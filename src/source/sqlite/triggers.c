@@ -252,10 +252,20 @@ static void log_conflicts(writer *w, bool update)
 
 /* --- tables without ------------------------------------------------------------------------------------------------- */
 
-static void log_fact(writer *w)
+/* Where the row is, if that can be told. */
+static void log_place(writer *w, const char *who)
 {
-    put_log_head(w, 0);
-    tain_buffer_printf(&w->out, "VALUES(%lld,julianday('now'));\n", w->id);
+    put_log_head(w, w->s->rowid ? 1 : 0);
+    tain_buffer_printf(&w->out, "VALUES(%lld,julianday('now')", w->id);
+    if (w->s->rowid) tain_buffer_printf(&w->out, ",%s.\"%s\"", who, w->s->rowid);
+    put(w, ");\n");
+}
+
+static void log_old_place_if_changed(writer *w)
+{
+    if (!w->s->rowid) return;
+    put_log_head(w, 1);
+    tain_buffer_printf(&w->out, "SELECT %lld,julianday('now'),OLD.\"%s\" WHERE OLD.\"%s\"<>NEW.\"%s\";\n", w->id, w->s->rowid, w->s->rowid, w->s->rowid);
 }
 
 static void put_rows_head(writer *w)
@@ -322,11 +332,8 @@ static void gather_candidates(writer *w, bool update)
     put(w, ";\n");
 }
 
-static void log_replaced(writer *w)
+static void put_replaced(writer *w)
 {
-    put_rows_head(w);
-    put(w, ",0");
-    put_numbered(w, "c", w->s->count);
     put(w, " FROM ");
     put_ours(w, "cand", true);
     put(w, " WHERE ");
@@ -336,6 +343,19 @@ static void log_replaced(writer *w)
     put(w, " AS __tain_t WHERE ");
     put_same(w, NULL, "__tain_t");
     put(w, ");\n");
+}
+
+static void log_replaced(writer *w)
+{
+    if (w->s->rowid) {
+        put_log_head(w, 1);
+        tain_buffer_printf(&w->out, "SELECT %lld,julianday('now'),rid", w->id);
+        put_replaced(w);
+    }
+    put_rows_head(w);
+    put(w, ",0");
+    put_numbered(w, "c", w->s->count);
+    put_replaced(w);
     forget_candidates(w);
 }
 
@@ -373,7 +393,8 @@ static void put_keyless(writer *w, event e)
         return;
     }
     bool conflicts = has_conflicts(w->s);
-    log_fact(w);
+    log_place(w, e == ON_DELETE ? "OLD" : "NEW");
+    if (e == ON_UPDATE) log_old_place_if_changed(w);
     if (conflicts && e == ON_DELETE) forget_deleted_candidate(w);
     if (conflicts && e != ON_DELETE) log_replaced(w);
     if (e != ON_INSERT) log_row(w, "OLD", 0);

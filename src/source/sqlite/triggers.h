@@ -2,7 +2,7 @@
 /* triggers.h -- the SQL that makes a table's changes known. Text only; capture.c runs it.
  *
  * All names begin with the prefix, "__tain_<mirror>":
- *   $log      seq, tbl, at, k1..kn   one row a change: the key touched, for a table without key nothing but the fact.
+ *   $log      seq, tbl, at, k1..kn   one row a change: the key touched, for a table without key the rowid, if it has one.
  *                                   seq grows for ever: the newest row is never deleted
  *   $meta     id, name, shape, pending   the tables captured; shape and pending reload, see shape.h, capture.c; as shape of
  *                                   number 0 the file's schema_version when all that was written
