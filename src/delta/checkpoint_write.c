@@ -2,9 +2,15 @@
 /* Classic checkpoints: one row an action, exactly one column of it not null. */
 #include "delta/internal.h"
 
+#include <stdatomic.h>
+
 #include "base/fault.h"
 
-enum { BATCH_ROWS = 4096 };
+enum {
+    BATCH_ROWS = 4096,
+    LOOK_SHARE = 100,
+    LOOK_MOST = 50000, /* rows; some hundred bytes of memory each */
+};
 
 /* --- schema ----------------------------------------------------------------------------------------------------------- */
 
@@ -141,6 +147,7 @@ typedef struct output {
     tain_parquet_writer *writer;
     tain_batch           batch;
     int64_t              rows, adds;
+    size_t               tombstones;
 } output;
 
 static tain_status flush(output *o, tain_error *err)
@@ -250,6 +257,7 @@ static tain_status put_tombstones(output *o, tain_delta *t, tain_error *err)
     tain_status      st = TAIN_OK;
     for (size_t i = 0; i < n && st == TAIN_OK; i++) st = put_remove(o, stones[i], err);
     tain_free(stones);
+    o->tombstones = n;
     return st;
 }
 
@@ -293,7 +301,22 @@ static tain_status verify(tain_delta *t, const char *key, int64_t bytes, tain_er
     return TAIN_OK;
 }
 
-static tain_status write_file(tain_delta *t, const char *key, const tain_schema *schema, tain_hint *io, tain_error *err)
+/* As often as takes a hundredth of the time: reading is slower than writing, and tables may be many. */
+static tain_status look_closely(tain_delta *t, const char *key, int64_t rows, size_t tombstones, tain_error *err)
+{
+    static _Atomic tain_time next;
+    tain_time                began = tain_monotonic();
+    if (rows > LOOK_MOST || began < atomic_load(&next)) return TAIN_OK;
+    tain_status st = tain_checkpoint_check(t, key, tombstones, err);
+    tain_time   now = tain_monotonic();
+    atomic_store(&next, now + LOOK_SHARE * (now - began));
+    bool wrong = st == TAIN_E_INTERNAL || st == TAIN_E_CORRUPT;
+    if (wrong) (void)!tain_store_remove(t->store, key, NULL); /* readers would take it, hint or not */
+    return st;
+}
+
+static tain_status write_file(tain_delta *t, const char *key, const tain_schema *schema, tain_hint *io, size_t *ret_tombstones,
+                              tain_error *err)
 {
     tain_upload *upload;
     output       o = {0};
@@ -307,6 +330,7 @@ static tain_status write_file(tain_delta *t, const char *key, const tain_schema 
     tain_parquet_writer_free(o.writer);
     io->size = o.rows;
     io->files = o.adds;
+    *ret_tombstones = o.tombstones;
     return st == TAIN_E_UNKNOWN ? TAIN_OK : st; /* verified below */
 }
 
@@ -314,8 +338,10 @@ static tain_status write_checkpoint(tain_delta *t, const char *key, tain_error *
 {
     TAIN_AUTO(tain_schema_free) tain_schema *schema = checkpoint_schema();
     tain_hint hint = {.version = t->version}, other;
-    TAIN_TRY(write_file(t, key, schema, &hint, err));
+    size_t    tombstones = 0;
+    TAIN_TRY(write_file(t, key, schema, &hint, &tombstones, err));
     TAIN_TRY(verify(t, key, hint.bytes, err));
+    TAIN_TRY(look_closely(t, key, hint.size, tombstones, err));
     tain_fault(TAIN_FAULT_DELTA_CHECKPOINT);
     if (!tain_hint_read(t->store, &other) || other.version <= hint.version) TAIN_TRY(tain_hint_write(t->store, &hint, err));
     tain_state_expire(t, tombstones_since(t));

@@ -151,7 +151,8 @@ tain_status tain_delta_commit_write(tain_delta *t, const tain_delta_commit *c, t
 
 /* Whether a checkpoint is due: by commits since the last, bytes of log tail, and time. */
 bool        tain_delta_checkpoint_due(const tain_delta *t);
-tain_status tain_delta_checkpoint(tain_delta *t, tain_error *err); /* and _last_checkpoint */
+/* And _last_checkpoint. Now and then what was written is read again and compared (INTERNAL, and it is removed). */
+tain_status tain_delta_checkpoint(tain_delta *t, tain_error *err);
 /* Removes log files older than delta.logRetentionDuration, always behind a checkpoint. */
 tain_status tain_delta_clean_log(tain_delta *t, tain_error *err);
 /* How long removed files are to stay for readers of older versions: delta.deletedFileRetentionDuration, else a week. */

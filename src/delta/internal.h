@@ -152,10 +152,13 @@ bool tain_replay_is_stale(const tain_delta *t);
 /* Takes in commits from version + 1 on until there is none. GONE when those were cleaned away. */
 tain_status tain_replay_forward(tain_delta *t, tain_error *err);
 
-/* --- checkpoint_read.c, hint.c -------------------------------------------------------------------------------------- */
+/* --- checkpoint_check.c, checkpoint_read.c, hint.c -------------------------------------------------------------------------------------- */
 
 /* Applies the checkpoint in these objects to an empty state. */
 tain_status tain_checkpoint_read(tain_delta *t, char *const *keys, size_t n, tain_error *err);
+
+/* Reads that checkpoint of t's version back, which has so many tombstones. INTERNAL: it is not what t is. */
+tain_status tain_checkpoint_check(const tain_delta *t, const char *key, size_t tombstones, tain_error *err);
 
 typedef struct tain_hint {
     int64_t version, size, bytes, files;

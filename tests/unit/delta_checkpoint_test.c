@@ -265,6 +265,43 @@ static void every_call_fails_once(void **state)
     }
 }
 
+/* Whatever a checkpoint has other than the table is seen. */
+static void checkpoints_are_held_against_the_table(void **state)
+{
+    static const char *const key = "_delta_log/00000000000000000006.checkpoint.parquet";
+    place        p = new_place(), q = new_place();
+    tain_delta  *t = rich_table(&p), *other = rich_table(&q);
+    tain_buffer  bytes = {0};
+    tain_delta_file *f;
+    size_t       cursor = 0;
+    tain_tombstone **stones;
+    assert_ok(tain_delta_checkpoint(t, err));
+    size_t n = tain_state_tombstones(t, 0, &stones);
+    tain_free(stones);
+    assert_ok(tain_checkpoint_check(t, key, n, err));
+    assert_fails(tain_checkpoint_check(t, key, n + 1, err), TAIN_E_INTERNAL, "removed files");
+    assert_true(tain_delta_next_file(t, &cursor, &f));
+    f->size++;
+    assert_fails(tain_checkpoint_check(t, key, n, err), TAIN_E_INTERNAL, f->path);
+    f->size--;
+    f->dv.cardinality++;
+    assert_fails(tain_checkpoint_check(t, key, n, err), TAIN_E_INTERNAL, f->path);
+    f->dv.cardinality--;
+    tain_state_set_txn(t, "someone else", 4, 5, 6);
+    assert_fails(tain_checkpoint_check(t, key, n, err), TAIN_E_INTERNAL, "transactions");
+    assert_ok(tain_delta_checkpoint(other, err)); /* of a table made in the same way */
+    assert_ok(tain_store_get(q.store, key, 0, -1, &bytes, err));
+    assert_ok(tain_store_put(p.store, key, tain_buffer_slice(&bytes), 0, err));
+    assert_fails(tain_checkpoint_check(t, key, n, err), TAIN_E_INTERNAL, "metadata");
+    put_text(p.store, key, "PAR1 nonsense PAR1");
+    assert_fails(tain_checkpoint_check(t, key, n, err), TAIN_E_CORRUPT, "");
+    tain_buffer_done(&bytes);
+    tain_delta_close(t);
+    tain_delta_close(other);
+    place_done(&p);
+    place_done(&q);
+}
+
 static void hints_that_lead_nowhere(void **state)
 {
     static const char *const hints[] = {"{\"version\":9,\"size\":1}", "{\"versi", "", "{\"version\":-1}"};
@@ -434,6 +471,7 @@ int main(void)
         cmocka_unit_test(in_memory_too),
         cmocka_unit_test(many_files),
         cmocka_unit_test(every_call_fails_once),
+        cmocka_unit_test(checkpoints_are_held_against_the_table),
         cmocka_unit_test(hints_that_lead_nowhere),
         cmocka_unit_test(damaged_checkpoints),
         cmocka_unit_test(time_travel),
