@@ -75,7 +75,7 @@ struct tain_arena_block {
     uint8_t                  data[];
 };
 
-enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20 };
+enum { FIRST_BLOCK = 512 /* enough for a table of some columns */, LARGEST_BLOCK = 1 << 20 };
 
 void tain_arena_init(tain_arena *a)
 {
@@ -98,14 +98,15 @@ static size_t next_block_size(const tain_arena *a)
     return a->blocks->size < LARGEST_BLOCK / 2 ? a->blocks->size * 2 : LARGEST_BLOCK;
 }
 
-/* A request larger than a block gets one of its own behind the head, so that the head's room is not lost. */
+/* A request larger than a block gets one of its own behind the head, so that the head's room is not lost; the first block
+ * stays the last. */
 static struct tain_arena_block *block_for(tain_arena *a, size_t size)
 {
     struct tain_arena_block *head = a->blocks;
     if (head && head->size - head->used >= size) return head;
     size_t                   usual = next_block_size(a);
     struct tain_arena_block *b = block_new(size > usual ? size : usual);
-    if (head && size > usual) {
+    if (head && head->next && size > usual) {
         b->next = head->next;
         head->next = b;
     } else {

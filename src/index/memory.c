@@ -2,7 +2,7 @@
 /* Entries not yet in a run: an array in order of arrival, chained by hash. */
 #include "index/internal.h"
 
-enum { SMALLEST = 1024 };
+enum { SMALLEST = 16 }; /* most tables of a mirror are small, and there may be thousands */
 
 static void rebuild_buckets(tain_index_memory *m)
 {

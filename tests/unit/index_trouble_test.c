@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,6 +221,22 @@ static int set_up(void **test)
     return mkdtemp(folder) ? 0 : -1;
 }
 
+/* A mirror may have thousands of tables of few rows. */
+static void test_few_rows_take_little_memory(void **test)
+{
+    enum { TABLES = 100, BYTES_EACH = 2048 };
+    tain_index *x[TABLES];
+    size_t before = mallinfo2().uordblks;
+    for (uint32_t i = 0; i < TABLES; i++) {
+        assert_non_null(x[i] = open_index(folder));
+        assert_false(tain_index_name_file(x[i], "f", 0));
+        assert_int_equal(tain_index_add(x[i], 0, 0, (uint64_t[]){hash_of(i)}, 1, NULL), TAIN_OK);
+    }
+    size_t each = (mallinfo2().uordblks - before) / TABLES;
+    for (size_t i = 0; i < TABLES; i++) tain_index_close(x[i]);
+    assert_in_range(each, 0, BYTES_EACH);
+}
+
 static int tear_down(void **test)
 {
     TAIN_AUTO(tain_free) char *command = tain_format("rm -rf '%s'", folder);
@@ -230,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_no_folder, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_few_rows_take_little_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_disk_full_then_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_run_fails_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_part_fails, set_up, tear_down),
