@@ -7,9 +7,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/json.h"
 #include "index/internal.h"
 
@@ -19,15 +19,7 @@ enum { VERSION = 1 };
 
 tain_status tain_index_make_folder(const char *folder, tain_error *err)
 {
-    TAIN_AUTO(tain_free) char *path = tain_strdup(folder);
-    for (char *p = path + 1; *p; p++) {
-        if (*p != '/') continue;
-        *p = 0;
-        if (mkdir(path, 0755) < 0 && errno != EEXIST) return tain_fail_errno(err, "index folder %s", path);
-        *p = '/';
-    }
-    if (mkdir(path, 0755) < 0 && errno != EEXIST) return tain_fail_errno(err, "index folder %s", path);
-    return TAIN_OK;
+    return tain_make_folder(folder, false) ? TAIN_OK : tain_fail_errno(err, "index folder %s", folder);
 }
 
 char *tain_index_new_run_path(tain_index *x)

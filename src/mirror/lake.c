@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "base/text.h"
@@ -25,25 +25,6 @@ struct tain_lake {
     int64_t     oldest_single; /* lowest epoch that is a file of its own, as far as known; 0: not known */
     int64_t     newest;
 };
-
-static tain_status make_dirs(const char *path, tain_error *err)
-{
-    char *copy = tain_strdup(path);
-    for (char *p = copy + 1;; p++) {
-        if (*p && *p != '/') continue;
-        char saved = *p;
-        *p = 0;
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
-            tain_status st = tain_fail_errno(err, "cannot make folder %s", copy);
-            free(copy);
-            return st;
-        }
-        if (!saved) break;
-        *p = saved;
-    }
-    free(copy);
-    return TAIN_OK;
-}
 
 /* Elsewhere than on a local disk the cache is in the user's cache folder, by the lake's URL. */
 static char *remote_cache_path(const char *url)
@@ -90,7 +71,7 @@ tain_store *tain_lake_store(tain_lake *l)
 
 const char *tain_lake_cache_dir(const tain_lake *l)
 {
-    if (make_dirs(l->cache_dir, NULL) != TAIN_OK) return l->cache_dir; /* its users say what is wrong with it */
+    (void)tain_make_folder(l->cache_dir, false); /* its users say what is wrong with it */
     return l->cache_dir;
 }
 
@@ -141,7 +122,7 @@ tain_status tain_lake_lock(tain_lake *l, tain_error *err)
     char *path = lock_path(l);
     if (!path) return TAIN_OK;
     char *dir = tain_format("%s/_tain", tain_store_path(l->store));
-    tain_status st = make_dirs(dir, err);
+    tain_status st = tain_make_folder(dir, true) ? TAIN_OK : tain_fail_errno(err, "cannot make folder %s", dir);
     free(dir);
     int fd = st == TAIN_OK ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
     if (st == TAIN_OK && fd < 0) st = tain_fail_errno(err, "cannot open %s", path);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/folder.h"
+
 static void advise(const char *place, tain_error *err)
 {
     if (!err) return;
@@ -209,34 +211,6 @@ static const tain_store_ops posix_ops = {
     .close = close_posix,
 };
 
-/* Syncing the parent of a root is a courtesy: it may be a folder that we are not allowed to read. */
-static void sync_parent(const char *path)
-{
-    char *parent = tain_posix_folder_of(path);
-    int   fd = open(*parent ? parent : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)!fsync(fd);
-        close(fd);
-    }
-    tain_free(parent);
-}
-
-static int make_path(const char *path)
-{
-    if (mkdir(path, 0777) == 0) {
-        sync_parent(path);
-        return 0;
-    }
-    if (errno == EEXIST) return 0;
-    if (errno != ENOENT) return -1;
-    char *parent = tain_posix_folder_of(path);
-    int   rc = *parent ? make_path(parent) : -1;
-    tain_free(parent);
-    if (rc < 0 || (mkdir(path, 0777) < 0 && errno != EEXIST)) return -1;
-    sync_parent(path);
-    return 0;
-}
-
 /* "." and ".." are resolved once the folder exists; until then the path is only made absolute. */
 char *tain_store_absolute(const char *path)
 {
@@ -259,7 +233,7 @@ static void resolve_path(posix *p)
 
 static tain_status open_root(posix *p, bool create, tain_error *err)
 {
-    if (create && make_path(p->base.path) < 0) {
+    if (create && !tain_make_folder(p->base.path, true)) {
         if (errno == ENOTDIR) return tain_fail(err, TAIN_E_INVALID, "a part of %s is not a folder", p->base.path);
         return tain_posix_fail(p, "make the folder", "", err);
     }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+/* "" for what is at the top. Caller frees. */
+static char *parent_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    while (slash > path && slash[-1] == '/') slash--;
+    return tain_strndup(path, slash ? (size_t)(slash - path) : 0);
+}
+
+/* A courtesy: it may be a folder that we are not allowed to read. */
+static void sync_parent(const char *path)
+{
+    char *parent = parent_of(path);
+    int   fd = open(*parent ? parent : *path == '/' ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)!fsync(fd);
+        close(fd);
+    }
+    tain_free(parent);
+}
+
+static bool make(const char *path, bool durable)
+{
+    if (mkdir(path, 0777) < 0) return errno == EEXIST;
+    if (durable) sync_parent(path);
+    return true;
+}
+
+bool tain_make_folder(const char *path, bool durable)
+{
+    if (make(path, durable)) return true;
+    if (errno != ENOENT) return false;
+    char *parent = parent_of(path);
+    bool  made = *parent && tain_make_folder(parent, durable) && make(path, durable);
+    tain_free(parent);
+    return made;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* folder.h -- folders of the local file system. Thread: any. */
+#ifndef TAIN_BASE_FOLDER_H
+#define TAIN_BASE_FOLDER_H
+
+#include <stdbool.h>
+
+/* Makes the folder and those above it, where they are not there. durable: so that they outlive a crash of the machine, if
+ * that is permitted. False: errno says why. */
+bool tain_make_folder(const char *path, bool durable);
+
+#endif
