@@ -25,7 +25,7 @@ static tain_retained_level note(tain_mirror *m, const tain_retained_limits *limi
 static void announce(tain_mirror *m, tain_retained_level was, tain_retained_level level, const tain_retained *now, const char *text)
 {
     if (level > was) tain_mirror_say(m, "%s (%s)", text, tain_retained_remedy(level, now));
-    else if (was == TAIN_RETAINED_PAUSE && level < was) tain_mirror_say(m, "loads go on: the source keeps less of its log");
+    else if (was == TAIN_RETAINED_PAUSE && level < was) tain_mirror_say(m, "loads may begin again: the source keeps less of its log");
 }
 
 static void hold_loads(tain_mirror *m, bool hold)

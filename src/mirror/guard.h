@@ -2,7 +2,8 @@
 /* guard.h -- a thread that looks every few seconds how much log the source keeps back for the mirror, and acts by its limits
  * (retained.h), also while the others wait for the lake or for a load.
  *
- * Loads are made to wait only while the stream is being followed, since nothing else makes the source keep less. */
+ * Loads are made to wait only while the stream is being followed, since nothing else makes the source keep less. One that is
+ * under way needs what is kept, and goes on. */
 #ifndef TAIN_MIRROR_GUARD_H
 #define TAIN_MIRROR_GUARD_H
 

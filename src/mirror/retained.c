@@ -112,7 +112,7 @@ void tain_retained_describe(const tain_retained_limits *l, tain_retained_level l
     out[0] = '\0';
     if (now->lost) snprintf(out, 512, "the source has discarded log that this mirror needs: %s is lost", now->holder);
     else if (level == TAIN_RETAINED_GIVE_UP) snprintf(out, 512, "the source kept %s of its log for this mirror, %s being the limit to give up at", kept, limit);
-    else if (level == TAIN_RETAINED_PAUSE) snprintf(out, 512, "loads wait: the source keeps %s of its log for this mirror by %s%s; they go on below %s", kept, now->holder, end, limit);
+    else if (level == TAIN_RETAINED_PAUSE) snprintf(out, 512, "no load begins: the source keeps %s of its log for this mirror by %s%s; %s is little enough again", kept, now->holder, end, limit);
     else if (level == TAIN_RETAINED_WARN) snprintf(out, 512, "the source keeps %s of its log for this mirror by %s%s", kept, now->holder, end);
 }
 

@@ -3,7 +3,7 @@
  *
  *   ok        less than all of them
  *   warn      said once, until it falls below three quarters of that limit; also when the source is about to discard it
- *   pause     loads wait, so that following has the machine; until it falls below half of that limit
+ *   pause     no load begins, so that following has the machine; until it falls below half of that limit
  *   give up   for good: the mirror lets go of what is kept, in favour of the source
  *
  * Pure. Thread: any. */

@@ -98,11 +98,11 @@ static void a_level_is_said_when_it_is_reached(void **state)
     assert_int_equal(times_said("source keeps"), 2);
     look(200);
     look(100);
-    assert_int_equal(times_said("loads wait"), 1);
-    assert_int_equal(times_said("loads go on"), 0);
+    assert_int_equal(times_said("no load begins"), 1);
+    assert_int_equal(times_said("loads may begin again"), 0);
     look(99);
     look(99);
-    assert_int_equal(times_said("loads go on"), 1);
+    assert_int_equal(times_said("loads may begin again"), 1);
     assert_int_equal(times_said("source keeps 99 B"), 0); /* it had been said that there is much */
 }
 
