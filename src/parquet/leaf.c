@@ -139,13 +139,24 @@ static bool is_full(const tain_leaf *l)
     return l->page_rows >= o->page_rows || l->plain.size + l->raw_bytes >= o->page_bytes || l->page_levels >= o->page_rows * 16;
 }
 
+/* How many of n rows the page still takes, and the one that fills it. */
+static size_t nested_room(const tain_leaf *l, const tain_column *c, const uint32_t *rows, size_t first, size_t n)
+{
+    size_t used = l->plain.size + l->raw_bytes, most = l->shared->options.page_bytes, bytes = 0, k = 0;
+    size_t room = used < most ? most - used : 0;
+    if (!rows && tain_column_range_bytes(c, first, n) <= room) return n;
+    do bytes += tain_column_range_bytes(c, rows ? rows[k] : first + k, 1);
+    while (++k < n && bytes < room);
+    return k;
+}
+
 static tain_status append_nested(tain_leaf *l, const tain_column *c, const uint32_t *rows, size_t first, size_t n,
                                  tain_error *err)
 {
     while (n) {
         const tain_column *own;
         size_t             most = l->shared->options.page_rows - l->page_rows, k = n < NESTED_ROWS ? n : NESTED_ROWS;
-        if (k > most) k = most;
+        k = nested_room(l, c, rows, first, k < most ? k : most);
         TAIN_TRY(tain_leaf_shred(l, c, rows, first, k, &own, err));
         const tain_buffer *at = &l->shared->positions;
         tain_leaf_put_values(l, own, (const uint32_t *)at->data, 0, at->size / sizeof(uint32_t));
