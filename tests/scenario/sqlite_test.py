@@ -100,6 +100,47 @@ def test_shape_changes(folder):
     assert_same(c, lake, "t", "other", "born")
 
 
+def test_renamed_tables_take_their_folders_along(folder):
+    """While followed and while stopped; another table under the old name; names exchanged in one transaction."""
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table t (id integer primary key, v text); insert into t values (1, 'x'); create table u (id integer primary key, v text);"
+                    "insert into u values (1, 'u'); create table bare (a int, b text); insert into bare values (1, 'b'); create table other (id integer primary key)")
+
+    def inode(name):
+        path = os.path.join(table_folder(lake, "main." + name), "_delta_log")
+        return os.stat(path).st_ino if os.path.exists(path) else None
+
+    def last(n):
+        c.execute("insert into other values (?)", (n,))
+        wait_until(lambda: (n,) in read_delta(table_folder(lake, "main.other"))[2], what="last change")
+
+    with Background("mirror", db, lake, "--freshness", "20ms") as m:
+        wait_until(lambda: last_epoch(lake), what="first epoch")
+        was = {n: inode(n) for n in ("t", "u", "bare")}
+        c.executescript("insert into t values (2, 'before'); alter table t rename to moved; insert into moved values (3, 'after'); alter table bare rename to bald;"
+                        "insert into bald values (2, 'c')")
+        last(1)
+        wait_until(lambda: (inode("moved"), inode("bald"), inode("t"), inode("bare")) == (was["t"], was["bare"], None, None), what="folders to move")
+        c.executescript("create table t (k text primary key not null); insert into t values ('another')")
+        last(2)
+        c.executescript("begin; alter table moved rename to x; alter table u rename to moved; alter table x rename to u; insert into u values (4, 'exchanged'); commit")
+        last(3)
+        wait_until(lambda: (inode("u"), inode("moved")) == (was["t"], was["u"]), what="folders to be exchanged")
+        assert m.stop() == 0 and "loaded again" not in m.output(), m.output()
+    assert_same(c, lake, "t", "u", "moved", "bald", "other")
+    assert not os.path.exists(table_folder(lake, "main.bare"))
+    c.executescript("alter table u rename to again; create table u (z int primary key not null); insert into u values (26); insert into again values (5, 'stopped')")
+    r = once(db, lake)
+    assert inode("again") == was["t"] and "loaded again" not in r.err, r
+    assert_same(c, lake, "t", "u", "again", "moved", "bald", "other")
+    c.executescript("begin; alter table again rename to x; alter table moved rename to again; alter table x rename to moved; commit; insert into moved values (6, 'v')")
+    r = once(db, lake)
+    assert (inode("moved"), inode("again")) == (was["t"], was["u"]) and "loaded again" not in r.err, r
+    assert_same(c, lake, "t", "u", "again", "moved", "bald", "other")
+    tain("verify", db, lake, check=0)
+
+
 def test_poll_capture_writes_nothing(folder):
     db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
     c = connect(db)
@@ -354,6 +395,27 @@ def test_capture_given_later(folder):
     c.execute("insert into t values (3)")
     once(db, lake)
     assert_same(c, lake, "t")
+    c.execute("insert into t values (4)")
+    r = once(db, lake, "--capture", "poll", "--resync")
+    assert "removed" in r.err and c.execute("select name from sqlite_master").fetchall() == [("t",)], (r, c.execute("select name from sqlite_master").fetchall())
+    c.execute("insert into t values (5)")
+    assert "removed" not in once(db, lake).err
+    assert_same(c, lake, "t")
+
+
+def test_capture_by_comparison_leaves_what_it_cannot_remove(folder):
+    """A file that another one keeps locked: what the log left stays until the next start, and that is told."""
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table t (id integer primary key); insert into t values (1)")
+    once(db, lake)
+    c.executescript("begin immediate; insert into t values (2)")
+    r = once(db, lake, "--capture", "poll", "--resync")
+    assert "stay" in r.err and "--remove" in r.err, r
+    c.execute("commit")
+    assert "removed" in once(db, lake).err
+    assert_same(c, lake, "t")
+    assert c.execute("select name from sqlite_master").fetchall() == [("t",)]
 
 
 def test_odd_names(folder):

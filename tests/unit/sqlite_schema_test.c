@@ -361,15 +361,64 @@ static void test_table_made_anew_before_it_was_told(void **state)
 static void test_table_renamed(void **state)
 {
     fixture *f = *state;
-    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT); INSERT INTO t VALUES(1, 'a')");
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT); INSERT INTO t VALUES(1, 'a'); CREATE TABLE n(a INT UNIQUE, b); INSERT INTO n VALUES(1, 2)");
     begin(f);
-    sql(f, "ALTER TABLE t RENAME TO u; INSERT INTO u VALUES(2, 'b')");
+    sql(f, "UPDATE t SET s = 'before'; ALTER TABLE t RENAME TO u; INSERT INTO u VALUES(2, 'b'); ALTER TABLE n RENAME TO \"odd (name\"; INSERT INTO \"odd (name\" VALUES(2, 3)");
     catch_up(f);
-    assert_true(recording_find(f->mirror, "t")->dropped);
-    sql(f, "INSERT INTO u VALUES(3, 'c')");
+    sql(f, "INSERT INTO u VALUES(3, 'c'); REPLACE INTO \"odd (name\" VALUES(2, 4)");
     catch_up(f);
+    assert_null(recording_find(f->mirror, "t"));
     assert_same(f, "u");
-    assert_int_equal(number(f, "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger'"), 3);
+    assert_same(f, "odd (name");
+    assert_int_equal(recording_find(f->mirror, "u")->loads, 1);
+    assert_int_equal(recording_find(f->mirror, "odd (name")->loads, 1);
+    assert_string_equal(recording_find(f->mirror, "u")->source->identity, "t");
+    assert_int_equal(number(f, "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger'"), 8);
+}
+
+static void test_name_taken_by_another(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT); INSERT INTO t VALUES(1, 'a'); CREATE TABLE u(id INTEGER PRIMARY KEY); INSERT INTO u VALUES(5)");
+    begin(f);
+    sql(f, "BEGIN; DROP TABLE u; ALTER TABLE t RENAME TO u; CREATE TABLE t(x TEXT PRIMARY KEY NOT NULL); INSERT INTO t VALUES('new'); COMMIT; INSERT INTO u VALUES(2, 'b')");
+    catch_up(f);
+    sql(f, "INSERT INTO u VALUES(3, 'c'); INSERT INTO t VALUES('newer')");
+    catch_up(f);
+    recording_table *t = NULL, *u = NULL;
+    for (size_t i = 0; i < f->mirror->table_count; i++) {
+        recording_table *r = f->mirror->tables[i];
+        if (!r->dropped && strcmp(r->source->name, "t") == 0) t = r;
+        if (!r->dropped && strcmp(r->source->name, "u") == 0) u = r;
+    }
+    assert_string_equal(u->source->identity, "t");
+    assert_int_equal(u->loads, 1);
+    assert_int_equal(u->count, 3);
+    assert_string_equal(t->source->identity, "t$2");
+    assert_int_equal(t->count, 2);
+}
+
+static void test_names_exchanged(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT); INSERT INTO t VALUES(1, 'a'); CREATE TABLE u(id INTEGER PRIMARY KEY, s TEXT); INSERT INTO u VALUES(5, 'e')");
+    begin(f);
+    for (int i = 0; i < 3; i++) {
+        sql(f, "BEGIN; ALTER TABLE t RENAME TO x; ALTER TABLE u RENAME TO t; ALTER TABLE x RENAME TO u; INSERT INTO t VALUES(10 + %d, 't'); COMMIT", i);
+        if (i == 1) close_source(f);
+        if (i == 1) open_source_with(f, NULL, NULL);
+        if (i == 1) break;
+        catch_up(f);
+        assert_same(f, "t");
+        assert_same(f, "u");
+    }
+    tain_catalog catalog;
+    tain_finding *findings;
+    size_t n;
+    OK(f->source->ops->describe(f->source, &catalog, &findings, &n, &err));
+    tain_findings_free(findings, n);
+    for (size_t i = 0; i < catalog.count; i++) assert_string_equal(catalog.tables[i]->identity, catalog.tables[i]->name); /* back again */
+    assert_int_equal(catalog.count, 2);
 }
 
 static void test_selection(void **state)
@@ -474,7 +523,7 @@ int main(void)
         T(test_shape_changed_while_stopped), T(test_load_that_is_confirmed_is_not_repeated), T(test_column_dropped_and_added_again), T(test_schema_touched_elsewhere_reloads_nothing),
         T(test_rename_of_keyless_column), T(test_unique_index_added_and_dropped), T(test_rows_replaced_before_the_index_was_noticed),
         T(test_alter_beside_every_kind_of_trigger), T(test_writers_with_untrusted_schema),
-        T(test_tables_come_and_go), T(test_table_made_anew_before_it_was_told), T(test_table_renamed), T(test_selection), T(test_views_and_virtual_tables),
+        T(test_tables_come_and_go), T(test_table_made_anew_before_it_was_told), T(test_table_renamed), T(test_name_taken_by_another), T(test_names_exchanged), T(test_selection), T(test_views_and_virtual_tables),
         T(test_table_that_only_its_application_can_read), T(test_text_that_is_not_utf8_is_announced), T(test_odd_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,6 @@
 
 #include "source/sqlite/sqlite.h"
 
-#define WRITE_PATIENCE (30 * TAIN_SECOND)
 enum { TRIES = 10 };
 
 /* --- helpers ------------------------------------------------------------------------------------------------------- */
@@ -24,7 +23,7 @@ static void tell(void (*say)(const char *), char *line)
 
 tain_status tain_sqlite_open_log(tain_sqlite *s, tain_error *err)
 {
-    if (!s->log.db) TAIN_TRY(tain_sqlite_connect(&s->log, s->path, TAIN_SQLITE_WRITE, NULL, WRITE_PATIENCE, err));
+    if (!s->log.db) TAIN_TRY(tain_sqlite_connect(&s->log, s->path, TAIN_SQLITE_WRITE, NULL, TAIN_SQLITE_WRITE_PATIENCE, err));
     if (sqlite3_db_readonly(s->log.db, "main") != 1) return TAIN_OK;
     tain_status st = tain_fail(err, TAIN_E_PERMISSION, "%s cannot be written to: no log of changes can be kept in it", s->path);
     tain_error_remedy(err, "make the file and its folder writable for tain, or use --capture=poll, which needs to read only");
@@ -39,6 +38,20 @@ static tain_status list_ours(tain_sqlite_conn *c, const char *prefix, const char
     TAIN_TRY(tain_sqlite_prepare(c, "SELECT name, sql FROM main.sqlite_schema WHERE type = ?1 AND substr(name, 1, length(?2) + 1) = ?2 || '$'", &stmt, err));
     sqlite3_bind_text(stmt, 1, type, -1, SQLITE_STATIC);
     sqlite3_bind_text(stmt, 2, prefix, -1, SQLITE_STATIC);
+    for (;;) {
+        TAIN_TRY(tain_sqlite_step(c, stmt, &row, err));
+        if (!row) return TAIN_OK;
+        free(tain_map_put(ret, (const char *)sqlite3_column_text(stmt, 0), tain_strdup((const char *)sqlite3_column_text(stmt, 1))));
+    }
+}
+
+tain_status tain_sqlite_list_homes(tain_sqlite_conn *c, const char *prefix, tain_map *ret, tain_error *err)
+{
+    TAIN_SQLITE_STMT *stmt = NULL;
+    bool row;
+    TAIN_TRY(tain_sqlite_prepare(c, "SELECT tbl_name, CAST(substr(name, length(?1) + 2) AS INTEGER) FROM main.sqlite_schema WHERE type = 'trigger'"
+                                    " AND substr(name, 1, length(?1) + 1) = ?1 || '$' AND substr(name, -7) = '$insert'", &stmt, err));
+    sqlite3_bind_text(stmt, 1, prefix, -1, SQLITE_STATIC);
     for (;;) {
         TAIN_TRY(tain_sqlite_step(c, stmt, &row, err));
         if (!row) return TAIN_OK;
@@ -106,7 +119,7 @@ tain_status tain_sqlite_keep_table(tain_sqlite_conn *c, const char *prefix, tain
     bool row;
     char *sql = tain_format("INSERT INTO main.\"%s$meta\"(id, name, shape, pending) VALUES(?1, ?2, ?3, ?4)"
                             " ON CONFLICT(id) DO UPDATE SET name = excluded.name, shape = excluded.shape, pending = excluded.pending", prefix);
-    char *shape = tain_sqlite_shape_text(t->shape);
+    char *shape = tain_sqlite_shape_text(t->shape, strcmp(t->table.identity, t->table.name) == 0 ? NULL : t->table.identity);
     tain_status st = tain_sqlite_prepare(c, sql, &stmt, err);
     free(sql);
     if (st == TAIN_OK) {
@@ -452,16 +465,25 @@ static tain_status any_of_ours(tain_sqlite *s, bool *ret, tain_error *err)
     return st;
 }
 
-tain_status tain_sqlite_uninstall(tain_sqlite *s, void (*say)(const char *), tain_error *err)
+tain_status tain_sqlite_remove_log(tain_sqlite *s, tain_time patience, void (*say)(const char *), tain_error *err)
 {
     size_t count = 0;
     bool any;
     TAIN_TRY(any_of_ours(s, &any, err));
-    if (any) TAIN_TRY(tain_sqlite_open_log(s, err));
-    if (any) TAIN_TRY(remove_all(s, &count, err));
+    if (!any) return TAIN_OK;
+    TAIN_TRY(tain_sqlite_open_log(s, err));
+    s->log.patience = patience;
+    tain_status st = remove_all(s, &count, err);
+    s->log.patience = TAIN_SQLITE_WRITE_PATIENCE;
+    if (st == TAIN_OK) tell(say, tain_format("removed %zu triggers and tables of the mirror from %s", count, s->path));
+    return st;
+}
+
+tain_status tain_sqlite_uninstall(tain_sqlite *s, void (*say)(const char *), tain_error *err)
+{
+    TAIN_TRY(tain_sqlite_remove_log(s, TAIN_SQLITE_WRITE_PATIENCE, say, err));
     for (size_t i = 0; i < s->table_count; i++) s->tables[i]->id = 0;
     s->started = s->prune_wanted = false;
     s->data_version = -1;
-    if (count) tell(say, tain_format("removed %zu triggers and tables of the mirror from %s", count, s->path));
     return TAIN_OK;
 }

@@ -14,7 +14,8 @@
 #include "base/error.h"
 #include "base/time.h"
 
-#define TAIN_SQLITE_READ_PATIENCE (10 * TAIN_SECOND)
+#define TAIN_SQLITE_READ_PATIENCE  (10 * TAIN_SECOND)
+#define TAIN_SQLITE_WRITE_PATIENCE (30 * TAIN_SECOND)
 
 typedef struct tain_sqlite_conn {
     sqlite3     *db;        /* NULL: not connected */

@@ -49,14 +49,17 @@ static tain_status tell_news(tain_sqlite_table *t, tain_sink *sink, const tain_p
     return sink->reshape(sink, &t->table, t->news.reload, t->news.reason, err);
 }
 
+/* Names are left before others take them. */
 tain_status tain_sqlite_tell(tain_sqlite *s, tain_sink *sink, const tain_position *at, tain_error *err)
 {
+    for (size_t i = 0; i < s->table_count; i++)
+        if (is_lost(s->tables[i])) TAIN_TRY(tell_lost(s->tables[i], sink, err));
     for (size_t i = 0; i < s->table_count; i++) {
         tain_sqlite_table *t = s->tables[i];
-        if (is_lost(t)) TAIN_TRY(tell_lost(t, sink, err));
-        else if (has_appeared(t)) TAIN_TRY(tell_appeared(t, sink, err));
-        else if (t->told && t->news.state == TAIN_SQLITE_QUEUED) TAIN_TRY(tell_news(t, sink, at, err));
+        if (t->told && t->news.state == TAIN_SQLITE_QUEUED) TAIN_TRY(tell_news(t, sink, at, err));
     }
+    for (size_t i = 0; i < s->table_count; i++)
+        if (has_appeared(s->tables[i])) TAIN_TRY(tell_appeared(s->tables[i], sink, err));
     return TAIN_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "source/sqlite/slices.h"
 #include "source/sqlite/sqlite.h"
 
+#define LEAVE_PATIENCE (2 * TAIN_SECOND)
 #define POLL_INTERVAL  (20 * TAIN_MILLISECOND)
 #define FIRST_INTERVAL TAIN_MILLISECOND
 
@@ -115,6 +116,8 @@ static void close_source(tain_source *source)
     if (s->snapshot && tain_sqlite_snapshot_end(source, NULL) != TAIN_OK) s->snapshot = NULL;
     for (size_t i = 0; i < s->table_count; i++) free_table(s->tables[i]);
     for (size_t i = 0; i < s->retired_count; i++) tain_schema_free(s->retired[i]);
+    for (size_t i = 0; i < s->retired_name_count; i++) free(s->retired_names[i]);
+    free(s->retired_names);
     tain_sqlite_disconnect(&s->shadow);
     tain_sqlite_disconnect(&s->log);
     tain_sqlite_disconnect(&s->db);
@@ -202,17 +205,37 @@ static tain_status describe(tain_source *source, tain_catalog *ret, tain_finding
 
 /* --- capture ------------------------------------------------------------------------------------------------------- */
 
+/* What capture by the log left goes once there is what takes its place. A file that cannot be written to now keeps it. */
+static void leave_log(tain_sqlite *s, void (*say)(const char *))
+{
+    tain_error why = {0};
+    if (tain_sqlite_remove_log(s, LEAVE_PATIENCE, say, &why) == TAIN_OK) return;
+    char *line = tain_format("triggers and log table of --capture=log stay in %s: %s; they go at the next start, or with tain mirror --remove", s->path, why.message);
+    if (say) say(line);
+    free(line);
+}
+
+static tain_status prepare_comparison(tain_sqlite *s, void (*say)(const char *), bool *ret_fresh, tain_error *err)
+{
+    bool first = !s->marked;
+    TAIN_TRY(tain_sqlite_shadow_prepare(s, say, ret_fresh, err));
+    if (first) leave_log(s, say);
+    tain_sqlite_disconnect(&s->log);
+    return TAIN_OK;
+}
+
 static tain_status prepare(tain_source *source, void (*say)(const char *), bool *ret_fresh, tain_error *err)
 {
     tain_sqlite *s = tain_sqlite_of(source);
     TAIN_TRY(tain_sqlite_check_cancel(s, err));
-    return taken(s, s->options.poll_capture ? tain_sqlite_shadow_prepare(s, say, ret_fresh, err) : tain_sqlite_install(s, say, ret_fresh, err));
+    return taken(s, s->options.poll_capture ? prepare_comparison(s, say, ret_fresh, err) : tain_sqlite_install(s, say, ret_fresh, err));
 }
 
 static tain_status remove_capture(tain_source *source, void (*say)(const char *), tain_error *err)
 {
     tain_sqlite *s = tain_sqlite_of(source);
-    return s->options.poll_capture ? tain_sqlite_shadow_remove(s, say, err) : tain_sqlite_uninstall(s, say, err);
+    if (s->options.poll_capture) TAIN_TRY(tain_sqlite_shadow_remove(s, say, err));
+    return tain_sqlite_uninstall(s, say, err);
 }
 
 static tain_status start(tain_source *source, const tain_position *position, tain_error *err)

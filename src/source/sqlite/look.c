@@ -4,10 +4,11 @@
 #include "source/sqlite/slices.h"
 #include "source/sqlite/sqlite.h"
 
-enum { TRIES = 10 };
+enum { TRIES = 5 };
 
 typedef struct kept {
     int64_t id;
+    char   *name;    /* when it was kept */
     json_t *shape;   /* NULL: unreadable */
     char   *pending; /* why it must be loaded again */
 } kept;
@@ -18,6 +19,7 @@ static void kept_free(kept *k)
 {
     json_decref(k->shape);
     free(k->pending);
+    free(k->name);
     free(k);
 }
 
@@ -34,9 +36,16 @@ static kept *read_kept(sqlite3_stmt *stmt)
     kept *k = tain_alloc(sizeof *k);
     const char *shape = (const char *)sqlite3_column_text(stmt, 2), *pending = (const char *)sqlite3_column_text(stmt, 3);
     k->id = sqlite3_column_int64(stmt, 0);
+    k->name = tain_strdup((const char *)sqlite3_column_text(stmt, 1));
     if (shape && tain_json_parse(shape, strlen(shape), "shape", &k->shape, NULL) != TAIN_OK) k->shape = NULL;
     k->pending = tain_strdup(pending);
     return k;
+}
+
+static void put_kept(tain_map *to, const char *name, kept *k)
+{
+    kept *other = tain_map_put(to, name, k);
+    if (other) kept_free(other);
 }
 
 static tain_status load_kept(tain_sqlite *s, tain_map *ret, tain_error *err)
@@ -50,10 +59,50 @@ static tain_status load_kept(tain_sqlite *s, tain_map *ret, tain_error *err)
     if (st == TAIN_OK && row) st = tain_sqlite_prepare(c, sql, &stmt, err);
     while (st == TAIN_OK && row) {
         st = tain_sqlite_step(c, stmt, &row, err);
-        if (st == TAIN_OK && row) tain_map_put(ret, (const char *)sqlite3_column_text(stmt, 1), read_kept(stmt));
+        if (st == TAIN_OK && row) put_kept(ret, (const char *)sqlite3_column_text(stmt, 1), read_kept(stmt));
     }
     free(meta);
     free(sql);
+    return st;
+}
+
+static const char *home_of(const tain_map *homes, int64_t id)
+{
+    const char *name;
+    char *number;
+    TAIN_MAP_EACH(homes, i, name, number)
+        if (strtoll(number, NULL, 10) == id) return name;
+    return NULL;
+}
+
+/* What was kept under a name goes to the table that has the triggers now: SQLite takes them along when it renames. One that
+ * has none any more is left to who bears its name, if that is not such a one. */
+static void follow_names(tain_map *io_kept, const tain_map *homes)
+{
+    tain_map by_home = {0};
+    const char *name, *home;
+    kept *k;
+    TAIN_MAP_EACH(io_kept, i, name, k)
+        if ((home = home_of(homes, k->id))) put_kept(&by_home, home, k);
+    TAIN_MAP_EACH(io_kept, i, name, k) {
+        if (home_of(homes, k->id)) continue;
+        if (tain_map_get(&by_home, name)) kept_free(k);
+        else put_kept(&by_home, name, k);
+    }
+    tain_map_done(io_kept);
+    *io_kept = by_home;
+}
+
+static tain_status find_renamed(tain_sqlite *s, tain_map *io_kept, tain_error *err)
+{
+    tain_map homes = {0};
+    const char *name;
+    char *number;
+    if (s->options.poll_capture) return TAIN_OK;
+    tain_status st = tain_sqlite_list_homes(&s->db, s->prefix, &homes, err);
+    if (st == TAIN_OK) follow_names(io_kept, &homes);
+    TAIN_MAP_EACH(&homes, i, name, number) free(number);
+    tain_map_done(&homes);
     return st;
 }
 
@@ -71,12 +120,42 @@ static tain_status load_kept_version(tain_sqlite *s, tain_error *err)
 
 /* --- one table ----------------------------------------------------------------------------------------------------- */
 
-static tain_sqlite_table *table_named(tain_sqlite *s, const char *name)
+/* The name it was first kept under. */
+static const char *identity_of(const kept *k)
+{
+    return tain_json_get_str(k->shape, "identity", k->name);
+}
+
+static bool is_taken(const tain_sqlite *s, const tain_map *kept_shapes, const char *identity)
+{
+    const char *name;
+    const kept *k;
+    for (size_t i = 0; i < s->table_count; i++)
+        if (strcmp(s->tables[i]->table.identity, identity) == 0) return true;
+    TAIN_MAP_EACH(kept_shapes, i, name, k)
+        if (strcmp(identity_of(k), identity) == 0) return true;
+    return false;
+}
+
+/* Its name, unless a table that had the name before is called otherwise now. */
+static char *new_identity(const tain_sqlite *s, const tain_map *kept_shapes, const char *name)
+{
+    char *identity = tain_strdup(name);
+    for (int i = 2; is_taken(s, kept_shapes, identity); i++) {
+        free(identity);
+        identity = tain_format("%s$%d", name, i);
+    }
+    return identity;
+}
+
+static tain_sqlite_table *table_named(tain_sqlite *s, const char *name, const tain_map *kept_shapes)
 {
     tain_sqlite_table *t = tain_map_get(&s->by_name, name);
+    const kept *k = tain_map_get(kept_shapes, name);
     if (t) return t;
     t = tain_alloc(sizeof *t);
-    t->table = (tain_source_table){.schema = tain_strdup("main"), .name = tain_strdup(name), .identity = tain_strdup(name),
+    t->table = (tain_source_table){.schema = tain_strdup("main"), .name = tain_strdup(name),
+                                   .identity = k ? tain_strdup(identity_of(k)) : new_identity(s, kept_shapes, name),
                                    .rows_estimate = -1, .bytes_estimate = -1};
     t->scanned = -1;
     tain_map_put(&s->by_name, name, t);
@@ -143,6 +222,7 @@ static tain_status compare(tain_sqlite *s, tain_sqlite_table *t, const kept *k, 
     char *reason = NULL;
     tain_sqlite_difference d = tain_sqlite_shape_inherit(t->shape, k->shape, &reason);
     bool reload = d == TAIN_SQLITE_OTHER || (d == TAIN_SQLITE_ADDED && !tain_sqlite_has_key(t->shape));
+    if (strcmp(k->name, t->shape->name) != 0) tain_sqlite_queue(t, false, "it was renamed");
     if (reload || d == TAIN_SQLITE_ADDED) tain_sqlite_queue(t, reload, reason);
     tain_status st = TAIN_OK;
     if (!reload) {
@@ -181,11 +261,44 @@ static tain_status take_shape(tain_sqlite *s, tain_sqlite_table *t, tain_sqlite_
     return st;
 }
 
-static tain_status look_at(tain_sqlite *s, const char *name, const char *sql, const kept *k, int64_t version, tain_error *err)
+static tain_status look_at(tain_sqlite *s, const char *name, const char *sql, const tain_map *kept_shapes, int64_t version, tain_error *err)
 {
     tain_sqlite_shape *shape = NULL;
     TAIN_TRY(tain_sqlite_read_shape(&s->db, name, sql, &shape, err));
-    return take_shape(s, table_named(s, name), shape, k, version, err);
+    return take_shape(s, table_named(s, name, kept_shapes), shape, tain_map_get(kept_shapes, name), version, err);
+}
+
+/* --- renamed tables ------------------------------------------------------------------------------------------------- */
+
+static void rename_table(tain_sqlite *s, tain_sqlite_table *t, const char *name)
+{
+    s->retired_names = tain_realloc(s->retired_names, (s->retired_name_count + 1) * sizeof(char *));
+    s->retired_names[s->retired_name_count++] = t->table.name; /* somebody may still read it */
+    t->table.name = tain_strdup(name);
+    tain_sqlite_forget_query(t);
+}
+
+/* All of them leave their names before any takes a new one: names may have been exchanged. Who else has such a name is gone. */
+static void rename_tables(tain_sqlite *s, const tain_map *kept_shapes)
+{
+    const char *name;
+    const kept *k;
+    tain_sqlite_table **moved = tain_alloc((s->table_count + 1) * sizeof *moved);
+    const char **names = tain_alloc((s->table_count + 1) * sizeof *names);
+    size_t n = 0;
+    TAIN_MAP_EACH(kept_shapes, i, name, k) {
+        tain_sqlite_table *t = strcmp(k->name, name) == 0 ? NULL : tain_map_get(&s->by_name, k->name);
+        if (!t || t->id != k->id) continue;
+        moved[n] = t;
+        names[n++] = name;
+    }
+    for (size_t i = 0; i < n; i++) tain_map_remove(&s->by_name, moved[i]->table.name);
+    for (size_t i = 0; i < n; i++) {
+        rename_table(s, moved[i], names[i]);
+        tain_map_put(&s->by_name, names[i], moved[i]);
+    }
+    free(moved);
+    free(names);
 }
 
 /* --- what the user sees --------------------------------------------------------------------------------------------- */
@@ -281,9 +394,10 @@ static tain_status look_at_all(tain_sqlite *s, tain_map *names, tain_map *kept_s
     TAIN_TRY(tain_sqlite_number(&s->db, "PRAGMA main.data_version", 0, &version, err));
     if (!s->options.poll_capture) TAIN_TRY(load_kept_version(s, err));
     for (size_t i = 0; i < s->table_count; i++) s->tables[i]->looked = false;
+    rename_tables(s, kept_shapes);
     TAIN_MAP_EACH(names, i, name, sql) {
         if (!tain_source_selects(&s->options, "main", name)) continue;
-        TAIN_TRY_IN(err, look_at(s, name, sql, tain_map_get(kept_shapes, name), version, err), "table main.%s", name);
+        TAIN_TRY_IN(err, look_at(s, name, sql, kept_shapes, version, err), "table main.%s", name);
     }
     list_catalog(s);
     return TAIN_OK;
@@ -297,21 +411,6 @@ static void free_texts(tain_map *m)
     tain_map_done(m);
 }
 
-static tain_status look_once(tain_sqlite *s, tain_error *err)
-{
-    tain_map names = {0}, virtual = {0}, kept_shapes = {0};
-    TAIN_TRY(tain_sqlite_run(&s->db, "BEGIN", err));
-    tain_status st = tain_sqlite_list_tables(&s->db, &names, &virtual, err);
-    if (st == TAIN_OK) st = load_kept(s, &kept_shapes, err);
-    if (st == TAIN_OK) st = look_at_all(s, &names, &kept_shapes, err);
-    if (st == TAIN_OK) list_virtual(s, &virtual);
-    tain_sqlite_rollback(&s->db);
-    free_texts(&names);
-    free_texts(&virtual);
-    kept_done(&kept_shapes);
-    return st;
-}
-
 /* --- values --------------------------------------------------------------------------------------------------------- */
 
 static tain_status data_version(tain_sqlite *s, int64_t *ret, tain_error *err)
@@ -323,9 +422,10 @@ static tain_status scan(tain_sqlite *s, tain_sqlite_table *t, bool *ret_same, ta
 {
     tain_sqlite_slices slices;
     int64_t before, after;
+    bool at_once = tain_sqlite_in_transaction(&s->db);
     TAIN_TRY(tain_sqlite_slices_init(&slices, &s->db, s->schema_version, err));
     TAIN_TRY(data_version(s, &before, err));
-    TAIN_TRY(tain_sqlite_scan(&s->db, t->shape, &t->marks, &slices, ret_same, err));
+    TAIN_TRY(tain_sqlite_scan(&s->db, t->shape, &t->marks, at_once ? NULL : &slices, ret_same, err));
     if (!*ret_same) return TAIN_OK;
     TAIN_TRY(data_version(s, &after, err));
     t->scanned = before == after ? before : -1;
@@ -335,7 +435,7 @@ static tain_status scan(tain_sqlite *s, tain_sqlite_table *t, bool *ret_same, ta
     return TAIN_OK;
 }
 
-/* Each in transactions of its own. *ret_same false: the schema has changed meanwhile. */
+/* Each in transactions of its own, or in the caller's. *ret_same false: the schema has changed meanwhile. */
 static tain_status scan_all(tain_sqlite *s, bool *ret_same, tain_error *err)
 {
     *ret_same = true;
@@ -344,14 +444,32 @@ static tain_status scan_all(tain_sqlite *s, bool *ret_same, tain_error *err)
     return TAIN_OK;
 }
 
+static tain_status look_once(tain_sqlite *s, bool at_once, tain_error *err)
+{
+    bool same;
+    tain_map names = {0}, virtual = {0}, kept_shapes = {0};
+    TAIN_TRY(tain_sqlite_run(&s->db, "BEGIN", err));
+    tain_status st = tain_sqlite_list_tables(&s->db, &names, &virtual, err);
+    if (st == TAIN_OK) st = load_kept(s, &kept_shapes, err);
+    if (st == TAIN_OK) st = find_renamed(s, &kept_shapes, err);
+    if (st == TAIN_OK) st = look_at_all(s, &names, &kept_shapes, err);
+    if (st == TAIN_OK) list_virtual(s, &virtual);
+    if (st == TAIN_OK && at_once) st = scan_all(s, &same, err);
+    tain_sqlite_rollback(&s->db);
+    free_texts(&names);
+    free_texts(&virtual);
+    kept_done(&kept_shapes);
+    return st;
+}
+
 tain_status tain_sqlite_look(tain_sqlite *s, tain_error *err)
 {
     bool same = false;
-    for (int i = 0; i < TRIES && !same; i++) {
-        TAIN_TRY(look_once(s, err));
+    for (int i = 0; !same; i++) {
+        TAIN_TRY(look_once(s, i >= TRIES, err)); /* a schema that keeps changing is looked at in one go */
         TAIN_TRY(scan_all(s, &same, err));
     }
-    return same ? TAIN_OK : tain_fail(err, TAIN_E_BUSY, "%s: its schema keeps changing", s->path);
+    return TAIN_OK;
 }
 
 tain_sqlite_conn *tain_sqlite_keeper(tain_sqlite *s)

@@ -147,19 +147,32 @@ static void put_column(tain_json *j, const tain_sqlite_column *c)
 }
 
 /* The text itself need not be UTF-8. */
-static void definition_hash(const tain_sqlite_shape *s, char out[static 17])
+static void hash(const char *text, char out[static 17])
 {
-    snprintf(out, 17, "%016llx", (unsigned long long)XXH3_64bits(s->sql, strlen(s->sql)));
+    snprintf(out, 17, "%016llx", (unsigned long long)XXH3_64bits(text, strlen(text)));
 }
 
-char *tain_sqlite_shape_text(const tain_sqlite_shape *s)
+/* Behind the table's name, which may be quoted in four ways. SQLite keeps "CREATE TABLE " and what was written after it. */
+static const char *body_of(const char *sql)
+{
+    const char *p = strncasecmp(sql, "CREATE TABLE ", 13) == 0 ? sql + 13 : sql;
+    char quote = *p == '[' ? ']' : *p;
+    if (!strchr("\"'`]", quote) || !*p) return p + strcspn(p, " \t\r\n\f(/-");
+    for (p++; *p && (*p != quote || p[1] == quote); p++) p += *p == quote;
+    return *p ? p + 1 : p;
+}
+
+char *tain_sqlite_shape_text(const tain_sqlite_shape *s, const char *identity)
 {
     tain_buffer out = {0};
     tain_json j = {.out = &out};
-    char hash[17];
-    definition_hash(s, hash);
+    char definition[17], body[17];
+    hash(s->sql, definition);
+    hash(body_of(s->sql), body);
     tain_json_object(&j);
-    tain_json_kstr(&j, "definition", hash);
+    if (identity) tain_json_kstr(&j, "identity", identity);
+    tain_json_kstr(&j, "definition", definition);
+    tain_json_kstr(&j, "body", body);
     tain_json_kint(&j, "rows", s->rows);
     tain_json_kint(&j, "bytes", s->bytes);
     tain_json_key(&j, "columns");
@@ -216,9 +229,10 @@ tain_sqlite_difference tain_sqlite_shape_inherit(tain_sqlite_shape *s, const jso
 {
     const json_t *columns = json_object_get(kept, "columns");
     size_t same = same_columns(s, columns), old = json_array_size(columns);
-    char hash[17];
-    definition_hash(s, hash);
-    bool same_text = strcmp(tain_json_get_str(kept, "definition", ""), hash) == 0;
+    char definition[17], body[17];
+    hash(s->sql, definition);
+    hash(body_of(s->sql), body);
+    bool same_text = strcmp(tain_json_get_str(kept, "definition", ""), definition) == 0 || strcmp(tain_json_get_str(kept, "body", ""), body) == 0;
     bool added = same == old && s->count > old;
     for (size_t i = same; i < s->count; i++) added &= adds_null(&s->columns[i]);
     *reason = NULL;

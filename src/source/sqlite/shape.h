@@ -101,7 +101,8 @@ unsigned tain_sqlite_shape_seen(const tain_sqlite_shape *s, size_t column, const
 /* Adds what a value shows; true: type or key of the shape are no longer what they were. */
 bool tain_sqlite_shape_see(tain_sqlite_shape *s, size_t column, unsigned seen);
 
-char       *tain_sqlite_shape_text(const tain_sqlite_shape *s); /* JSON, caller frees */
+/* JSON, caller frees. identity NULL: its name. */
+char       *tain_sqlite_shape_text(const tain_sqlite_shape *s, const char *identity);
 /* What happened between the shape kept as text and this one. */
 typedef enum tain_sqlite_difference { TAIN_SQLITE_SAME, TAIN_SQLITE_ADDED, TAIN_SQLITE_OTHER } tain_sqlite_difference;
 /* Takes `seen` of the columns that are still the same from there. reason: set unless SAME; caller frees. */

@@ -67,7 +67,8 @@ typedef struct tain_sqlite {
     tain_source_table  **catalog; /* those that are not */
     size_t               catalog_count;
     tain_schema        **retired; /* schemas somebody may still use */
-    size_t               retired_count;
+    char               **retired_names;
+    size_t               retired_count, retired_name_count;
     int64_t              schema_version; /* of the last look */
     bool                 keeps;          /* something is kept of tables */
     int64_t              kept_version;   /* when shapes were kept, -1: not known */
@@ -115,11 +116,15 @@ tain_status tain_sqlite_open_log(tain_sqlite *s, tain_error *err);
 /* Looks, and makes log and triggers as they must be for what was found. */
 tain_status tain_sqlite_install(tain_sqlite *s, void (*say)(const char *), bool *ret_fresh, tain_error *err);
 tain_status tain_sqlite_uninstall(tain_sqlite *s, void (*say)(const char *), tain_error *err);
+/* Takes log and triggers out of the file, if there are any. */
+tain_status tain_sqlite_remove_log(tain_sqlite *s, tain_time patience, void (*say)(const char *), tain_error *err);
 /* Writes down shapes that are dirty and reloads that are due. In a transaction of the caller's, or a short one. */
 tain_status tain_sqlite_keep(tain_sqlite *s, tain_sqlite_conn *c, tain_error *err);
 tain_status tain_sqlite_keep_table(tain_sqlite_conn *c, const char *prefix, tain_sqlite_table *t, tain_error *err);
 /* Whether triggers are as they must be: 0 no, 1 but for those that matter to OR REPLACE, 2 yes. */
 tain_status tain_sqlite_triggers_state(tain_sqlite *s, const tain_sqlite_table *t, int *ret, tain_error *err);
+/* The tables that our triggers are on now: their names -> their numbers in the log, as text. Caller frees values and map. */
+tain_status tain_sqlite_list_homes(tain_sqlite_conn *c, const char *prefix, tain_map *ret, tain_error *err);
 tain_status tain_sqlite_has_table(tain_sqlite_conn *c, const char *name, bool *ret, tain_error *err);
 
 /* --- follow.c ------------------------------------------------------------------------------------------------------ */
