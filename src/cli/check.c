@@ -42,7 +42,7 @@ static void print_json(const char *source, const tain_catalog *catalog, const ta
     tain_json_array(&j);
     for (size_t i = 0; i < catalog->count; i++) {
         const tain_source_table *t = catalog->tables[i];
-        char *name = tain_format("%s.%s", t->schema, t->name);
+        char *name = tain_source_full_name(t->schema, t->name);
         tain_json_object(&j);
         tain_json_kstr(&j, "name", name);
         tain_json_kstr(&j, "verdict", verdicts[t->verdict]);
@@ -73,7 +73,8 @@ static void print_finding(const tain_finding *f, tain_map *said)
 
 static void print_table(const tain_source_table *t, tain_map *said)
 {
-    printf("  %-8s %s.%s\n", verdicts[t->verdict], t->schema, t->name);
+    TAIN_AUTO(tain_free) char *name = tain_source_full_name(t->schema, t->name);
+    printf("  %-8s %s\n", verdicts[t->verdict], name);
     for (size_t k = 0; k < t->finding_count; k++) print_finding(&t->findings[k], said);
 }
 

@@ -295,7 +295,7 @@ static tain_table *add_aside(tain_mirror *m, tain_source_table *source)
 /* A table made again under the name of one that is gone takes its place. */
 static tain_table *table_for(tain_mirror *m, tain_source_table *source)
 {
-    char *name = tain_format("%s.%s", source->schema, source->name);
+    char *name = tain_source_full_name(source->schema, source->name);
     tain_table *t = tain_mirror_find(m, name);
     free(name);
     if (!t) return tain_mirror_add(m, source);

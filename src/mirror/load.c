@@ -294,7 +294,7 @@ static tain_status commit_content(const table_load *l, const tain_position *at, 
         for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) old[old_count++] = f;
     }
     json_t *info = tain_epoch_info(t, at, epoch, NULL), *memo = tain_table_memo(t, t->source->memo);
-    TAIN_AUTO(tain_free) char *name = tain_format("%s.%s", t->source->schema, t->source->name);
+    TAIN_AUTO(tain_free) char *name = tain_source_full_name(t->source->schema, t->source->name);
     tain_delta_commit c = {
         .operation = t->delta ? "WRITE" : "CREATE TABLE", .info = info, .app_id = t->app_id, .app_version = epoch, .name = name,
         .schema = t->schema, .configuration = memo, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true,

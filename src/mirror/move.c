@@ -90,7 +90,7 @@ static tain_status make_way(tain_mirror *m, const tain_table *t, const char *fol
 
 static tain_status move_home(tain_mirror *m, tain_table *t, const char *folder, tain_error *err)
 {
-    TAIN_AUTO(tain_free) char *full = tain_format("%s.%s", t->to_schema, t->to_name);
+    TAIN_AUTO(tain_free) char *full = tain_source_full_name(t->to_schema, t->to_name);
     TAIN_TRY(make_way(m, t, folder, err));
     if (strcmp(full, t->name) != 0) tain_mirror_say(m, "%s is %s now; its folder moves with it", t->name, full);
     return move_to(m, t, t->to_schema, t->to_name, err);

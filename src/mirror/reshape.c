@@ -102,7 +102,7 @@ static void note_memo(tain_table *t, const tain_source_table *shape)
 static void note_name(tain_table *t, const tain_source_table *shape)
 {
     if (!shape->name) return;
-    char *full = tain_format("%s.%s", shape->schema, shape->name);
+    char *full = tain_source_full_name(shape->schema, shape->name);
     const char *known = t->delta ? tain_delta_meta(t->delta)->name : NULL;
     tain_table_goes(t, shape->schema, shape->name);
     free(t->pending.name);

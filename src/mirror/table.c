@@ -52,7 +52,7 @@ static void move_in(tain_table *t, tain_store *lake, const char *cache_dir, char
 
 void tain_table_house(tain_table *t, tain_store *lake, const char *cache_dir, const char *schema, const char *name)
 {
-    move_in(t, lake, cache_dir, tain_format("%s.%s", schema, name), tain_lake_table_folder(schema, name), false);
+    move_in(t, lake, cache_dir, tain_source_full_name(schema, name), tain_lake_table_folder(schema, name), false);
 }
 
 void tain_table_house_aside(tain_table *t, tain_store *lake, const char *cache_dir)
@@ -70,7 +70,7 @@ void tain_table_stays(tain_table *t)
 
 void tain_table_goes(tain_table *t, const char *schema, const char *name)
 {
-    TAIN_AUTO(tain_free) char *full = tain_format("%s.%s", schema, name);
+    TAIN_AUTO(tain_free) char *full = tain_source_full_name(schema, name);
     tain_table_stays(t);
     if (strcmp(full, t->name) == 0 && !t->aside) return;
     t->to_schema = tain_strdup(schema);

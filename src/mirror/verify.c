@@ -209,7 +209,7 @@ static void list_tables(verify *v, const tain_catalog *catalog)
     for (size_t i = 0; i < catalog->count; i++) {
         tain_source_table *t = catalog->tables[i];
         v->tables[i] = t;
-        v->results[i].name = tain_format("%s.%s", t->schema, t->name);
+        v->results[i].name = tain_source_full_name(t->schema, t->name);
         if (t->verdict == TAIN_VERDICT_ERROR)
             snprintf(v->results[i].reason, sizeof v->results[i].reason, "not mirrored: %s", t->finding_count ? t->findings[0].message : "");
     }

@@ -131,7 +131,7 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, co
 static tain_status add_left_behind(void *ctx, const char *schema, const char *name, const char *folder, tain_error *err)
 {
     tain_mirror *m = ctx;
-    char *full = tain_format("%s.%s", schema, name);
+    char *full = tain_source_full_name(schema, name);
     bool known = tain_mirror_find(m, full) != NULL;
     free(full);
     if (known) return TAIN_OK;

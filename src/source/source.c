@@ -130,6 +130,19 @@ int tain_position_compare(const tain_position *a, const tain_position *b)
 
 /* --- tables and findings ------------------------------------------------------------------------------------------- */
 
+char *tain_source_full_name(const char *schema, const char *table)
+{
+    if (*schema != '"' && !strchr(schema, '.')) return tain_format("%s.%s", schema, table);
+    tain_buffer out = {0};
+    tain_buffer_append_u8(&out, '"');
+    for (const char *p = schema; *p; p++) {
+        if (*p == '"') tain_buffer_append_u8(&out, '"');
+        tain_buffer_append_u8(&out, (uint8_t)*p);
+    }
+    tain_buffer_printf(&out, "\".%s", table);
+    return tain_buffer_cstr(&out);
+}
+
 tain_source_table *tain_source_table_new(const char *schema, const char *name, const char *identity)
 {
     tain_source_table *t = tain_alloc(sizeof *t);

@@ -204,6 +204,10 @@ bool tain_source_selects(const tain_source_options *options, const char *schema,
 /* After a describe with `used`: says which globs matched no table; NULL: each did. Caller frees. */
 char *tain_source_unmatched(const tain_source_options *options);
 
+/* What a table is called in records, reports and options: schema.table; a schema that has a point in it, or begins with a
+ * quote, is in double quotes, so that no two tables are called the same. Caller frees. */
+char *tain_source_full_name(const char *schema, const char *table);
+
 /* For drivers: tables and findings. */
 tain_source_table *tain_source_table_new(const char *schema, const char *name, const char *identity);
 void               tain_source_table_free(tain_source_table *t); /* with all it points to, columns too; accepts NULL */

@@ -72,7 +72,8 @@ class Table:
 
     @property
     def full_name(self):
-        return f"{self.schema}.{self.name}"
+        """As records and reports have it."""
+        return f"{quoted(self.schema) if '.' in self.schema or self.schema[0] == chr(34) else self.schema}.{self.name}"
 
     @property
     def where(self):
