@@ -336,7 +336,8 @@ static bool same_name(const tain_pg_relation *r, const tain_pg_table *t)
     return strcmp(r->schema, t->pub->schema) == 0 && strcmp(r->name, t->pub->name) == 0;
 }
 
-/* Its rows are not wanted, whatever they look like: they are in what was read of it since. One whose columns are others gets
+/* Its rows are not wanted, whatever they look like: they are in what was read of it since, and what the catalog has now is
+ * not for the sink to hear where it passes over the table. One whose columns are others gets
  * another message before there are rows that are wanted. */
 static bool is_read_later(const tain_pg_source *s, const tain_pg_table *t)
 {
@@ -357,7 +358,7 @@ tain_status tain_pg_resolve(void *ctx, tain_pg_relation *r, tain_error *err)
     tain_pg_table *t = tain_pg_table_by_oid(s, r->oid);
     if (!t || !t->taken || t->dropped || t->failed || !t->shape) return TAIN_OK;
     bool known = is_same_relation(r, t->shape) && same_name(r, t);
-    if (!known && is_read_later(s, t)) return map_past(r, t);
+    if (is_read_later(s, t)) return map_past(r, t);
     if (!known || (r->again && !s->stream->tells)) TAIN_TRY(tain_pg_adopt_now(s, t, err));
     if (needs_text(s, t)) return TAIN_OK; /* not wanted until the stream begins again; a reload is on its way */
     return map_older(s, r, t, err);
