@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""PostgreSQL 13 to 18, real servers: on each every type, a stream under load, and a server that stops while it is followed.
+"""PostgreSQL 13 to 18, real servers: on each every type, a stream under load, a server that stops while it is followed, and a
+storm of schema changes with a mirror that is stopped and killed in it. SEED repeats another storm.
 
 15 is Debian's, the others come from tools/servers. One that is missing is a failure, unless TAIN_SERVERS_MAY_LACK is set."""
 import os
 
 import postgres_types_test as types
+import storm_test
 from harness import *
 
 TABLES = ["public.pgbench_accounts", "public.pgbench_branches", "public.pgbench_tellers"]
@@ -50,6 +52,9 @@ def one_version(folder, version):
         if version >= 14:
             types.assert_binary_stream(pg)
         follow(pg, os.path.join(folder, "followed"))
+    stormy = os.path.join(folder, "stormy")
+    os.mkdir(stormy)
+    storm_test.run_storm(stormy, version, seed=int(os.environ.get("SEED") or version), steps=30, restarts=0.1)
 
 
 def test_13(folder):
