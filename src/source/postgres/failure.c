@@ -43,6 +43,8 @@ static void add_remedy(tain_pg_conn *c, const char *sqlstate, tain_error *err)
         tain_error_remedy(err, "check user \"%s\", its password (URL, PGPASSWORD, ~/.pgpass) and pg_hba.conf of the server", user);
     if (strcmp(sqlstate, "53400") == 0) tain_error_remedy(err, "ALTER SYSTEM SET max_replication_slots to a higher number and restart the server, or drop a slot that is not used");
     if (strcmp(sqlstate, "53300") == 0) tain_error_remedy(err, "ALTER SYSTEM SET max_wal_senders / max_connections to a higher number and restart the server");
+    if (strcmp(sqlstate, "53200") == 0)
+        tain_error_remedy(err, "give the server more memory; if it is the shared memory: ALTER SYSTEM SET max_locks_per_transaction to a higher number and restart the server, since a publication is made with a lock on each of its tables");
     if (strcmp(sqlstate, "57P01") == 0 || strcmp(sqlstate, "57P03") == 0) tain_error_remedy(err, "the server is stopping or starting; it is tried again");
 }
 
