@@ -301,13 +301,16 @@ static bool fits(const tain_pg_relation_column *c, const tain_pg_column *then, c
     return c->type_oid == now->type_oid && now->codec->pg->oid != TAIN_PG_NUMERIC;
 }
 
-/* By name alone only columns that were added can be told from those that were renamed or replaced. */
+/* By name alone only columns that were added can be told from those that were renamed or replaced; that two have each other's
+ * names now shows in their order, which is that of the numbers. */
 static bool is_told_by_name(const tain_pg_relation *r, const tain_pg_shape *shape)
 {
     int last = 0;
     for (size_t i = 0; i < r->count; i++) {
         if (r->columns[i].target < 0) return false;
-        if (shape->columns[r->columns[i].target].attnum > last) last = shape->columns[r->columns[i].target].attnum;
+        int attnum = shape->columns[r->columns[i].target].attnum;
+        if (attnum <= last) return false;
+        last = attnum;
     }
     for (size_t i = 0; i < r->missing_count; i++)
         if (shape->columns[r->missing[i]].attnum < last) return false;
