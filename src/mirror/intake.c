@@ -238,7 +238,8 @@ static void want_load(tain_intake *in, tain_table *t, const char *reason)
     in->load_wanted = t->needs_load = true;
     free(t->load_reason);
     t->load_reason = tain_strdup(reason); /* NULL stays NULL */
-    if (tain_table_takes_changes(t)) tain_table_set_status(t, TAIN_TABLE_RESEEDING, reason, NULL);
+    bool back = t->status == TAIN_TABLE_STOPPED; /* it must not make way as one that is gone */
+    if (back || tain_table_takes_changes(t)) tain_table_set_status(t, TAIN_TABLE_RESEEDING, reason ? reason : back ? "it was not followed for a while" : NULL, NULL);
 }
 
 static void reload(tain_intake *in, tain_table *t, const char *reason)
@@ -292,6 +293,14 @@ static tain_table *add_aside(tain_mirror *m, tain_source_table *source)
     return t;
 }
 
+/* Whether it is gone for good under the name that it has: not come back already, nor called otherwise further on in the stream. */
+static bool leaves_name(const tain_table *t, const tain_source_table *source)
+{
+    if (t->left_behind) return true;
+    if (t->status != TAIN_TABLE_STOPPED || t->needs_load) return false;
+    return strcmp(t->source->name, source->name) == 0 && strcmp(t->source->schema, source->schema) == 0;
+}
+
 /* A table made again under the name of one that is gone takes its place. */
 static tain_table *table_for(tain_mirror *m, tain_source_table *source)
 {
@@ -299,7 +308,7 @@ static tain_table *table_for(tain_mirror *m, tain_source_table *source)
     tain_table *t = tain_mirror_find(m, name);
     free(name);
     if (!t) return tain_mirror_add(m, source);
-    if (!t->left_behind && t->status != TAIN_TABLE_STOPPED) return add_aside(m, source);
+    if (!leaves_name(t, source)) return add_aside(m, source);
     source->user = t;
     if (!t->left_behind) return t;
     tain_source_table *stand_in = t->source;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """SQLite files mirrored: first content, changes through the key log, oddities of its types, polling, trouble with the file."""
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -428,6 +429,112 @@ def test_odd_names(folder):
     assert_same(c, lake, "odd name; {x}=1")
     assert tain("verify", db, lake).code == 0
     assert json.loads(tain("query", lake, 'select * from main."odd name; {x}=1"', "--json", check=0).out) == [{"id": 1, "a b": "changed", "x,y": 2, "é": "w"}]
+
+
+NAMES = ["a", "b", "k2", "u", "n1", "n2"]
+SHAPES = ["(id integer primary key, v text, w int)", "(k text, v)", "(x text not null, y int not null, z text, primary key (x, y)) without rowid",
+          "(id integer primary key, e text unique, n int default 0)"]
+VALUES = ["1", "2", "'x'", "'long' || hex(randomblob(9))", "null", "3.5", "x'00ff'", "7"]
+
+
+class Storm:
+    """Random statements of every kind, each a transaction; what SQLite refuses does not matter."""
+
+    def __init__(self, c, seed):
+        self.c, self.random, self.said = c, random.Random(seed), []
+        for name, shape in zip(NAMES, SHAPES):
+            self.run(f"create table {name}{shape}")
+
+    def run(self, sql):
+        self.said.append(sql)
+        try:
+            self.c.execute(sql)
+        except sqlite3.Error as e:
+            self.said.append(f"   -- {e}")
+
+    def tables(self):
+        return [r[0] for r in self.c.execute("select name from sqlite_master where type = 'table' and name not like '\\_\\_tain%' escape '\\' and name <> 'beat'")]
+
+    def columns(self, table):
+        return [(r[1], r[2]) for r in self.c.execute(f"pragma table_info({table})")]
+
+    def create(self):
+        name = self.random.choice(NAMES)
+        self.run(f"drop table if exists {name}")
+        self.run(f"create table {name}{self.random.choice(SHAPES)}")
+
+    def readd(self, table):
+        name, type_ = self.columns(table)[-1]
+        self.run(f"alter table {table} drop column {name}")
+        self.run(f"alter table {table} add column {name} {type_}")
+
+    def alter(self, table):
+        pick, column = self.random.choice, self.random.choice(self.columns(table))[0]
+        self.run(pick([f"alter table {table} rename to {pick(NAMES)}", f"alter table {table} drop column {column}", f"drop table {table}", "vacuum",
+                       f"alter table {table} add column c{pick('123')} {pick(['int', 'text', '', 'int default 5'])}",
+                       f"alter table {table} rename column {column} to r{pick('123')}", f"drop index if exists i{pick('123')}",
+                       f"create unique index if not exists i{pick('123')} on {table}({column})"]))
+
+    def insert(self, table):
+        columns = [n for n, _ in self.columns(table)]
+        values = [str(self.random.randint(1, 40)) if n == "id" else self.random.choice(VALUES) for n in columns]
+        self.run(f"insert or {self.random.choice(['ignore', 'replace'])} into {table}({', '.join(columns)}) values ({', '.join(values)})")
+
+    def change(self, table):
+        name, _ = self.random.choice(self.columns(table))
+        self.run(f"update or {self.random.choice(['ignore', 'replace'])} {table} set {name} = {self.random.choice(VALUES)} where abs(random()) % 3 = 0")
+
+    def step(self):
+        if not self.tables():
+            return self.create()
+        table, kind = self.random.choice(self.tables()), self.random.random()
+        if kind < 0.04:
+            self.create()
+        elif kind < 0.06:
+            self.readd(table)
+        elif kind < 0.2:
+            self.alter(table)
+        elif kind < 0.65:
+            self.insert(table)
+        elif kind < 0.9:
+            self.change(table)
+        else:
+            self.run(f"delete from {table} where abs(random()) % 4 = 0")
+
+
+def blow(folder, journal, seed, rounds):
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db, journal)
+    c.execute("pragma busy_timeout = 20000")
+    c.execute("create table beat (id integer primary key)")
+    storm = Storm(c, seed)
+    try:
+        for i in range(rounds):
+            with Background("mirror", db, lake, "--freshness", "20ms") as m:
+                wait_until(lambda: "Running" in m.output() or m.process.poll() is not None, what="start")
+                for _ in range(150):
+                    storm.step()
+                assert m.process.poll() is None, m.output()
+                # A folder that waits for a name moves with the next change.
+                wait_until(lambda: c.execute("insert into beat default values") and tain("verify", db, lake).code == 0, what="equal while it runs")
+                m.stop(storm.random.choice([signal.SIGKILL, signal.SIGINT]))
+            for _ in range(storm.random.randint(0, 6)):
+                storm.step()
+            once(db, lake)
+            tain("verify", db, lake, check=0)
+    except AssertionError:
+        print(tain("verify", db, lake), tain("status", lake).out, *storm.said[-170:], sep="\n")
+        raise
+
+
+def test_any_change_of_schema_and_kills(folder):
+    """SEED repeats it, as far as two processes do the same twice."""
+    seed = int(os.environ.get("SEED", time.time()))
+    print("seed", seed)
+    for journal in ("wal", "delete"):
+        sub = os.path.join(folder, journal)
+        os.makedirs(sub)
+        blow(sub, journal, seed, 2)
 
 
 def test_demo(folder):
