@@ -139,6 +139,12 @@ bool tain_intake_due(const tain_intake *in, tain_time now)
     return tain_writer_idle(in->mirror) || (in->part && in->bytes > in->budget / 2);
 }
 
+bool tain_intake_load_due(const tain_intake *in)
+{
+    const tain_mirror *m = in->mirror;
+    return in->load_wanted && !m->load && m->replays == TAIN_REPLAYS_NONE && tain_monotonic() >= in->load_after;
+}
+
 /* --- the sink ------------------------------------------------------------------------------------------------------ */
 
 static void sink_begin(tain_sink *sink, const tain_position *at)
@@ -149,8 +155,18 @@ static void sink_begin(tain_sink *sink, const tain_position *at)
     in->open = true;
 }
 
+/* What happens now is not in the content that is being loaded. */
+static bool is_news(const tain_intake *in, const tain_table *t)
+{
+    return tain_position_compare(in->open ? &in->at : &in->position, &t->loading_at) > 0;
+}
+
 static bool wants(tain_intake *in, tain_table *t)
 {
+    if (t->loading) {
+        if (!t->missed) t->missed = is_news(in, t);
+        return false;
+    }
     if (t->checked != in->transaction) {
         t->checked = in->transaction;
         t->skip = tain_position_compare(&t->have, &in->at) >= 0;
@@ -263,11 +279,26 @@ void tain_intake_take_misfits(tain_intake *in)
     }
 }
 
+/* What may be right again by the stream that begins at the load's position waits for that, otherwise it is loaded anew. */
+static void reshape_loading(tain_intake *in, tain_table *t, bool anew, const char *reason)
+{
+    bool news = is_news(in, t);
+    t->missed |= news;
+    t->reshaped |= news;
+    if (!anew || (in->open && !news)) return;
+    t->overtaken = true;
+    reload(in, t, reason);
+}
+
 static tain_status sink_reshape(tain_sink *sink, tain_source_table *source, bool anew, const char *reason, tain_error *err)
 {
     tain_intake *in = of(sink);
     tain_table *t = source->user;
     if (!t) return TAIN_OK;
+    if (t->loading) {
+        reshape_loading(in, t, anew, reason);
+        return in->trouble;
+    }
     if (t->staged && !anew) {
         atomic_store(&t->anew, true);
         anew = true;
@@ -301,6 +332,16 @@ static bool leaves_name(const tain_table *t, const tain_source_table *source)
     return strcmp(t->source->name, source->name) == 0 && strcmp(t->source->schema, source->schema) == 0;
 }
 
+void tain_intake_tell_reshaped(tain_intake *in)
+{
+    for (size_t i = 0; i < in->mirror->table_count; i++) {
+        tain_table *t = in->mirror->tables[i];
+        if (!t->reshaped || t->loading) continue;
+        t->reshaped = false;
+        if (!t->needs_load && tain_table_takes_changes(t)) tell_shape(in, t, t->source);
+    }
+}
+
 /* A table made again under the name of one that is gone takes its place. */
 static tain_table *table_for(tain_mirror *m, tain_source_table *source)
 {
@@ -326,6 +367,7 @@ static tain_status sink_appeared(tain_sink *sink, tain_source_table *source, tai
     pthread_mutex_lock(&in->mirror->tables_lock); /* the writer goes through the list */
     tain_table *t = source->user ? source->user : table_for(in->mirror, source);
     t->source = source;
+    t->overtaken |= t->loading;
     pthread_mutex_unlock(&in->mirror->tables_lock);
     want_load(in, t, NULL);
     if (t->status == TAIN_TABLE_FAILED) tain_table_set_status(t, TAIN_TABLE_RESEEDING, "it was not followed for a while", NULL);
@@ -334,15 +376,22 @@ static tain_status sink_appeared(tain_sink *sink, tain_source_table *source, tai
 
 static tain_status sink_dropped(tain_sink *sink, tain_source_table *source, tain_error *err)
 {
+    tain_intake *in = of(sink);
     tain_table *t = source->user;
-    if (t) tain_table_set_dropped(t);
+    if (!t) return TAIN_OK;
+    t->overtaken |= t->loading;
+    if (t->needs_load && tain_position_compare(&in->at, &t->have) > 0) t->have = in->at; /* it will not get what it lacks */
+    tain_table_set_dropped(t);
     return TAIN_OK;
 }
 
 static tain_status sink_failed(tain_sink *sink, tain_source_table *source, const char *reason, const char *remedy, tain_error *err)
 {
     tain_table *t = source->user;
-    if (t) tain_table_set_status(t, TAIN_TABLE_FAILED, reason, remedy);
+    if (!t) return TAIN_OK;
+    t->overtaken |= t->loading;
+    if (t->loading) t->needs_load = false;
+    tain_table_set_status(t, TAIN_TABLE_FAILED, reason, remedy);
     return TAIN_OK;
 }
 
@@ -377,7 +426,7 @@ static tain_status sink_commit(tain_sink *sink, const tain_position *position, t
     measure(in);
     if (has_giant(in)) look_at_size(in);
     if (in->trouble != TAIN_OK) return tain_fail(err, in->trouble, "%s", in->error.message);
-    if (in->load_wanted || tain_intake_due(in, tain_monotonic()) || atomic_load(&in->mirror->stop)) return TAIN_E_CANCELLED;
+    if (tain_intake_load_due(in) || tain_intake_due(in, tain_monotonic()) || atomic_load(&in->mirror->stop)) return TAIN_E_CANCELLED;
     return TAIN_OK;
 }
 

@@ -7,7 +7,7 @@
 #include "mirror/upkeep.h"
 
 /* A crash costs what the readers were at: each a part of this many of its table, if that is worth a file. */
-enum { PARTS = 32, CHUNK_LEAST = 1 << 15, CHUNK_MOST = 1 << 20, MOST_TRIES = 20 };
+enum { PARTS = 48, CHUNK_LEAST = 1 << 14, CHUNK_MOST = 1 << 20, MOST_TRIES = 20 };
 
 typedef tain_table_load table_load;
 typedef tain_load_task  task;
@@ -28,11 +28,19 @@ static tain_position recorded(tain_mirror *m)
 
 /* --- what an earlier load has left --------------------------------------------------------------------------------- */
 
+/* What came since it began was not confirmed to the source. */
+static bool is_held(tain_mirror *m, const tain_loadlog *log)
+{
+    tain_position at = recorded(m);
+    if (tain_position_compare(&log->first, &at) >= 0) return true;
+    return m->held.text[0] && tain_position_compare(&log->first, &m->held) >= 0;
+}
+
 /* NULL: what it has finished is still good. */
-static const char *why_not(const tain_table *t, const tain_loadlog *log, const tain_position *recorded)
+static const char *why_not(const tain_table *t, const tain_loadlog *log, bool held)
 {
     if (atomic_load(&t->anew)) return "";
-    if (tain_position_compare(&log->first, recorded) < 0) return "the stream has gone on since";
+    if (!held) return "the stream has gone on since";
     if (!tain_loadlog_fits(log, t->source)) return "its columns or its key are others now";
     return NULL;
 }
@@ -51,9 +59,9 @@ static bool has_ended(const tain_table *t, const tain_loadlog *log)
     return t->delta && !t->foreign && tain_delta_txn(t->delta, t->app_id) >= log->epoch;
 }
 
-static tain_status find_log(table_load *l, tain_error *err)
+/* at_start: the source will be asked whether it still has what came since. */
+static tain_status find_log(table_load *l, bool at_start, tain_error *err)
 {
-    tain_position at = recorded(l->mirror);
     TAIN_TRY(tain_loadlog_read(l->table, lake_of(l), &l->log, err));
     if (!l->log) return TAIN_OK;
     if (has_ended(l->table, l->log)) {
@@ -61,7 +69,7 @@ static tain_status find_log(table_load *l, tain_error *err)
         l->log = NULL;
         return tain_loadlog_forget(l->table, lake_of(l), err);
     }
-    const char *why = why_not(l->table, l->log, &at);
+    const char *why = why_not(l->table, l->log, at_start || is_held(l->mirror, l->log));
     return why ? start_over(l, why, err) : TAIN_OK;
 }
 
@@ -70,7 +78,7 @@ static tain_status recall_table(tain_mirror *m, tain_table *t, tain_position *io
     table_load l = {.mirror = m, .table = t};
     bool followed = t->status == TAIN_TABLE_REPLICATING;
     if (t->left_behind || t->foreign || (!followed && !t->needs_load) || atomic_load(&t->anew)) return TAIN_OK;
-    TAIN_TRY_IN(err, find_log(&l, err), "table %s", t->name);
+    TAIN_TRY_IN(err, find_log(&l, true, err), "table %s", t->name);
     if (!l.log) return TAIN_OK;
     if (!io_first->text[0] || tain_position_compare(&l.log->first, io_first) < 0) *io_first = l.log->first;
     if (followed && !t->load_reason) {
@@ -213,9 +221,8 @@ static tain_status find_content(const table_load *l, tain_error *err)
 /* What is there still has to fit the source as it is now that a snapshot is open. */
 static tain_status check_log(loading *g, table_load *l, tain_error *err)
 {
-    tain_position at = recorded(g->mirror);
     if (!l->log) return TAIN_OK;
-    const char *why = why_not(l->table, l->log, &at);
+    const char *why = why_not(l->table, l->log, is_held(g->mirror, l->log));
     if (!why) {
         TAIN_TRY(read_mark(g, l, err));
         if (!l->mark || strcmp(l->mark, l->log->mark) != 0) why = "its rows are in other places now";
@@ -250,10 +257,23 @@ static tain_status make_plan(loading *g, table_load *l, tain_error *err)
     return st;
 }
 
+static void take_shape(table_load *l)
+{
+    const tain_source_table *s = l->table->source;
+    l->columns = s->columns;
+    l->schema_name = tain_strdup(s->schema);
+    l->table_name = tain_strdup(s->name);
+    l->memo = tain_strdup(s->memo);
+}
+
 /* Live rows start at zero and grow while rows come in: what a progress display shows. */
 static tain_status begin_table(loading *g, table_load *l, tain_error *err)
 {
     tain_table *t = l->table;
+    t->loading = true;
+    t->overtaken = t->missed = t->reshaped = t->behind = false;
+    t->loading_at = g->position;
+    take_shape(l);
     tain_upkeep_forget(g->mirror, t);
     tain_pending_clear(t);
     tain_replay_free(t->replay);
@@ -262,6 +282,7 @@ static tain_status begin_table(loading *g, table_load *l, tain_error *err)
     tain_table_shape(t, t->source);
     TAIN_TRY(check_log(g, l, err));
     if (l->moved) return TAIN_OK;
+    t->missed = l->log != NULL; /* what came since its first snapshot has passed by */
     if (!l->log) tain_table_forget_warnings(t);
     tain_table_set_status(t, t->delta ? TAIN_TABLE_RESEEDING : TAIN_TABLE_SNAPSHOTTING, t->load_reason, NULL);
     pthread_mutex_lock(&t->lock);
@@ -293,8 +314,8 @@ static tain_status commit_content(const table_load *l, const tain_position *at, 
         old = tain_alloc((tain_delta_file_count(t->delta) + 1) * sizeof *old);
         for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) old[old_count++] = f;
     }
-    json_t *info = tain_epoch_info(t, at, epoch, NULL), *memo = tain_table_memo(t, t->source->memo);
-    TAIN_AUTO(tain_free) char *name = tain_source_full_name(t->source->schema, t->source->name);
+    json_t *info = tain_epoch_info(t, at, epoch, NULL), *memo = tain_table_memo(t, l->memo);
+    TAIN_AUTO(tain_free) char *name = tain_source_full_name(l->schema_name, l->table_name);
     tain_delta_commit c = {
         .operation = t->delta ? "WRITE" : "CREATE TABLE", .info = info, .app_id = t->app_id, .app_version = epoch, .name = name,
         .schema = t->schema, .configuration = memo, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true,
@@ -341,8 +362,20 @@ static void is_loaded(table_load *l, const tain_position *at)
     t->announced = false;
     t->needs_load = false;
     t->load_tries = 0;
-    tain_table_goes(t, t->source->schema, t->source->name); /* what it was called in between is behind its position */
+    tain_table_goes(t, l->schema_name, l->table_name); /* what it was called in between is behind its position */
     l->finished = true;
+}
+
+/* The stream has gone on since the snapshot: it begins again there, unless nothing came of this table. No epoch ends before
+ * all tables are at one position again. */
+static void take_up(tain_mirror *m, tain_table *t)
+{
+    tain_position at = recorded(m);
+    if (tain_position_compare(&t->have, &at) >= 0) return;
+    t->behind = t->missed || t->staged;
+    m->overdue |= t->behind;
+    if (!t->behind) t->have = at;
+    tain_replays_begin(m, &at);
 }
 
 tain_status tain_load_commit(loading *g, table_load *l, tain_error *err)
@@ -360,6 +393,7 @@ tain_status tain_load_commit(loading *g, table_load *l, tain_error *err)
     l->file_count = 0; /* the table's now */
     tain_table_know_files(t);
     is_loaded(l, &at);
+    if (g->beside) take_up(g->mirror, t);
     forget_log(l);
     show_loaded(l);
     return TAIN_OK;
@@ -377,15 +411,15 @@ static void stage(loading *g, table_load *l)
     for (size_t i = 0; i < l->file_count; i++) tain_pending_add_file(t, l->files[i]);
     t->pending.truncated = t->delta != NULL;
     t->pending.schema = t->schema;
-    t->pending.configuration = tain_table_memo(t, t->source->memo);
+    t->pending.configuration = tain_table_memo(t, l->memo);
     t->pending.rows = t->pending.inserted = (int64_t)l->rows;
     t->pending.dirty = true;
     t->replay = tain_replay_new(l->log, l->files, l->read_at, l->file_count);
     l->log = NULL;
     l->file_count = 0;
-    if (tain_position_compare(&last, &m->whole) > 0) m->whole = last;
     t->staged = true;
-    m->replays = TAIN_REPLAYS_BEGUN;
+    tain_replays_begin(m, &last);
+    take_up(m, t);
     tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
     tain_fault(TAIN_FAULT_SNAPSHOT_STAGED);
 }
@@ -424,6 +458,7 @@ static tain_status finish_rest(loading *g, tain_error *err)
 {
     for (size_t i = 0; i < g->load_count; i++) {
         table_load *l = &g->loads[i];
+        if (l->table->overtaken) continue;
         if (l->failure.code == TAIN_OK && l->chunks_left == 0 && !l->finished && !l->moved) {
             tain_status st = finish(g, l, &l->failure);
             if (st != TAIN_OK && tain_load_is_everybodys(st)) {
@@ -449,7 +484,7 @@ static tain_status gather(loading *g, tain_error *err)
         if (!t->needs_load || t->left_behind) continue;
         table_load *l = &g->loads[g->load_count++];
         *l = (table_load){.mirror = m, .table = t};
-        TAIN_TRY_IN(err, find_log(l, err), "table %s", t->name);
+        TAIN_TRY_IN(err, find_log(l, false, err), "table %s", t->name);
         atomic_store(&t->anew, false);
         g->reads |= !l->log || !tain_loadlog_is_complete(l->log, &last);
     }
@@ -468,7 +503,19 @@ static tain_status begin(loading *g, tain_error *err)
     return st;
 }
 
-static tain_status read_all(loading *g, tain_error *err)
+static void hold(tain_mirror *m, const tain_position *at)
+{
+    if (!m->held.text[0] || tain_position_compare(at, &m->held) < 0) m->held = *at;
+}
+
+static void hold_all(loading *g)
+{
+    if (g->reads) hold(g->mirror, &g->position);
+    for (size_t i = 0; i < g->load_count; i++)
+        if (g->loads[i].log) hold(g->mirror, &g->loads[i].log->first);
+}
+
+static tain_status begin_tables(loading *g, tain_error *err)
 {
     for (size_t i = 0; i < g->load_count; i++) {
         table_load *l = &g->loads[i];
@@ -478,19 +525,20 @@ static tain_status read_all(loading *g, tain_error *err)
             return st;
         }
     }
-    tain_meter_begin(&g->mirror->meter, tain_monotonic());
-    tain_load_read(g);
-    tain_meter_end(&g->mirror->meter);
-    if (g->status != TAIN_OK && err) *err = g->error;
-    return g->status;
+    return TAIN_OK;
 }
 
-/* Tables that were written anew in the middle of it, or whose columns changed before they were read, are loaded once more. */
+/* Tables that were written anew in the middle of it, or whose columns changed before they were read, are loaded once more.
+ * So are those whose load the stream has made worthless, if the source still has them. */
 static tain_status look_for_moved(loading *g, bool *ret_again, tain_error *err)
 {
     for (size_t i = 0; i < g->load_count; i++) {
         table_load *l = &g->loads[i];
-        if (!l->moved) continue;
+        if (l->table->overtaken) {
+            *ret_again |= l->table->needs_load;
+            TAIN_TRY(start_over(l, "", err));
+        }
+        if (l->table->overtaken || !l->moved) continue;
         *ret_again = true;
         TAIN_TRY(start_over(l, l->failure.code == TAIN_OK ? "its rows moved while it was read" : "it changed while it was read", err));
     }
@@ -501,43 +549,100 @@ static void done(loading *g)
 {
     for (size_t i = 0; i < g->load_count; i++) {
         table_load *l = &g->loads[i];
+        l->table->loading = false;
         for (size_t k = 0; k < l->file_count; k++) tain_delta_file_free(l->files[k]);
+        free(l->schema_name);
+        free(l->table_name);
+        free(l->memo);
         tain_loadlog_free(l->log);
         free(l->mark);
         free(l->files);
         free(l->read_at);
     }
     if (g->own) g->mirror->source->ops->reader_close(g->own);
+    free(g->threads);
     free(g->loads);
     free(g->tasks);
     pthread_mutex_destroy(&g->lock);
+    free(g);
 }
 
-static tain_status load_once(tain_mirror *m, bool *ret_again, tain_error *err)
+static tain_status end_snapshot(loading *g, tain_error *err)
 {
-    loading g = {.mirror = m};
-    pthread_mutex_init(&g.lock, NULL);
-    tain_status st = gather(&g, err);
-    if (st == TAIN_OK && g.load_count) st = begin(&g, err);
-    if (st == TAIN_OK && g.load_count) {
-        st = read_all(&g, err);
-        if (st == TAIN_OK) st = finish_rest(&g, err);
-        if (st == TAIN_OK) st = look_for_moved(&g, ret_again, err);
-        tain_status ended = g.reads ? m->source->ops->snapshot_end(m->source, st == TAIN_OK ? err : NULL) : TAIN_OK;
-        if (st == TAIN_OK) st = ended;
+    return g->reads ? g->mirror->source->ops->snapshot_end(g->mirror->source, err) : TAIN_OK;
+}
+
+static tain_status begin_all(loading *g, tain_error *err)
+{
+    TAIN_TRY(gather(g, err));
+    if (!g->load_count) return TAIN_OK;
+    TAIN_TRY(begin(g, err));
+    hold_all(g);
+    return begin_tables(g, err);
+}
+
+tain_status tain_load_begin(tain_mirror *m, bool beside, tain_loading **ret, tain_error *err)
+{
+    loading *g = tain_alloc(sizeof *g);
+    *g = (loading){.mirror = m, .beside = beside};
+    *ret = NULL;
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_mutex_lock(&m->tables_lock);
+    tain_status st = begin_all(g, err);
+    if (st == TAIN_OK && g->load_count) {
+        tain_meter_begin(&m->meter, tain_monotonic());
+        tain_load_read(g);
+        *ret = g;
+    } else {
+        (void)!end_snapshot(g, NULL);
+        done(g);
     }
-    done(&g);
+    pthread_mutex_unlock(&m->tables_lock);
     return st;
+}
+
+bool tain_load_is_read(const tain_loading *g)
+{
+    return atomic_load(&g->running) == 0;
+}
+
+tain_status tain_load_end(tain_loading *g, bool *ret_again, tain_error *err)
+{
+    tain_mirror *m = g->mirror;
+    tain_load_join(g);
+    tain_meter_end(&m->meter);
+    pthread_mutex_lock(&m->tables_lock);
+    tain_status st = g->status;
+    if (st != TAIN_OK && err) *err = g->error;
+    if (st == TAIN_OK) st = finish_rest(g, err);
+    if (st == TAIN_OK) st = look_for_moved(g, ret_again, err);
+    tain_status ended = end_snapshot(g, st == TAIN_OK ? err : NULL);
+    done(g);
+    pthread_mutex_unlock(&m->tables_lock);
+    return st == TAIN_OK ? ended : st;
+}
+
+void tain_load_halt(tain_loading *g)
+{
+    tain_mirror *m = g->mirror;
+    atomic_store(&g->halted, true);
+    tain_source_cancel(m->source);
+    tain_load_join(g);
+    tain_meter_end(&m->meter);
+    pthread_mutex_lock(&m->tables_lock);
+    (void)!end_snapshot(g, NULL);
+    done(g);
+    pthread_mutex_unlock(&m->tables_lock);
 }
 
 tain_status tain_load_tables(tain_mirror *m, tain_error *err)
 {
     tain_status st = TAIN_OK;
-    pthread_mutex_lock(&m->tables_lock);
     for (bool again = true; st == TAIN_OK && again && !atomic_load(&m->stop);) {
+        tain_loading *g;
         again = false;
-        st = load_once(m, &again, err);
+        st = tain_load_begin(m, false, &g, err);
+        if (st == TAIN_OK && g) st = tain_load_end(g, &again, err);
     }
-    pthread_mutex_unlock(&m->tables_lock);
     return st;
 }

@@ -10,6 +10,9 @@
 typedef struct tain_table_load {
     tain_mirror      *mirror;
     tain_table       *table;
+    /* what it was in the snapshot, whatever the stream tells of it meanwhile */
+    const tain_schema *columns;  /* the source's */
+    char             *schema_name, *table_name, *memo;
     tain_loadlog     *log;       /* what survives a crash; NULL: it is read in one go */
     char             *mark;      /* of the source when it was cut; NULL: nothing can have moved */
     size_t            chunks_left;
@@ -27,25 +30,32 @@ typedef struct tain_table_load {
 
 typedef struct tain_load_task { tain_table_load *load; tain_chunk chunk; size_t number; } tain_load_task;
 
-typedef struct tain_loading {
+struct tain_loading {
     tain_mirror     *mirror;
+    bool             beside;   /* a stream goes on: nothing is committed before all is read */
     tain_table_load *loads;
     size_t           load_count;
     tain_load_task  *tasks;
     size_t           task_count, task_capacity, next;
     tain_table_load *ready;
     tain_reader     *own;      /* of the source thread; NULL: not opened yet */
+    pthread_t       *threads;  /* readers */
+    int              thread_count;
+    atomic_int       running;  /* readers that have not ended */
+    atomic_bool      halted;   /* nobody wants it any more */
     bool             reads;    /* a snapshot is open */
     pthread_mutex_t  lock;     /* next, loads, ready, next_epoch, and the source's reader_open */
     tain_status      status;   /* of the whole: source or lake in trouble */
     tain_error       error;
     tain_position    position; /* of the snapshot */
-} tain_loading;
+};
 
 /* Trouble of the source or the lake as a whole, which the other tables would meet too. */
 bool tain_load_is_everybodys(tain_status st);
-/* Reads all tasks, on as many threads as the definition allows. What goes wrong is in g. Thread: source. */
+/* Begins to read all tasks, on as many threads as the definition allows. What goes wrong is in g. Thread: source. */
 void tain_load_read(tain_loading *g);
+/* Waits for the readers. Thread: source. */
+void tain_load_join(tain_loading *g);
 /* A file of the table, with the position it was read at. Takes the file over. */
 void tain_load_keep_file(tain_table_load *l, tain_delta_file *f, const tain_position *at);
 /* Whether nothing moved while the table was read: asks through reader. */

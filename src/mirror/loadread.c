@@ -48,7 +48,8 @@ static tain_status take_rows(void *ctx, tain_batch *batch, tain_error *err)
     tain_mirror *m = c->load->mirror;
     tain_time now = tain_monotonic(), then = tain_pace_take(&m->pace, (int64_t)batch->rows, (int64_t)tain_batch_bytes(batch), now);
     if (then > now) tain_mirror_pause(m, then - now);
-    if (atomic_load(&m->stop)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
+    if (atomic_load(&m->stop) || atomic_load(&c->all->halted)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
+    if (batch->schema != c->load->columns) return tain_fail(err, TAIN_E_NOT_FOUND, "it changed while it was read");
     tain_encoder_push(c->encoder, c, batch);
     return write_failure(c, err);
 }
@@ -80,11 +81,21 @@ static tain_status write_rows(void *ctx, const tain_batch *batch, tain_error *er
     return TAIN_OK;
 }
 
+/* The source's table may be of another shape by now. */
+static bool is_key(const tain_table *t, size_t column)
+{
+    for (size_t i = 0; !t->multiset && i < t->key.count; i++)
+        if (t->key_columns[i] == column) return true;
+    return false;
+}
+
 static void take_warning(void *ctx, tain_source_table *source, size_t column, const char *code)
 {
-    chunk *c = ctx;
-    tain_table_warn(c->load->table, code, source->columns->fields[column].name, 1);
-    if (tain_source_table_is_key(source, column)) atomic_store(&c->load->bad_key, (int)column + 1);
+    const chunk *c = ctx;
+    table_load *l = c->load;
+    if (column >= l->columns->count) return; /* another shape: it is not taken */
+    tain_table_warn(l->table, code, l->columns->fields[column].name, 1);
+    if (is_key(l->table, column)) atomic_store(&l->bad_key, (int)column + 1);
 }
 
 void tain_load_keep_file(table_load *l, tain_delta_file *f, const tain_position *at)
@@ -190,9 +201,11 @@ static tain_status open_writer(chunk *c, tain_error *err)
     const tain_definition *d = c->all->mirror->definition;
     const tain_parquet_options defaults = tain_parquet_defaults();
     tain_parquet_options options = defaults;
-    options.row_group_bytes = (size_t)(d->memory / 8 / d->jobs);
+    options.row_group_bytes = (size_t)(d->memory / (c->all->beside ? 16 : 8) / d->jobs);
     if (options.row_group_bytes > defaults.row_group_bytes) options.row_group_bytes = defaults.row_group_bytes;
-    return tain_delta_writer_new(c->load->table->store, c->load->table->schema, &options, &c->writer, err);
+    TAIN_TRY(tain_delta_writer_new(c->load->table->store, c->load->table->schema, &options, &c->writer, err));
+    tain_delta_writer_index_columns(c->writer, tain_delta_indexed_columns(c->load->table->delta));
+    return TAIN_OK;
 }
 
 /* Its end is written while the next one is read. */
@@ -212,7 +225,7 @@ static task *next_task(loading *g)
 {
     task *k = NULL;
     pthread_mutex_lock(&g->lock);
-    while (!k && g->status == TAIN_OK && g->next < g->task_count) {
+    while (!k && g->status == TAIN_OK && g->next < g->task_count && !atomic_load(&g->halted)) {
         k = &g->tasks[g->next++];
         if (k->load->failure.code != TAIN_OK) k = NULL;
     }
@@ -250,30 +263,43 @@ static void work(loading *g, tain_reader *reader, tain_encoder *encoder)
 {
     for (task *k; (k = next_task(g));) {
         read_chunk(g, reader, encoder, k);
-        finish_ready(g, reader);
+        if (!g->beside) finish_ready(g, reader);
     }
     tain_encoder_flush(encoder);
-    finish_ready(g, reader);
+    if (!g->beside) finish_ready(g, reader);
 }
 
-static tain_status open_reader(loading *g, tain_reader **io, tain_error *err)
+/* The first one takes what the source thread has opened. */
+static tain_status open_reader(loading *g, tain_reader **ret, tain_error *err)
 {
-    if (*io) return TAIN_OK;
+    tain_status st = TAIN_OK;
     pthread_mutex_lock(&g->lock);
-    tain_status st = g->mirror->source->ops->reader_open(g->mirror->source, io, err);
+    *ret = g->own;
+    g->own = NULL;
+    if (!*ret) st = g->mirror->source->ops->reader_open(g->mirror->source, ret, err);
     pthread_mutex_unlock(&g->lock);
     return st;
 }
 
-static void run_reader(loading *g, tain_reader **io)
+static void run_reader(loading *g, tain_reader **ret)
 {
     tain_encoder *encoder = NULL;
     tain_error e = {0};
-    tain_status st = open_reader(g, io, &e);
+    tain_status st = open_reader(g, ret, &e);
     if (st == TAIN_OK) st = tain_encoder_start(encode, &encoder, &e);
-    if (st == TAIN_OK) work(g, *io, encoder);
+    if (st == TAIN_OK) work(g, *ret, encoder);
     else note_failure(g, NULL, st, &e);
     tain_encoder_stop(encoder);
+}
+
+/* The last one leaves its connection to the source thread, which may have a question at the end. */
+static void leave(loading *g, tain_reader *reader)
+{
+    pthread_mutex_lock(&g->lock);
+    tain_reader *extra = g->own ? reader : NULL;
+    if (!g->own) g->own = reader;
+    pthread_mutex_unlock(&g->lock);
+    if (extra) g->mirror->source->ops->reader_close(extra);
 }
 
 static void *reader_main(void *ctx)
@@ -281,7 +307,8 @@ static void *reader_main(void *ctx)
     loading *g = ctx;
     tain_reader *reader = NULL;
     run_reader(g, &reader);
-    if (reader) g->mirror->source->ops->reader_close(reader);
+    if (reader) leave(g, reader);
+    atomic_fetch_sub(&g->running, 1);
     return NULL;
 }
 
@@ -290,11 +317,21 @@ void tain_load_read(loading *g)
     int jobs = g->mirror->definition->jobs;
     if (jobs > READERS_MOST) jobs = READERS_MOST;
     if ((size_t)jobs > g->task_count) jobs = (int)g->task_count;
-    pthread_t threads[READERS_MOST];
-    int started = 0;
-    while (started < jobs - 1 && pthread_create(&threads[started], NULL, reader_main, g) == 0) started++;
-    if (jobs > 0) run_reader(g, &g->own);
-    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    g->threads = tain_alloc((size_t)(jobs + 1) * sizeof *g->threads);
+    for (; g->thread_count < jobs; g->thread_count++) {
+        atomic_fetch_add(&g->running, 1);
+        if (pthread_create(&g->threads[g->thread_count], NULL, reader_main, g) == 0) continue;
+        atomic_fetch_sub(&g->running, 1);
+        break;
+    }
+    if (g->thread_count || jobs == 0) return;
+    g->status = tain_fail(&g->error, TAIN_E_UNAVAILABLE, "cannot start a thread");
+}
+
+void tain_load_join(loading *g)
+{
+    for (int i = 0; i < g->thread_count; i++) pthread_join(g->threads[i], NULL);
+    g->thread_count = 0;
 }
 
 tain_status tain_load_check_mark(table_load *l, tain_reader *reader, tain_error *err)

@@ -72,6 +72,15 @@ bool tain_mirror_is_tables_own(tain_status st)
            st == TAIN_E_INVALID || st == TAIN_E_EXISTS;
 }
 
+void tain_replays_begin(tain_mirror *m, const tain_position *at)
+{
+    if (tain_position_compare(at, &m->whole) > 0) m->whole = *at;
+    m->replays = TAIN_REPLAYS_BEGUN;
+    pthread_mutex_lock(&m->lock);
+    m->replays_since = m->epoch;
+    pthread_mutex_unlock(&m->lock);
+}
+
 void tain_mirror_pause(tain_mirror *m, tain_time how_long)
 {
     tain_time until = tain_monotonic() + how_long;

@@ -61,7 +61,12 @@ typedef struct tain_mirror {
     bool             is_new, named; /* no mirror before; its name was chosen by hand */
     bool             owned;      /* the lake's lock is ours */
     tain_position    whole;      /* where tables are that a crash left ahead of the last record: no epoch ends before it */
-    enum { TAIN_REPLAYS_NONE, TAIN_REPLAYS_BEGUN, TAIN_REPLAYS_CUT } replays; /* source's: of tables read at several positions */
+    /* source's: the stream goes once more over what a loaded table lacks; up to which epoch nothing of it is recorded */
+    enum { TAIN_REPLAYS_NONE, TAIN_REPLAYS_BEGUN, TAIN_REPLAYS_CUT } replays;
+    int64_t          replays_since;
+    struct tain_loading *load;   /* source's: under way beside the stream; NULL: none */
+    bool             overdue;    /* source's: the stream must begin again, at what a loaded table lacks */
+    tain_position    held;       /* source's: loads need what came since, it is not confirmed; "": they do not */
     bool             once;       /* stop when caught up; give up on trouble after 30 s */
     void (*say)(const char *line); /* announcements for people; may be NULL */
 
@@ -96,10 +101,10 @@ typedef struct tain_mirror {
     tain_meter      meter;       /* of the load under way */
     tain_pace       pace;
     atomic_bool     misfits; /* some table's `misfit` is new */
-    pthread_mutex_t tables_lock; /* held by the thread that owns the tables now: writer at work, or source while loading */
+    pthread_mutex_t tables_lock; /* held by the thread that owns the tables now, but for those `loading`: writer at work, or source */
     atomic_bool     stop;
     atomic_bool     gives_up;    /* it stops because the source keeps too much for it */
-    atomic_llong    polled;      /* when the stream was last (monotonic), 0: never */
+    atomic_llong    polled;      /* when the stream was last (monotonic); 0: never, or a load is under way, which alone lets the source keep less */
 } tain_mirror;
 
 /* --- writer.c ------------------------------------------------------------------------------------------------------ */
@@ -132,6 +137,18 @@ json_t *tain_epoch_info(const tain_table *t, const tain_position *position, int6
  * Nothing may be in flight. Tables that cannot be loaded are quarantined; an error is the source's or the lake's.
  * Thread: source. */
 tain_status tain_load_tables(tain_mirror *m, tain_error *err);
+/* The same in two steps, between which the stream may go on with the other tables (beside): begin takes the snapshot and
+ * starts the readers; end waits for them and commits. Nothing may be in flight in either. *ret NULL: nothing is to be loaded.
+ * *ret_again: some table is to be loaded once more. After end some tables may be `behind`: the stream must begin again.
+ * Thread: source. */
+typedef struct tain_loading tain_loading;
+tain_status tain_load_begin(tain_mirror *m, bool beside, tain_loading **ret, tain_error *err);
+bool        tain_load_is_read(const tain_loading *g); /* end will not wait */
+tain_status tain_load_end(tain_loading *g, bool *ret_again, tain_error *err); /* frees g in any case */
+/* Instead of end: what is finished stays for the next load. The source is cancelled. */
+void tain_load_halt(tain_loading *g);
+/* No epoch ends before `at` any more, and then one at once. Thread: source. */
+void tain_replays_begin(tain_mirror *m, const tain_position *at);
 /* Finds the loads that were interrupted: their tables need_load. *ret_first: the stream must begin there or before for them;
  * "": there are none. Before the first load. Thread: source. */
 tain_status tain_load_recall(tain_mirror *m, tain_position *ret_first, tain_error *err);

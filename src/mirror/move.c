@@ -99,9 +99,9 @@ static tain_status move_home(tain_mirror *m, tain_table *t, const char *folder, 
 static tain_status move_table(tain_mirror *m, tain_table *t, tain_error *err)
 {
     TAIN_AUTO(tain_free) char *folder = tain_lake_table_folder(t->to_schema, t->to_name);
-    bool taken = in_the_way(m, t, folder) != NULL;
-    if (taken && t->aside && t->status == TAIN_TABLE_STOPPED) return retire(m, t, err);
-    if (taken && t->waits) return TAIN_OK;
+    const tain_table *o = in_the_way(m, t, folder);
+    if (o && t->aside && t->status == TAIN_TABLE_STOPPED) return retire(m, t, err);
+    if (o && (t->waits || o->loading)) return TAIN_OK;
     if (strcmp(folder, t->folder) != 0) TAIN_TRY(move_home(m, t, folder, err));
     if (!t->delta && t->status == TAIN_TABLE_REPLICATING) TAIN_TRY(open_again(t, err)); /* after a failure of it */
     tain_table_stays(t);
@@ -119,7 +119,7 @@ static tain_status move_some(tain_mirror *m, const tain_position *position, bool
 {
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
-        if (!t->to_name || t->replaced || t->waits != waiting || (!waiting && !has_come(t, position))) continue;
+        if (!t->to_name || t->replaced || t->loading || t->waits != waiting || (!waiting && !has_come(t, position))) continue;
         tain_status st = move_table(m, t, err);
         if (st != TAIN_OK && !tain_mirror_is_tables_own(st)) return st;
         if (st != TAIN_OK) tain_mirror_fail_table(m, t, err);

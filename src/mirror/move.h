@@ -3,8 +3,9 @@
  *
  * The commit that follows a rename carries the new name in metaData.name; then, before the epoch's record, the folder moves.
  * What is in the way is moved aside under a name of its own ("_tain_moving_<identity>") when it is a table that the source
- * still has, and is removed when it is what is left of one that is gone. One that is aside has no place among the tables of an
- * epoch; it comes home with the epoch that tells its name, or where its own is free again. After a crash at any point between, and when tables
+ * still has, and is removed when it is what is left of one that is gone; for one that is being loaded it waits. One that is aside
+ * has no place among the tables of an epoch; it comes home with the epoch that tells its name, or where its own is free again.
+ * After a crash at any point between, and when tables
  * were renamed while nobody followed, folders are found by the identity in their properties (tain.identity). */
 #ifndef TAIN_MIRROR_MOVE_H
 #define TAIN_MIRROR_MOVE_H

@@ -336,7 +336,8 @@ static tain_status read_progress(tain_table *t, int64_t last_epoch, const tain_p
         if (strcmp(identity, t->source->identity) != 0) t->load_reason = tain_strdup("the source has made it anew");
         tain_position p;
         snprintf(p.text, sizeof p.text, "%s", position);
-        if (tain_position_compare(&p, &t->have) > 0) t->have = p;
+        /* One that no record has is where its own commit says, also when others went on while it was loaded. */
+        if (tain_position_compare(&p, &t->have) > 0 || tain_delta_txn(t->delta, t->app_id) > last_epoch) t->have = p;
     }
     json_decref(history);
     if (!found && tain_delta_txn(t->delta, t->app_id) > last_epoch)

@@ -9,8 +9,8 @@
  *   any --cannot go on--> FAILED                   (reason and remedy; the other tables go on)
  *
  * In every state but REPLICATING stream changes are not taken; the table's `have` position tells, once it replicates
- * again, which changes it holds already. All of a table is owned by one thread at a time: the source thread while
- * loading (no epoch is in flight then), else the writer thread. The fields under "for others" are the exception. */
+ * again, which changes it holds already. All of a table is owned by one thread at a time: by the source thread and its
+ * readers while it is `loading`, else by the writer thread. The fields under "for others" are the exception. */
 #ifndef TAIN_MIRROR_TABLE_H
 #define TAIN_MIRROR_TABLE_H
 
@@ -98,6 +98,12 @@ typedef struct tain_table {
     uint64_t           checked;     /* number of the transaction for which `skip` holds */
     bool               skip;
     bool               needs_load;
+    bool               loading;     /* its readers own it until the load ends, changes are not taken; guarded by tables_lock */
+    tain_position      loading_at;  /* of the snapshot */
+    bool               missed;      /* something came of it since */
+    bool               reshaped;    /* another shape, too */
+    bool               overtaken;   /* by what came since, so that the load is worth nothing */
+    bool               behind;      /* `have` is exact, and before the newest record: the stream begins there */
     int                load_tries;  /* in a row that ended because it changed while it was read */
     bool               staged;      /* since then a replay is under way, as far as this thread knows */
     char              *load_reason; /* why a table that had content is loaded again */

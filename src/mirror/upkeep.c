@@ -386,7 +386,7 @@ void tain_upkeep_step(tain_mirror *m)
     tain_time now = tain_monotonic();
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
-        if (!t->pending.dirty && !is_kept_up(t, now)) keep_up(m, t);
+        if (!t->loading && !t->pending.dirty && !is_kept_up(t, now)) keep_up(m, t);
     }
     tain_error e = {0};
     if (tain_lake_fold_epochs(m->lake, RETENTION, &e) != TAIN_OK) tain_mirror_say(m, "epoch log: %s", e.message);

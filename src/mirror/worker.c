@@ -19,6 +19,7 @@
 #include "mirror/upkeep.h"
 
 #define POLL_SLICE      (100 * TAIN_MILLISECOND)
+#define LOAD_SLICE      (10 * TAIN_MILLISECOND) /* while readers are at work */
 #define BUSY_SLICE      (2 * TAIN_MILLISECOND)
 #define IDLE_RECORD     (10 * TAIN_SECOND) /* a position that moved without changes is recorded this often */
 #define PAUSE_LEAST     (200 * TAIN_MILLISECOND)
@@ -114,6 +115,7 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, co
     if (!t->load_reason && tain_presence_check(t->delta, t->store, &e) != TAIN_OK) return tain_mirror_fail_table(m, t, &e);
     tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
     /* One whose commit was not followed by a record is announced by the next. */
+    t->behind = tain_position_compare(&t->have, &last->position) < 0; /* loaded while the others went on */
     t->announced = version <= last->number && tain_position_compare(&t->have, &last->position) <= 0;
     const json_t *mark = mark_of(apart, t);
     if (version > last->number) {
@@ -241,18 +243,73 @@ static bool any_content(const tain_mirror *m)
     return false;
 }
 
+static tain_position recorded_position(tain_mirror *m)
+{
+    pthread_mutex_lock(&m->lock);
+    tain_position p = m->position;
+    pthread_mutex_unlock(&m->lock);
+    return p;
+}
+
+static bool any_behind(const tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++)
+        if (m->tables[i]->behind) return true;
+    return false;
+}
+
+/* Who was followed holds everything up to the newest record. While nothing is in flight. */
+static void note_record(tain_mirror *m, const tain_position *recorded)
+{
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (t->behind || t->loading || t->needs_load || !tain_table_takes_changes(t)) continue;
+        if (tain_position_compare(&t->have, recorded) < 0) t->have = *recorded;
+    }
+}
+
 /* Where the stream must begin: where the table is that is furthest behind. A table is at the newest record, unless its own
- * commit says more. */
+ * commit says more, or it was loaded while the others went on. While nothing is in flight. */
 static tain_status start_position(tain_mirror *m, tain_position *ret, tain_error *err)
 {
     const tain_table *last = NULL;
+    tain_position recorded = recorded_position(m);
+    note_record(m, &recorded);
     for (size_t i = 0; i < m->table_count; i++) {
         const tain_table *t = m->tables[i];
-        if (t->status != TAIN_TABLE_REPLICATING) continue;
+        if (t->status != TAIN_TABLE_REPLICATING || t->needs_load) continue;
         if (!last || tain_position_compare(&t->have, &last->have) < 0) last = t;
     }
-    *ret = last && tain_position_compare(&last->have, &m->position) > 0 ? last->have : m->position;
+    *ret = last ? last->have : recorded;
     return ret->text[0] ? TAIN_OK : m->source->ops->head(m->source, ret, err);
+}
+
+/* What came since some loads is not in the source any more: they begin again. */
+static void forget_loads(tain_mirror *m)
+{
+    tain_mirror_say(m, "the source has forgotten what came since the load was interrupted; it begins again");
+    tain_load_start_over(m);
+    m->held = (tain_position){0};
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (!t->behind) continue;
+        t->behind = false;
+        t->needs_load = true;
+        free(t->load_reason);
+        t->load_reason = tain_strdup("the source has forgotten what came since it was loaded");
+    }
+}
+
+/* Interrupted loads may need more than the tables that are followed. */
+static tain_status start_for_loads(tain_mirror *m, const tain_position *first, tain_position *io_from, tain_error *err)
+{
+    tain_position early = *io_from;
+    if (first->text[0] && tain_position_compare(first, &early) < 0) early = *first;
+    tain_status st = m->source->ops->start(m->source, &early, err);
+    if (st != TAIN_E_GONE || tain_position_compare(&early, &m->position) >= 0) return st;
+    forget_loads(m);
+    TAIN_TRY(start_position(m, io_from, err));
+    return m->source->ops->start(m->source, io_from, err);
 }
 
 /* Whether the source still has what must be streamed; without it interrupted loads begin again, and content is lost. */
@@ -262,13 +319,11 @@ static tain_status check_positions(tain_mirror *m, const tain_worker_options *o,
     TAIN_TRY(tain_load_recall(m, &first, err));
     if ((!any_content(m) && !first.text[0]) || o->resync_all || o->repair) return TAIN_OK;
     TAIN_TRY(start_position(m, &from, err));
-    if (first.text[0] && tain_position_compare(&first, &from) < 0) from = first;
-    tain_status st = m->source->ops->start(m->source, &from, err);
+    m->held = first;
+    tain_status st = start_for_loads(m, &first, &from, err);
     if (st != TAIN_E_GONE) return st;
     if (any_content(m)) TAIN_TRY(tain_recover_start(m, st, err));
-    if (!first.text[0]) return TAIN_OK;
-    tain_mirror_say(m, "the source has forgotten what came since the load was interrupted; it begins again");
-    tain_load_start_over(m);
+    if (first.text[0]) forget_loads(m);
     return TAIN_OK;
 }
 
@@ -297,6 +352,7 @@ static tain_status prepare(tain_mirror *m, const tain_worker_options *o, tain_er
 /* since: the first failure; tried, failed: begin and end of the latest try. */
 typedef struct patience {
     tain_time     pause, since, tried, failed;
+    bool          loads;   /* a load is to be tried again */
     bool          lakes;   /* no room, or no right to write: it may take long to come upon that again */
     tain_position reached; /* how far the stream had come */
 } patience;
@@ -315,7 +371,8 @@ static void note_stall(tain_mirror *m, const tain_error *e)
     pthread_mutex_unlock(&m->lock);
 }
 
-static bool wait_and_retry(tain_mirror *m, patience *p, tain_status st, const tain_error *e)
+/* Whether it is worth another try. */
+static bool bear(tain_mirror *m, patience *p, tain_status st, const tain_error *e)
 {
     if ((tain_status_policy(st) != TAIN_POLICY_RETRY && !is_lakes(e)) || atomic_load(&m->stop)) return false;
     p->failed = tain_monotonic();
@@ -326,10 +383,20 @@ static bool wait_and_retry(tain_mirror *m, patience *p, tain_status st, const ta
     }
     p->lakes |= is_lakes(e);
     note_stall(m, e);
-    if (m->once && p->failed - p->since > GIVE_UP) return false;
-    tain_mirror_pause(m, p->pause);
+    return !m->once || p->failed - p->since <= GIVE_UP;
+}
+
+static void lengthen(patience *p)
+{
     p->pause = p->pause * 2 > PAUSE_MOST ? PAUSE_MOST : p->pause * 2;
     p->tried = tain_monotonic();
+}
+
+static bool wait_and_retry(tain_mirror *m, patience *p, tain_status st, const tain_error *e)
+{
+    if (!bear(m, p, st, e)) return false;
+    tain_mirror_pause(m, p->pause);
+    lengthen(p);
     return !atomic_load(&m->stop);
 }
 
@@ -345,6 +412,7 @@ static void recovered(tain_mirror *m, patience *p)
  * be well for longer than that took. */
 static void look_up(tain_mirror *m, patience *p, const tain_intake *in)
 {
+    if (p->loads) return;
     if (p->pause && p->lakes && tain_position_compare(&in->reached, &p->reached) <= 0) {
         if (m->once || tain_monotonic() - p->failed < QUIET + 2 * (p->failed - p->tried)) return;
     }
@@ -381,14 +449,6 @@ static void set_state(tain_mirror *m, tain_mirror_state s)
     pthread_mutex_unlock(&m->lock);
 }
 
-static tain_position recorded_position(tain_mirror *m)
-{
-    pthread_mutex_lock(&m->lock);
-    tain_position p = m->position;
-    pthread_mutex_unlock(&m->lock);
-    return p;
-}
-
 static tain_status writer_failure(tain_mirror *m, tain_error *err)
 {
     pthread_mutex_lock(&m->lock);
@@ -398,9 +458,17 @@ static tain_status writer_failure(tain_mirror *m, tain_error *err)
     return e.code;
 }
 
-static tain_status confirm(tain_mirror *m, tain_position *confirmed, tain_error *err)
+/* The source keeps what loads under way, and tables that are behind, still need. */
+static tain_position confirmable(tain_mirror *m, const tain_intake *in)
 {
     tain_position p = recorded_position(m);
+    if (m->replays == TAIN_REPLAYS_NONE && !m->load && !in->load_wanted) m->held = (tain_position){0};
+    return m->held.text[0] && tain_position_compare(&m->held, &p) < 0 ? m->held : p;
+}
+
+static tain_status confirm(tain_mirror *m, const tain_intake *in, tain_position *confirmed, tain_error *err)
+{
+    tain_position p = confirmable(m, in);
     if (!p.text[0] || tain_position_compare(&p, confirmed) <= 0) return TAIN_OK;
     TAIN_TRY(m->source->ops->confirm(m->source, &p, err));
     tain_fault(TAIN_FAULT_EPOCH_CONFIRMED);
@@ -416,7 +484,7 @@ static tain_status settle(tain_mirror *m, tain_intake *in, tain_position *confir
     if (!in->open && tain_intake_is_whole(in) && (in->part || in->given || moved)) TAIN_TRY(tain_intake_cut(in, err));
     tain_writer_drain(m);
     TAIN_TRY(writer_failure(m, err));
-    return confirm(m, confirmed, err);
+    return confirm(m, in, confirmed, err);
 }
 
 /* A table that did not come through its replay is a misfit, or cannot go on. */
@@ -427,25 +495,59 @@ static tain_status end_replay(tain_mirror *m, tain_table *t, tain_error *err)
     return !t->replay || atomic_load(&t->anew) ? TAIN_OK : tain_load_abandon(m, t, err);
 }
 
+static bool any_staged(const tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++)
+        if (m->tables[i]->staged) return true;
+    return false;
+}
+
+/* Whether the epoch is recorded that has brought all tables to one position. */
+static bool is_recorded(tain_mirror *m)
+{
+    pthread_mutex_lock(&m->lock);
+    bool recorded = m->replays == TAIN_REPLAYS_CUT && m->epoch != m->replays_since;
+    pthread_mutex_unlock(&m->lock);
+    return recorded;
+}
+
+static void caught_up(tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++) m->tables[i]->behind = false;
+}
+
 static tain_status end_replays(tain_mirror *m, tain_intake *in, tain_error *err)
 {
-    if (m->replays != TAIN_REPLAYS_CUT || in->part || in->given || !tain_writer_idle(m)) return TAIN_OK;
+    if (!is_recorded(m) || (any_staged(m) && (in->part || in->given || !tain_writer_idle(m)))) return TAIN_OK;
     m->replays = TAIN_REPLAYS_NONE;
+    caught_up(m);
     tain_intake_take_misfits(in);
     for (size_t i = 0; i < m->table_count; i++) TAIN_TRY(end_replay(m, m->tables[i], err));
     return TAIN_OK;
+}
+
+/* A table that waits to be loaded is not followed: a restart must know. */
+static void set_apart(tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (t->needs_load && t->status == TAIN_TABLE_REPLICATING) tain_table_set_status(t, TAIN_TABLE_RESEEDING, t->load_reason, NULL);
+    }
 }
 
 /* What was pending is lost with the stream, what was loaded is not. */
 static bool replays_lost(tain_mirror *m)
 {
     bool any = false;
+    if (is_recorded(m)) caught_up(m);
     m->replays = TAIN_REPLAYS_NONE;
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
         if (t->staged && t->replay) any = t->needs_load = true;
+        if (t->needs_load) t->behind = false;
         t->staged = false;
     }
+    set_apart(m);
     return any;
 }
 
@@ -454,6 +556,7 @@ static tain_status cut_if_due(tain_mirror *m, tain_intake *in, tain_error *err)
     tain_time now = tain_monotonic();
     if (m->replays == TAIN_REPLAYS_BEGUN && !in->open && tain_intake_is_whole(in)) {
         m->replays = TAIN_REPLAYS_CUT;
+        tain_intake_tell_reshaped(in);
         return tain_intake_cut(in, err);
     }
     if (tain_intake_due(in, now)) return tain_intake_cut(in, err);
@@ -472,6 +575,67 @@ static tain_status load_again(tain_mirror *m, tain_intake *in, tain_position *co
     return load_with_patience(m, err);
 }
 
+/* --- loading beside the stream ------------------------------------------------------------------------------------- */
+
+/* The stream goes on until it is time to try again. */
+static tain_status bear_load(tain_mirror *m, tain_intake *in, patience *p, tain_status st, tain_error *err)
+{
+    in->load_wanted = true;
+    if (atomic_load(&m->stop)) return TAIN_OK;
+    if (!bear(m, p, st, err)) return st;
+    p->loads = true;
+    in->load_after = tain_monotonic() + p->pause;
+    lengthen(p);
+    return TAIN_OK;
+}
+
+/* Stream and load share the memory. */
+static tain_status begin_load(tain_mirror *m, tain_intake *in, patience *p, tain_position *confirmed, tain_error *err)
+{
+    bool fresh;
+    TAIN_TRY(settle(m, in, confirmed, err));
+    in->load_wanted = false;
+    set_apart(m);
+    tain_status st = m->source->ops->prepare(m->source, m->say, &fresh, err);
+    if (st == TAIN_OK) st = tain_load_begin(m, true, &m->load, err);
+    if (st != TAIN_OK) return bear_load(m, in, p, st, err);
+    atomic_store(&m->polled, 0);
+    if (m->load) in->budget /= 2;
+    else p->loads = false;
+    return TAIN_OK;
+}
+
+static tain_status end_load(tain_mirror *m, tain_intake *in, patience *p, tain_position *confirmed, tain_error *err)
+{
+    bool again = false;
+    TAIN_TRY(settle(m, in, confirmed, err));
+    tain_status st = tain_load_end(m->load, &again, err);
+    m->load = NULL;
+    in->budget *= 2;
+    in->load_wanted |= again;
+    if (st != TAIN_OK) return bear_load(m, in, p, st, err);
+    p->loads = false;
+    return TAIN_OK;
+}
+
+static tain_status look_after_loads(tain_mirror *m, tain_intake *in, patience *p, tain_position *confirmed, tain_error *err)
+{
+    if (in->open || !tain_intake_is_whole(in)) return TAIN_OK;
+    if (m->load && tain_load_is_read(m->load)) return end_load(m, in, p, confirmed, err);
+    if (!tain_intake_load_due(in) || tain_pace_is_held(&m->pace, tain_monotonic())) return TAIN_OK;
+    return m->source->ops->beside ? begin_load(m, in, p, confirmed, err) : load_again(m, in, confirmed, err);
+}
+
+static void halt_load(tain_mirror *m, tain_intake *in)
+{
+    if (!m->load) return;
+    tain_load_halt(m->load);
+    m->load = NULL;
+    in->load_wanted = true;
+}
+
+/* --- the loop ------------------------------------------------------------------------------------------------------ */
+
 /* Everything is written down, and what the writer found not to fit any more is loaded again. */
 static tain_status finish(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)
 {
@@ -485,41 +649,53 @@ static tain_time poll_deadline(tain_mirror *m, const tain_intake *in)
 {
     tain_time now = tain_monotonic(), due = tain_intake_due_at(in);
     if (due < now + BUSY_SLICE && !tain_writer_idle(m)) due = now + BUSY_SLICE;
-    return due < now + POLL_SLICE ? due : now + POLL_SLICE;
+    tain_time slice = m->load ? LOAD_SLICE : POLL_SLICE;
+    return due < now + slice ? due : now + slice;
 }
 
 /* One turn of the loop. *done: caught up (once). */
-static tain_status turn(tain_mirror *m, tain_intake *in, tain_position *confirmed, const tain_position *target, bool *done, tain_error *err)
+static tain_status turn(tain_mirror *m, tain_intake *in, patience *p, tain_position *confirmed, const tain_position *target, bool *done, tain_error *err)
 {
     tain_status st = m->source->ops->poll(m->source, &in->sink, poll_deadline(m, in), err);
     if (st == TAIN_E_CANCELLED) st = in->trouble;
     TAIN_TRY(st);
-    atomic_store(&m->polled, tain_monotonic());
+    atomic_store(&m->polled, m->load ? 0 : tain_monotonic());
     TAIN_TRY(writer_failure(m, err));
     TAIN_TRY(cut_if_due(m, in, err));
     TAIN_TRY(end_replays(m, in, err));
-    TAIN_TRY(confirm(m, confirmed, err));
+    TAIN_TRY(confirm(m, in, confirmed, err));
     tain_intake_take_misfits(in);
-    bool held = tain_pace_is_held(&m->pace, tain_monotonic());
-    if (in->load_wanted && !held && !in->open && tain_intake_is_whole(in)) TAIN_TRY(load_again(m, in, confirmed, err));
-    *done = m->once && !in->open && !in->load_wanted && m->replays == TAIN_REPLAYS_NONE && tain_position_compare(&in->position, target) >= 0;
+    TAIN_TRY(look_after_loads(m, in, p, confirmed, err));
+    *done = m->once && !in->open && !in->load_wanted && !m->load && m->replays == TAIN_REPLAYS_NONE && tain_position_compare(&in->position, target) >= 0;
     return TAIN_OK;
+}
+
+/* Tables that are behind catch up with the others before anything is shown or confirmed. */
+static void begin_behind(tain_mirror *m, const tain_position *from)
+{
+    tain_position recorded = recorded_position(m);
+    if (tain_position_compare(from, &recorded) >= 0) return;
+    if (!m->held.text[0] || tain_position_compare(from, &m->held) < 0) m->held = *from;
+    tain_replays_begin(m, &recorded);
 }
 
 static tain_status begin_stream(tain_mirror *m, tain_intake *in, tain_position *target, tain_error *err)
 {
-    tain_position from;
+    tain_position from, ignored;
     TAIN_TRY(start_position(m, &from, err));
     in->position = from;
+    m->overdue = false;
+    begin_behind(m, &from);
     TAIN_TRY(m->source->ops->start(m->source, &from, err));
+    if (any_behind(m)) TAIN_TRY(m->source->ops->head(m->source, &ignored, err)); /* so that it hurries */
     return m->once && !target->text[0] ? m->source->ops->head(m->source, target, err) : TAIN_OK;
 }
 
 /* A stream that broke begins again behind the last epoch. */
-static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
+static tain_status follow(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)
 {
     patience p = {.tried = tain_monotonic()};
-    tain_position target = {0}, confirmed = {0};
+    tain_position target = {0};
     bool done = false, begun = false;
     while (!done && !atomic_load(&m->stop)) {
         tain_status st = begun ? TAIN_OK : begin_stream(m, in, &target, err);
@@ -528,32 +704,55 @@ static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
             set_state(m, TAIN_MIRROR_RUNNING);
             if (!recorded_position(m).text[0] && tain_writer_idle(m) && tain_intake_is_whole(in)) st = tain_intake_cut(in, err); /* the first record: loaded */
         }
-        if (st == TAIN_OK) st = turn(m, in, &confirmed, &target, &done, err);
+        if (st == TAIN_OK) st = turn(m, in, &p, confirmed, &target, &done, err);
         if (st == TAIN_OK) {
             look_up(m, &p, in);
+            if (!m->overdue) continue;
+            tain_intake_abort(in); /* nothing is pending: what was told of shapes is told again */
+            begun = done = false;
             continue;
         }
         if (writer_failure(m, err) != TAIN_OK) return m->failure.code;
         if (!p.pause) p.reached = in->reached;
         if (!wait_and_retry(m, &p, st, err)) return atomic_load(&m->stop) ? TAIN_OK : st;
         tain_intake_abort(in);
-        if (replays_lost(m)) TAIN_TRY(load_with_patience(m, err));
+        if (replays_lost(m)) in->load_wanted = true;
         begun = false;
     }
-    return finish(m, in, &confirmed, err);
+    return TAIN_OK;
+}
+
+static tain_status stream(tain_mirror *m, tain_intake *in, tain_error *err)
+{
+    tain_position confirmed = {0};
+    tain_status st = follow(m, in, &confirmed, err);
+    halt_load(m, in);
+    return st == TAIN_OK ? finish(m, in, &confirmed, err) : st;
 }
 
 /* --- from start to stop -------------------------------------------------------------------------------------------- */
+
+/* Some table has content, and need not wait for the others to be loaded. */
+static bool goes_on(const tain_mirror *m)
+{
+    bool can = m->source->ops->beside && m->position.text[0];
+    for (size_t i = 0; i < m->table_count && can; i++)
+        if (m->tables[i]->status == TAIN_TABLE_REPLICATING && !m->tables[i]->needs_load) return true;
+    return false;
+}
 
 static tain_status run_loaded(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
     set_state(m, TAIN_MIRROR_INITIALIZED);
     if (o->repair) TAIN_TRY(tain_repair_tables(m, err));
-    TAIN_TRY(load_with_patience(m, err));
+    bool beside = goes_on(m);
+    if (!beside) TAIN_TRY(load_with_patience(m, err));
+    else set_apart(m);
     if (atomic_load(&m->stop)) return TAIN_OK;
     set_state(m, TAIN_MIRROR_STARTING);
     tain_intake in;
     tain_intake_init(&in, m, (size_t)m->definition->memory / 8);
+    in.load_wanted = beside && loads_wanted(m);
     tain_status st = stream(m, &in, err);
     tain_intake_done(&in);
     return st;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* worker.h -- runs one mirror from start to stop.
  *
- *   open source and lake -> check -> prepare -> load what has no content -> stream -> (load again) -> stop
+ *   open source and lake -> check -> prepare -> load what has no content -> stream (loads beside it) -> stop
  *
  * Position and state come back from the lake alone. A lost connection or a source that restarts is waited for with
  * backoff; a source that forgot the position is GONE. */

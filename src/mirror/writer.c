@@ -93,7 +93,8 @@ static tain_status apply(tain_mirror *m, tain_part *part, tain_error *err)
 
 static void abort_epoch(tain_mirror *m)
 {
-    for (size_t i = 0; i < m->table_count; i++) tain_pending_clear(m->tables[i]);
+    for (size_t i = 0; i < m->table_count; i++)
+        if (!m->tables[i]->loading) tain_pending_clear(m->tables[i]);
 }
 
 /* Upkeep works with the table as it was: its work is given up where the key, or more, is another from here on. */

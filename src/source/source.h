@@ -127,6 +127,7 @@ typedef struct tain_retained {
 typedef struct tain_source_ops {
     const char *name;      /* "sqlite" */
     const char *const *schemes; /* "sqlite", "file"...; NULL-terminated */
+    bool beside;           /* what streams may be called between snapshot_begin and snapshot_end, also while readers read */
 
     /* Connects and looks. Changes nothing in the source. */
     tain_status (*open)(const tain_source_options *options, tain_source **ret, tain_error *err);
@@ -152,7 +153,8 @@ typedef struct tain_source_ops {
     tain_status (*snapshot_plan)(tain_source *s, tain_source_table *table, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err);
     tain_status (*reader_open)(tain_source *s, tain_reader **ret, tain_error *err);      /* any thread, not at once */
     /* Pushes all rows of the chunk in batches of at most about 8 MiB or 16,384 rows. NOT_FOUND: the source cannot give that content
-     * any more, the table has changed since (what was pushed is worth nothing); it can give a newer one. */
+     * any more, the table has changed since (what was pushed is worth nothing); it can give a newer one. Beside a stream the
+     * table may be told to have another shape meanwhile: batches of that are not taken, which ends it the same way. */
     tain_status (*reader_read)(tain_reader *r, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err);
     /* A text that is the same as long as a row which no transaction changes stays in the chunk that it was in when the table
      * was cut, whatever the snapshot; it is another for ever once that may have been otherwise (the table was written anew,

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,7 @@ static struct fake {
     void       (*on_load)(void);    /* a snapshot begins */
     /* what it saw */
     size_t       starts, loads, confirmed, rows_taken, rows_skipped;
+    bool         reading;       /* a snapshot is open */
 } fake;
 
 static inline void fake_reset(void)
@@ -125,6 +127,12 @@ static inline void fake_reset(void)
 static inline size_t fake_end(void)
 {
     return fake.visible ? fake.visible : fake.count;
+}
+
+/* All is in the lake, and nothing is being loaded. */
+static inline bool fake_is_done(void)
+{
+    return !fake.reading && fake.confirmed >= fake_end();
 }
 
 static inline tain_position fake_position(size_t n)
@@ -202,17 +210,23 @@ static inline void fake_apply(fake_content *c, const fake_event *e)
     }
 }
 
+/* Readers look at a script that grows. */
+static pthread_mutex_t fake_lock = PTHREAD_MUTEX_INITIALIZER;
+
 /* Caller frees ->rows. */
 static inline fake_content fake_content_at(int table, size_t position)
 {
     fake_content c = {0};
+    pthread_mutex_lock(&fake_lock);
     for (size_t i = 0; position && i < fake.ends[position - 1]; i++)
         if (fake.events[i].table == table) fake_apply(&c, &fake.events[i]);
+    pthread_mutex_unlock(&fake_lock);
     return c;
 }
 
 static inline fake_event *fake_add(fake_event e)
 {
+    pthread_mutex_lock(&fake_lock);
     if (fake.event_count == fake.event_capacity) {
         fake.event_capacity = fake.event_capacity ? fake.event_capacity * 2 : 256;
         fake.events = tain_realloc(fake.events, fake.event_capacity * sizeof *fake.events);
@@ -220,17 +234,20 @@ static inline fake_event *fake_add(fake_event e)
     e.then = fake.now[e.table].shape;
     fake_apply(&fake.now[e.table], &e);
     fake.events[fake.event_count] = e;
+    pthread_mutex_unlock(&fake_lock);
     return &fake.events[fake.event_count++];
 }
 
 /* Ends the open transaction; returns the position behind it. */
 static inline size_t fake_commit(void)
 {
+    pthread_mutex_lock(&fake_lock);
     if (fake.count == fake.capacity) {
         fake.capacity = fake.capacity ? fake.capacity * 2 : 64;
         fake.ends = tain_realloc(fake.ends, fake.capacity * sizeof *fake.ends);
     }
     fake.ends[fake.count++] = fake.event_count;
+    pthread_mutex_unlock(&fake_lock);
     return fake.count;
 }
 
@@ -382,6 +399,8 @@ typedef struct fake_source {
     tain_schema        *old[FAKE_TABLES * FAKE_SHAPES * 2];
     tain_batch          defaults[FAKE_TABLES * FAKE_SHAPES * 2];
     size_t              old_count, default_count, next, snapshot;
+    int                 read_shape[FAKE_TABLES]; /* of the snapshot */
+    tain_schema        *read_columns[FAKE_TABLES];
     tain_sink          *sink;
     int                 wake;
     _Atomic bool        cancelled;
@@ -510,12 +529,15 @@ static inline tain_status fake_snapshot_begin(tain_source *s, tain_source_table 
 {
     fake_source *f = (fake_source *)s;
     f->snapshot = fake_end();
+    fake.reading = true;
     fake.loads += n;
     if (fake.on_load) fake.on_load();
     for (size_t i = 0; i < n; i++) {
         int t = fake_index(tables[i]);
         fake_content c = fake_content_at(t, f->snapshot);
         if (c.shape > f->shape[t]) fake_show(f, t, c.shape);
+        f->read_shape[t] = f->shape[t];
+        f->read_columns[t] = f->tables[t]->columns;
         free(c.rows);
     }
     *ret = fake_position(f->snapshot);
@@ -556,9 +578,9 @@ static inline tain_status fake_reader_read(tain_reader *r, const tain_chunk *chu
     if (fake.unreadable && strcmp(fake.unreadable, fake.tables[t].name) == 0) return tain_fail(err, TAIN_E_PERMISSION, "permission denied for table %s", fake.unreadable);
     if (fake.on_chunk && fake.on_chunk(t)) return tain_fail(err, TAIN_E_UNAVAILABLE, "connection lost");
     fake_content c = fake_content_at(t, r->source->snapshot);
-    const fake_shape *shape = &fake.tables[t].shapes[r->source->shape[t]];
+    const fake_shape *shape = &fake.tables[t].shapes[r->source->read_shape[t]];
     tain_batch b;
-    tain_batch_init(&b, chunk->table->columns);
+    tain_batch_init(&b, r->source->read_columns[t]);
     for (size_t i = 0; i < c.count; i++) {
         if (c.rows[i].place < (size_t)chunk->from || c.rows[i].place >= (size_t)chunk->to) continue;
         for (size_t k = 0; k < shape->count; k++) fake_append(&b.columns[k], c.rows[i].v[shape->columns[k].slot]);
@@ -580,6 +602,7 @@ static inline tain_status fake_reader_mark(tain_reader *r, tain_source_table *ta
 
 static inline tain_status fake_snapshot_end(tain_source *s, tain_error *err)
 {
+    fake.reading = false;
     return TAIN_OK;
 }
 
@@ -754,8 +777,8 @@ static inline void fake_cancel(tain_source *s)
 }
 
 static const char *const fake_schemes[] = {"fake", NULL};
-static const tain_source_ops fake_ops = {
-    .name = "fake", .schemes = fake_schemes, .open = fake_open, .close = fake_close, .describe = fake_describe, .recall = fake_recall, .prepare = fake_prepare,
+static tain_source_ops fake_ops = {
+    .name = "fake", .beside = true, .schemes = fake_schemes, .open = fake_open, .close = fake_close, .describe = fake_describe, .recall = fake_recall, .prepare = fake_prepare,
     .remove = fake_remove, .snapshot_begin = fake_snapshot_begin, .snapshot_plan = fake_snapshot_plan, .reader_open = fake_reader_open,
     .reader_read = fake_reader_read, .reader_mark = fake_reader_mark, .reader_close = fake_reader_close, .snapshot_end = fake_snapshot_end, .start = fake_start,
     .poll = fake_poll, .confirm = fake_confirm, .head = fake_head, .wait_fd = fake_wait_fd, .cancel = fake_cancel,
@@ -924,74 +947,6 @@ static inline void fake_check(tain_store *lake, int t)
     fake_check_version(lake, t, -1, fake.count);
 }
 
-/* --- the epoch log */
-
-typedef struct fake_epochs { char *keys[4096]; size_t count; } fake_epochs;
-
-static inline bool fake_note_epoch(void *ctx, const tain_object *o)
-{
-    fake_epochs *e = ctx;
-    assert_in_range(e->count, 0, 4095);
-    e->keys[e->count++] = tain_strdup(o->key);
-    return true;
-}
-
-static inline json_t *fake_epoch(tain_store *lake, const char *key)
-{
-    tain_buffer text = {0};
-    json_t *o;
-    assert_ok(tain_store_get(lake, key, 0, -1, &text, err));
-    assert_ok(tain_json_parse(text.data, text.size, key, &o, err));
-    tain_buffer_done(&text);
-    return o;
-}
-
-/* At every epoch, the newest listed version of each listed table is what the source had at the epoch's position; epochs
- * go forward. A table that an epoch names as apart is looked at again when it is listed again. Returns how many epochs
- * there are. */
-static inline size_t fake_check_epochs(tain_store *lake)
-{
-    fake_epochs all = {0};
-    int64_t newest[FAKE_TABLES], number = 0;
-    bool apart[FAKE_TABLES] = {0};
-    size_t last = 0;
-    for (int t = 0; t < FAKE_TABLES; t++) newest[t] = -1;
-    assert_ok(tain_store_list(lake, "_tain/epochs/0", NULL, fake_note_epoch, &all, err));
-    for (size_t i = 0; i < all.count; i++) {
-        json_t *o = fake_epoch(lake, all.keys[i]);
-        size_t position = strtoul(tain_json_get_str(o, "position", ""), NULL, 10);
-        assert_true(tain_json_get_int(o, "epoch", 0) > number);
-        assert_true(position >= last);
-        number = tain_json_get_int(o, "epoch", 0);
-        last = position;
-        for (int t = 0; t < fake.table_count; t++) {
-            fake_content c = fake_content_at(t, position);
-            char *name = tain_format("%s.%s", fake.tables[t].schema, c.name ? c.name : fake.tables[t].first_name);
-            free(c.rows);
-            const json_t *listed = json_object_get(json_object_get(o, "tables"), name);
-            apart[t] = (apart[t] && !listed) || json_object_get(json_object_get(o, "apart"), name);
-            free(name);
-            if (listed) newest[t] = tain_json_get_int(listed, "version", -1);
-            if (newest[t] >= 0 && !apart[t]) fake_check_version(lake, t, newest[t], position);
-        }
-        json_decref(o);
-        free(all.keys[i]);
-    }
-    return all.count;
-}
-
-static inline size_t fake_last_position(tain_store *store)
-{
-    fake_epochs all = {0};
-    size_t position = 0;
-    assert_ok(tain_store_list(store, "_tain/epochs/0", NULL, fake_note_epoch, &all, err));
-    for (size_t i = 0; i < all.count; i++) {
-        json_t *o = i + 1 == all.count ? fake_epoch(store, all.keys[i]) : NULL;
-        if (o) position = strtoul(tain_json_get_str(o, "position", ""), NULL, 10);
-        json_decref(o);
-        free(all.keys[i]);
-    }
-    return position;
-}
+#include "mirror_epochs.h"
 
 #endif

@@ -126,6 +126,15 @@ static void make_tables(void)
 
 /* --- running ------------------------------------------------------------------------------------------------------- */
 
+/* So that much comes while tables are loaded. */
+static bool dawdle(int t)
+{
+    static atomic_uint drawn;
+    unsigned mine = seed ^ atomic_fetch_add(&drawn, 1) * 2654435761u;
+    usleep((unsigned)rand_r(&mine) % 4000);
+    return false;
+}
+
 static void go_on(void)
 {
     if (fake.confirmed < fake.count && pick(3)) return;
@@ -139,6 +148,8 @@ static void run(bool follow)
                          .freshness = pick(2) ? 0 : 5 * TAIN_MILLISECOND, .memory = pick(3) ? 64 << 20 : 1 << 16};
     tain_worker_options o = {.once = !follow};
     rounds = pick(30) + 1;
+    fake.on_chunk = pick(2) ? dawdle : NULL;
+    fake.chunk_rows = pick(2) ? 100 : 20;
     fake.on_head = follow ? go_on : NULL;
     assert_ok(tain_worker_run(&d, &o, err));
     fake.on_head = NULL;

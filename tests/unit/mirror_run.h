@@ -108,7 +108,8 @@ static inline void check_status(const char *table, const char *status, const cha
 /* --- scripts ------------------------------------------------------------------------------------------------------- */
 
 static int a, b;
-static int next_key, rounds;
+static int next_key;
+static int rounds __attribute__((unused));
 
 static inline void two_tables(int rows)
 {

@@ -150,8 +150,9 @@ static void forgotten_capture_asks_for_resync(void **state)
 static void new_tables_enter_while_following(void)
 {
     static char names[FAKE_TABLES][16];
-    if (rounds == 0) tain_worker_stop();
-    if (rounds-- <= 0) return;
+    if (rounds == 0 && fake_is_done()) tain_worker_stop();
+    if (rounds == 0) return;
+    rounds--;
     some_changes();
     some_changes();
     if (fake.table_count >= FAKE_TABLES - 1) return;
@@ -223,7 +224,8 @@ static void drop_and_make_again(void)
         fake_update(a, 3, rounds);
         fake_commit();
     } else {
-        tain_worker_stop();
+        if (fake_is_done()) tain_worker_stop();
+        return;
     }
     rounds--;
 }
@@ -599,7 +601,7 @@ static void reload_while_following(void)
         fake_update(a, 5 + rounds, 2000 + rounds);
         fake_insert(b, 4, 4, FAKE_NULL);
         fake_commit();
-    } else {
+    } else if (fake_is_done()) {
         tain_worker_stop();
     }
 }

@@ -171,7 +171,7 @@ static const char *const schemes[] = {"postgresql", "postgres", NULL};
 
 const tain_source_ops tain_source_postgres = {
     .name = "postgres",
-    .schemes = schemes,
+    .schemes = schemes, .beside = true,
     .open = open_source,
     .close = close_source,
     .describe = describe,
