@@ -106,7 +106,7 @@ static int run(int argc, char **argv)
         {"rate-limit", TAIN_OPTION_TEXT, &s.rate, "RATE", "loads read at most so much a second: 50MiB, 20000rows"},
         {"retained-log", TAIN_OPTION_TEXT, &s.retained, "LIMITS", "log the source keeps: warn=10GiB,pause=..,give-up=.."},
         {"resync", TAIN_OPTION_RELOAD, &s.resync, "[TABLES]", "load everything again, or these tables"},
-        {"repair", TAIN_OPTION_FLAG, &s.repair, NULL, "compare all tables, write what differs, go on from there"},
+        {"repair", TAIN_OPTION_FLAG, &s.repair, NULL, "compare all tables and write what differs"},
         {"capture", TAIN_OPTION_TEXT, &s.capture, "HOW", "SQLite: log (triggers) or poll (writes nothing)"},
         {"on-drop", TAIN_OPTION_TEXT, &s.on_drop, "WHAT", "a table dropped in the source: keep or delete"},
         {"name", TAIN_OPTION_TEXT, &s.name, "NAME", "name of slot and publication: tain_NAME"},

@@ -134,6 +134,15 @@ tain_status tain_move_tables(tain_mirror *m, const tain_position *position, tain
     return move_some(m, position, true, err);
 }
 
+bool tain_moves_wait(const tain_mirror *m, const tain_position *position)
+{
+    for (size_t i = 0; i < m->table_count; i++) {
+        const tain_table *t = m->tables[i];
+        if (t->to_name && !t->replaced && !t->loading && (t->waits || has_come(t, position))) return true;
+    }
+    return false;
+}
+
 /* --- at start ------------------------------------------------------------------------------------------------------ */
 
 /* A folder that is not where its table belongs, or whose table is not known. */

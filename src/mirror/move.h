@@ -15,6 +15,8 @@
 /* Tables that a shape told another name of move, those that were loaded ahead of that position when it has come to them.
  * Can be called again after a failure. Thread: writer. */
 tain_status tain_move_tables(tain_mirror *m, const tain_position *position, tain_error *err);
+/* Whether a table is to move with an epoch that ends at position. While the writer is idle. */
+bool tain_moves_wait(const tain_mirror *m, const tain_position *position);
 /* Folders of tables that are found under another name move home; no table is opened yet, those in their place have their
  * delta afterwards. Thread: source, at start. */
 tain_status tain_move_home(tain_mirror *m, tain_error *err);

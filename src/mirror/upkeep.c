@@ -355,10 +355,10 @@ static bool is_kept_up(const tain_table *t, tain_time now)
     return !t->job && t->delta && t->kept_up == tain_delta_version(t->delta) && now < t->next_vacuum;
 }
 
-static bool is_about_to_write(const tain_table *t)
+static bool is_about_to_write(const tain_table *t, bool done)
 {
     if (!t->delta || t->status != TAIN_TABLE_REPLICATING) return false;
-    return (t->job && t->job->rewrite && atomic_load(&t->job->done)) || tain_delta_checkpoint_due(t->delta) || t->next_vacuum <= tain_monotonic();
+    return (done && t->job->rewrite) || tain_delta_checkpoint_due(t->delta) || t->next_vacuum <= tain_monotonic();
 }
 
 /* A log that is elsewhere is opened again; into one that was removed nothing is written, or it would come back headless. */
@@ -375,8 +375,9 @@ static bool is_log_there(tain_mirror *m, tain_table *t)
 
 static void keep_up(tain_mirror *m, tain_table *t)
 {
-    if (is_about_to_write(t) && !is_log_there(m, t)) return;
-    if (finish(m, t)) begin(m, t);
+    bool done = t->job && atomic_load(&t->job->done); /* one that is done from here on waits: nobody has looked for it */
+    if (is_about_to_write(t, done) && !is_log_there(m, t)) return;
+    if (!done || finish(m, t)) begin(m, t);
     log_upkeep(m, t);
     if (!t->job && t->delta) t->kept_up = tain_delta_version(t->delta);
 }

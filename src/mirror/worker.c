@@ -21,7 +21,7 @@
 #define POLL_SLICE      (100 * TAIN_MILLISECOND)
 #define LOAD_SLICE      (10 * TAIN_MILLISECOND) /* while readers are at work */
 #define BUSY_SLICE      (2 * TAIN_MILLISECOND)
-#define IDLE_RECORD     (10 * TAIN_SECOND) /* a position that moved without changes is recorded this often */
+#define IDLE_RECORD     (10 * TAIN_SECOND) /* a position that moved without changes is recorded this often, a folder's move waits as long */
 #define PAUSE_LEAST     (200 * TAIN_MILLISECOND)
 #define PAUSE_MOST      (5 * TAIN_SECOND)
 #define GIVE_UP         (30 * TAIN_SECOND) /* with once */
@@ -480,7 +480,7 @@ static tain_status confirm(tain_mirror *m, const tain_intake *in, tain_position 
 static tain_status settle(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)
 {
     tain_position recorded = recorded_position(m);
-    bool moved = tain_position_compare(&in->position, &recorded) > 0;
+    bool moved = tain_position_compare(&in->position, &recorded) > 0 || (tain_writer_idle(m) && tain_moves_wait(m, &in->position));
     if (!in->open && tain_intake_is_whole(in) && (in->part || in->given || moved)) TAIN_TRY(tain_intake_cut(in, err));
     tain_writer_drain(m);
     TAIN_TRY(writer_failure(m, err));
@@ -563,7 +563,7 @@ static tain_status cut_if_due(tain_mirror *m, tain_intake *in, tain_error *err)
     bool idle = !in->part && !in->given && !in->open && tain_intake_is_whole(in) && tain_writer_idle(m);
     if (!idle || now - in->last_cut < IDLE_RECORD) return TAIN_OK;
     tain_position recorded = recorded_position(m);
-    return tain_position_compare(&in->position, &recorded) > 0 ? tain_intake_cut(in, err) : TAIN_OK;
+    return tain_position_compare(&in->position, &recorded) > 0 || tain_moves_wait(m, &in->position) ? tain_intake_cut(in, err) : TAIN_OK;
 }
 
 static tain_status load_again(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)

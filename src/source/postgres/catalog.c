@@ -432,7 +432,9 @@ tain_status tain_pg_catalog_renew(tain_pg_source *s, tain_error *err)
 
 /* --- all of it ----------------------------------------------------------------------------------------------------- */
 
-tain_status tain_pg_catalog_read(tain_pg_source *s, tain_error *err)
+enum { MOST_TRIES = 5 };
+
+static tain_status read_catalog(tain_pg_source *s, tain_error *err)
 {
     TAIN_TRY(tain_pg_catalog_conn(s, err));
     TAIN_TRY(read_server(s, err));
@@ -448,4 +450,11 @@ tain_status tain_pg_catalog_read(tain_pg_source *s, tain_error *err)
         tain_pg_table_judge(s, s->tables[i]);
     }
     return TAIN_OK;
+}
+
+tain_status tain_pg_catalog_read(tain_pg_source *s, tain_error *err)
+{
+    tain_status status = read_catalog(s, err);
+    for (int tries = 1; status == TAIN_E_BUSY && tries < MOST_TRIES; tries++) status = read_catalog(s, err);
+    return status;
 }

@@ -48,6 +48,10 @@ static void add_remedy(tain_pg_conn *c, const char *sqlstate, tain_error *err)
     if (strcmp(sqlstate, "57P01") == 0 || strcmp(sqlstate, "57P03") == 0) tain_error_remedy(err, "the server is stopping or starting; it is tried again");
 }
 
+/* A function of the server looks at a table that the catalog's snapshot still lists and that was dropped since: it is not
+ * listed the next time. The text is never translated. */
+static bool is_gone_meanwhile(const char *line) { return strstr(line, "could not open relation with OID") != NULL; }
+
 tain_status tain_pg_fail(tain_pg_conn *c, const PGresult *result, tain_error *err)
 {
     const char *sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
@@ -58,9 +62,10 @@ tain_status tain_pg_fail(tain_pg_conn *c, const PGresult *result, tain_error *er
     }
     tain_pg_flatten(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), line, sizeof line);
     tain_pg_flatten(PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL), detail, sizeof detail);
-    tain_status status = tain_fail(err, tain_pg_status_of(sqlstate), "PostgreSQL at %s: %s%s%s%s", c->target->where, line,
+    bool gone = is_gone_meanwhile(line);
+    tain_status status = tain_fail(err, gone ? TAIN_E_BUSY : tain_pg_status_of(sqlstate), "PostgreSQL at %s: %s%s%s%s", c->target->where, line,
                                    *detail ? " (" : "", detail, *detail ? ")" : "");
-    add_remedy(c, sqlstate, err);
+    if (!gone) add_remedy(c, sqlstate, err);
     return status;
 }
 
