@@ -75,19 +75,20 @@ const char *tain_lake_cache_dir(const tain_lake *l)
     return l->cache_dir;
 }
 
-#define ASIDE "/$5ftain_moving_" /* a leading _ as folders have it */
+#define ASIDE "_tain_moving_"
 
 char *tain_lake_aside_folder(const char *folder, const char *identity)
 {
-    TAIN_AUTO(tain_free) char *name = tain_format("_tain_moving_%s", identity);
-    TAIN_AUTO(tain_free) char *there = tain_lake_table_folder("", name);
-    return tain_format("%.*s%s", (int)(strrchr(folder, '/') - folder), folder, strrchr(there, '/'));
+    TAIN_AUTO(tain_free) char *name = tain_format(ASIDE "%s", identity);
+    TAIN_AUTO(tain_free) char *own = tain_folder_from_name(name);
+    return tain_format("%.*s/%s", (int)(strrchr(folder, '/') - folder), folder, own);
 }
 
 bool tain_lake_is_aside(const char *folder)
 {
     const char *name = strrchr(folder, '/');
-    return name && strncmp(name, ASIDE, strlen(ASIDE)) == 0;
+    TAIN_AUTO(tain_free) char *begins = tain_folder_from_name(ASIDE);
+    return name && strncmp(name + 1, begins, strlen(begins)) == 0;
 }
 
 char *tain_lake_table_folder(const char *schema, const char *table)

@@ -18,6 +18,16 @@ void tain_mirror_say(tain_mirror *m, const char *format, ...)
     m->say(line);
 }
 
+void tain_mirror_load_again(tain_mirror *m, tain_table *t, const char *why)
+{
+    char *reason = tain_strdup(why);
+    free(t->load_reason);
+    t->load_reason = reason;
+    t->needs_load = true;
+    tain_table_set_status(t, TAIN_TABLE_RESEEDING, reason, NULL);
+    tain_mirror_say(m, "%s: %s; it is loaded again", t->name, reason);
+}
+
 tain_table *tain_mirror_find(tain_mirror *m, const char *name)
 {
     tain_table *found = NULL;

@@ -43,12 +43,8 @@ static tain_status take_row(void *ctx, tain_side side, const tain_batch *batch, 
 
 static void load_instead(tain_mirror *m, tain_table *t, const char *why)
 {
-    free(t->load_reason);
-    t->load_reason = tain_strdup(why);
-    t->needs_load = true;
     tain_pending_clear(t);
-    tain_table_set_status(t, TAIN_TABLE_RESEEDING, why, NULL);
-    tain_mirror_say(m, "%s: %s; it is loaded again", t->name, why);
+    tain_mirror_load_again(m, t, why);
 }
 
 static bool same_key(const tain_table *t)

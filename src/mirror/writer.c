@@ -35,22 +35,22 @@ void tain_part_free(tain_part *p)
 
 /* --- applying ------------------------------------------------------------------------------------------------------ */
 
+/* Where it is does not depend on whether what is in it is followed. */
+static void apply_name(tain_table *t, const tain_item *item)
+{
+    bool named = item->kind == TAIN_ITEM_SCHEMA || item->kind == TAIN_ITEM_NAME;
+    if (named && item->shape.name) tain_table_goes(t, item->shape.schema, item->shape.name);
+}
+
 static tain_status apply_item(tain_table *t, tain_item *item, tain_error *err)
 {
     switch (item->kind) {
     case TAIN_ITEM_CHANGES: return t->replay ? tain_replay_apply(t, &item->changes, err) : tain_apply_changes(t, &item->changes, err);
     case TAIN_ITEM_TRUNCATE: return tain_apply_truncate(t, err);
     case TAIN_ITEM_SCHEMA: return tain_reshape(t, &item->shape, err);
-    case TAIN_ITEM_NAME: tain_table_goes(t, item->shape.schema, item->shape.name); break;
+    case TAIN_ITEM_NAME: apply_name(t, item); break;
     }
     return TAIN_OK;
-}
-
-/* Where it is does not depend on whether what is in it is followed. */
-static void apply_name(tain_table *t, const tain_item *item)
-{
-    bool named = item->kind == TAIN_ITEM_SCHEMA || item->kind == TAIN_ITEM_NAME;
-    if (named && item->shape.name) tain_table_goes(t, item->shape.schema, item->shape.name);
 }
 
 /* What is applied is taken off the list, so that a retry goes on where the failure was. */

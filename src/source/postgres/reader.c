@@ -41,11 +41,13 @@ static void put_column(tain_buffer *out, const tain_pg_column *c)
     tain_buffer_append_str(out, "))");
 }
 
-static void put_columns(tain_buffer *out, const tain_pg_shape *shape)
+static void put_column_name(tain_buffer *out, const tain_pg_column *c) { tain_pg_put_identifier(out, c->name); }
+
+static void put_columns(tain_buffer *out, const tain_pg_shape *shape, void (*put)(tain_buffer *out, const tain_pg_column *c))
 {
     for (size_t i = 0; i < shape->count; i++) {
         if (i) tain_buffer_append_str(out, ", ");
-        put_column(out, &shape->columns[i]);
+        put(out, &shape->columns[i]);
     }
 }
 
@@ -78,10 +80,10 @@ static void put_copy(tain_buffer *out, const tain_pg_table *t, const tain_pg_sha
         tain_buffer_append_str(out, "COPY ");
         tain_pg_put_name(out, schema, name);
         tain_buffer_append_str(out, " (");
-        put_columns(out, shape);
+        put_columns(out, shape, put_column);
     } else {
         tain_buffer_append_str(out, "COPY (SELECT ");
-        put_columns(out, shape);
+        put_columns(out, shape, put_column);
         tain_buffer_append_str(out, t->kind == 'p' && !leaf ? " FROM " : " FROM ONLY ");
         tain_pg_put_name(out, schema, name);
         if (!whole) put_range(out, (uint32_t)chunk->from, (uint32_t)chunk->to);
@@ -159,10 +161,7 @@ static tain_status describe(tain_reader *r, const tain_pg_shape *shape, const ch
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
     tain_buffer_append_str(&sql, "SELECT ");
-    for (size_t i = 0; i < shape->count; i++) {
-        if (i) tain_buffer_append_str(&sql, ", ");
-        tain_pg_put_identifier(&sql, shape->columns[i].name);
-    }
+    put_columns(&sql, shape, put_column_name);
     tain_buffer_append_str(&sql, " FROM ONLY ");
     tain_pg_put_name(&sql, schema, name);
     tain_buffer_append_str(&sql, " WHERE false");
