@@ -155,10 +155,16 @@ static void sink_begin(tain_sink *sink, const tain_position *at)
     in->open = true;
 }
 
+static tain_position where(const tain_intake *in)
+{
+    return in->open ? in->at : in->position;
+}
+
 /* What happens now is not in the content that is being loaded. */
 static bool is_news(const tain_intake *in, const tain_table *t)
 {
-    return tain_position_compare(in->open ? &in->at : &in->position, &t->loading_at) > 0;
+    tain_position now = where(in);
+    return tain_position_compare(&now, &t->loading_at) > 0;
 }
 
 static bool wants(tain_intake *in, tain_table *t)
@@ -284,7 +290,10 @@ static void reshape_loading(tain_intake *in, tain_table *t, bool anew, const cha
 {
     bool news = is_news(in, t);
     t->missed |= news;
-    t->reshaped |= news;
+    if (news) {
+        t->reshaped_at = where(in);
+        t->retell = in->retell = true;
+    }
     if (!anew || (in->open && !news)) return;
     t->overtaken = true;
     reload(in, t, reason);
@@ -309,6 +318,7 @@ static tain_status sink_reshape(tain_sink *sink, tain_source_table *source, bool
     } else {
         t->told = NULL;
         t->open_item = NULL;
+        t->reshaped_at = where(in);
         if (wants(in, t)) tell_shape(in, t, source);
         else if (!t->skip) tell_name(in, t, source);
     }
@@ -330,16 +340,6 @@ static bool leaves_name(const tain_table *t, const tain_source_table *source)
     if (t->left_behind) return true;
     if (t->status != TAIN_TABLE_STOPPED || t->needs_load) return false;
     return strcmp(t->source->name, source->name) == 0 && strcmp(t->source->schema, source->schema) == 0;
-}
-
-void tain_intake_tell_reshaped(tain_intake *in)
-{
-    for (size_t i = 0; i < in->mirror->table_count; i++) {
-        tain_table *t = in->mirror->tables[i];
-        if (!t->reshaped || t->loading) continue;
-        t->reshaped = false;
-        if (!t->needs_load && tain_table_takes_changes(t)) tell_shape(in, t, t->source);
-    }
 }
 
 /* A table made again under the name of one that is gone takes its place. */
@@ -415,12 +415,27 @@ static void note_seen(tain_intake *in, tain_time time)
     pthread_mutex_unlock(&m->lock);
 }
 
+/* The source tells of a shape once: what was lost of that, and no row has told of since, is told where it belongs. */
+static void retell_shapes(tain_intake *in)
+{
+    if (!in->retell) return;
+    in->retell = false;
+    for (size_t i = 0; i < in->mirror->table_count; i++) {
+        tain_table *t = in->mirror->tables[i];
+        bool later = t->loading || tain_position_compare(&t->reshaped_at, &in->position) > 0;
+        if (t->retell && !later && !t->needs_load && tain_table_takes_changes(t)) tell_shape(in, t, t->source);
+        t->retell = t->retell && later;
+        in->retell |= t->retell;
+    }
+}
+
 static tain_status sink_commit(tain_sink *sink, const tain_position *position, tain_time time, tain_error *err)
 {
     tain_intake *in = of(sink);
     if (in->open && tain_position_compare(position, &in->reached) > 0) in->reached = *position;
     in->open = false;
     in->position = *position;
+    retell_shapes(in);
     if (in->part || in->given) in->source_time = time;
     note_seen(in, time);
     measure(in);
@@ -453,6 +468,13 @@ void tain_intake_done(tain_intake *in)
     measure_anew(in);
 }
 
+static void forget_told(tain_intake *in, tain_table *t)
+{
+    t->told = NULL;
+    if (!t->reshaped_at.text[0] || tain_position_compare(&t->reshaped_at, &in->position) < 0) return;
+    t->retell = in->retell = true;
+}
+
 void tain_intake_abort(tain_intake *in)
 {
     tain_intake_done(in);
@@ -463,8 +485,8 @@ void tain_intake_abort(tain_intake *in)
     }
     tain_writer_drain(in->mirror);
     in->given = in->open = false;
-    for (size_t i = 0; i < in->mirror->table_count; i++) in->mirror->tables[i]->told = NULL;
     pthread_mutex_lock(&in->mirror->lock);
     in->position = in->mirror->position;
     pthread_mutex_unlock(&in->mirror->lock);
+    for (size_t i = 0; i < in->mirror->table_count; i++) forget_told(in, in->mirror->tables[i]);
 }

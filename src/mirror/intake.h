@@ -21,6 +21,7 @@ typedef struct tain_intake {
     tain_position at;            /* of the transaction being delivered */
     bool          open;          /* inside a transaction */
     bool          given;         /* a piece of the open epoch is with the writer already */
+    bool          retell;        /* some table's shape */
     bool          load_wanted;   /* some table must be loaded (again): poll returns at a transaction's end once that may begin */
     tain_time     load_after;    /* monotonic; not before, because it failed */
     unsigned      calls;
@@ -44,8 +45,6 @@ bool tain_intake_due(const tain_intake *in, tain_time now);
 tain_time tain_intake_due_at(const tain_intake *in);
 /* Whether a load may begin, outside a transaction where it is whole. */
 bool tain_intake_load_due(const tain_intake *in);
-/* Tables that were given another shape while they were loaded, and no row since, are told of it. */
-void tain_intake_tell_reshaped(tain_intake *in);
 /* Tables that the writer found to need loading again are wanted to. */
 void tain_intake_take_misfits(tain_intake *in);
 /* Hands the part over as final. Also without changes, to record a position. */

@@ -271,7 +271,7 @@ static tain_status begin_table(loading *g, table_load *l, tain_error *err)
 {
     tain_table *t = l->table;
     t->loading = true;
-    t->overtaken = t->missed = t->reshaped = t->behind = false;
+    t->overtaken = t->missed = t->retell = t->behind = false;
     t->loading_at = g->position;
     take_shape(l);
     tain_upkeep_forget(g->mirror, t);

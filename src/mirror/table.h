@@ -101,7 +101,8 @@ typedef struct tain_table {
     bool               loading;     /* its readers own it until the load ends, changes are not taken; guarded by tables_lock */
     tain_position      loading_at;  /* of the snapshot */
     bool               missed;      /* something came of it since */
-    bool               reshaped;    /* another shape, too */
+    tain_position      reshaped_at; /* where it was last given another shape; "": it was not */
+    bool               retell;      /* that was lost with the stream, or was not for it to hear */
     bool               overtaken;   /* by what came since, so that the load is worth nothing */
     bool               behind;      /* `have` is exact, and before the newest record: the stream begins there */
     int                load_tries;  /* in a row that ended because it changed while it was read */

@@ -123,10 +123,7 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, co
     } else if (mark) {
         take_mark(m, t, mark);
     }
-    if (!t->load_reason) return;
-    t->needs_load = true;
-    tain_table_set_status(t, TAIN_TABLE_RESEEDING, t->load_reason, NULL);
-    tain_mirror_say(m, "%s: %s; it is loaded again", t->name, t->load_reason);
+    if (t->load_reason) tain_mirror_load_again(m, t, t->load_reason);
 }
 
 /* A mirrored table that the source has no more, or that is not selected now: shown, not touched. */
@@ -198,12 +195,8 @@ static tain_status choose_loads(tain_mirror *m, const tain_worker_options *o, ta
         tain_table *t = m->tables[i];
         if (t->status == TAIN_TABLE_STOPPED) continue;
         if (o->resync_all) t->needs_load = !t->foreign;
-        if (!t->needs_load && t->status == TAIN_TABLE_REPLICATING && schema_differs(t)) {
-            t->needs_load = true;
-            t->load_reason = tain_strdup("its columns changed while it was not followed");
-            tain_table_set_status(t, TAIN_TABLE_RESEEDING, t->load_reason, NULL);
-            tain_mirror_say(m, "%s: %s; it is loaded again", t->name, t->load_reason);
-        }
+        if (!t->needs_load && t->status == TAIN_TABLE_REPLICATING && schema_differs(t))
+            tain_mirror_load_again(m, t, "its columns changed while it was not followed");
     }
     return TAIN_OK;
 }
@@ -556,7 +549,6 @@ static tain_status cut_if_due(tain_mirror *m, tain_intake *in, tain_error *err)
     tain_time now = tain_monotonic();
     if (m->replays == TAIN_REPLAYS_BEGUN && !in->open && tain_intake_is_whole(in)) {
         m->replays = TAIN_REPLAYS_CUT;
-        tain_intake_tell_reshaped(in);
         return tain_intake_cut(in, err);
     }
     if (tain_intake_due(in, now)) return tain_intake_cut(in, err);

@@ -197,6 +197,31 @@ static void defaults_survive_a_lost_stream(void **state)
     follow_shapes(fill_and_lose_the_stream, 5);
 }
 
+/* No row tells of it afterwards. */
+static void reshape_alone_and_lose_the_stream(void)
+{
+    if (fake.confirmed < fake.count) return;
+    if (rounds-- == 0) tain_worker_stop();
+    if (rounds < 0) return;
+    fake_drop_column(a, 2, false);
+    fake_do(FAKE_LOST, a);
+    fake_commit();
+}
+
+static void shape_alone_survives_a_lost_stream(void **state)
+{
+    fake.tracks = true;
+    two_tables(40);
+    once();
+    rounds = 1;
+    fake.on_head = reshape_alone_and_lose_the_stream;
+    assert_ok(run_mirror((run){.follow = true}, err));
+    fake.on_head = NULL;
+    check_all();
+    check_epochs();
+    assert_int_equal(fake.loads, 2);
+}
+
 /* Nothing is left of the rows that were there before. */
 static void fill_after_truncate(int round)
 {
@@ -410,6 +435,7 @@ int main(void)
         CASE(older_rows_have_the_default),
         CASE(widened_columns_keep_their_values),
         CASE(defaults_survive_a_lost_stream),
+        CASE(shape_alone_survives_a_lost_stream),
         CASE(truncated_table_gets_a_default),
         CASE(defaults_given_unseen_are_shown),
         CASE(folders_move_with_their_tables),
