@@ -43,6 +43,7 @@ static tain_status read_status(const char *url, json_t **ret, tain_error *err)
         json_object_set_new(*ret, "status", json_string("Stopped"));
         json_object_set_new(*ret, "lag_ms", json_null());
         json_object_del(*ret, "snapshot");
+        json_object_del(*ret, "waiting");
         json_object_set_new(*ret, "source", json_null());
         return TAIN_OK;
     }
@@ -111,10 +112,10 @@ static void print_head(const json_t *s)
     if (remedy) print_note("  ", "remedy", remedy);
 }
 
-static void print_source(const json_t *o)
+static void print_trouble(const char *head, const json_t *o)
 {
     const char *reason = tain_json_get_str(o, "reason", NULL), *remedy = tain_json_get_str(o, "remedy", NULL);
-    if (reason) print_note("", "source", reason);
+    if (reason) print_note("", head, reason);
     if (reason && remedy) print_note("  ", "remedy", remedy);
 }
 
@@ -162,7 +163,8 @@ static void print_text(const json_t *s)
     size_t i;
     json_t *t;
     print_head(s);
-    print_source(json_object_get(s, "source"));
+    print_trouble("source", json_object_get(s, "source"));
+    print_trouble("tables wait to be loaded", json_object_get(s, "waiting"));
     print_snapshot(json_object_get(s, "snapshot"));
     for (size_t c = 0; c < 5; c++) tain_grid_add(&g, heads[c], strlen(heads[c]));
     json_array_foreach(tables, i, t)

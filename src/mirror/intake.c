@@ -176,6 +176,7 @@ static bool wants(tain_intake *in, tain_table *t)
     if (t->checked != in->transaction) {
         t->checked = in->transaction;
         t->skip = tain_position_compare(&t->have, &in->at) >= 0;
+        if (t->needs_load) t->passed = in->at;
     }
     return !t->skip && !t->needs_load && tain_table_takes_changes(t);
 }
@@ -258,6 +259,7 @@ static tain_status sink_truncate(tain_sink *sink, tain_source_table *source, tai
 static void want_load(tain_intake *in, tain_table *t, const char *reason)
 {
     in->load_wanted = t->needs_load = true;
+    t->late = in->mirror->asked != 0;
     free(t->load_reason);
     t->load_reason = tain_strdup(reason); /* NULL stays NULL */
     bool back = t->status == TAIN_TABLE_STOPPED; /* it must not make way as one that is gone */

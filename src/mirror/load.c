@@ -9,6 +9,8 @@
 /* A crash costs what the readers were at: each a part of this many of its table, if that is worth a file. */
 enum { PARTS = 48, CHUNK_LEAST = 1 << 14, CHUNK_MOST = 1 << 20, MOST_TRIES = 20 };
 
+#define LOOK_EVERY (100 * TAIN_MILLISECOND) /* for a snapshot to be there */
+
 typedef tain_table_load table_load;
 typedef tain_load_task  task;
 typedef tain_loading    loading;
@@ -266,6 +268,12 @@ static void take_shape(table_load *l)
     l->memo = tain_strdup(s->memo);
 }
 
+/* The stream was further already when the snapshot was there. */
+static bool is_overrun(const tain_table *t)
+{
+    return tain_position_compare(&t->passed, &t->loading_at) > 0 || tain_position_compare(&t->reshaped_at, &t->loading_at) > 0;
+}
+
 /* Live rows start at zero and grow while rows come in: what a progress display shows. */
 static tain_status begin_table(loading *g, table_load *l, tain_error *err)
 {
@@ -282,7 +290,8 @@ static tain_status begin_table(loading *g, table_load *l, tain_error *err)
     tain_table_shape(t, t->source);
     TAIN_TRY(check_log(g, l, err));
     if (l->moved) return TAIN_OK;
-    t->missed = l->log != NULL; /* what came since its first snapshot has passed by */
+    t->missed = l->log != NULL || is_overrun(t); /* what came since its first snapshot has passed by */
+    t->retell = tain_position_compare(&t->reshaped_at, &t->loading_at) > 0;
     if (!l->log) tain_table_forget_warnings(t);
     tain_table_set_status(t, t->delta ? TAIN_TABLE_RESEEDING : TAIN_TABLE_SNAPSHOTTING, t->load_reason, NULL);
     pthread_mutex_lock(&t->lock);
@@ -481,7 +490,7 @@ static tain_status gather(loading *g, tain_error *err)
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
         tain_position last;
-        if (!t->needs_load || t->left_behind) continue;
+        if (!t->needs_load || t->left_behind || t->late) continue;
         table_load *l = &g->loads[g->load_count++];
         *l = (table_load){.mirror = m, .table = t};
         TAIN_TRY_IN(err, find_log(l, false, err), "table %s", t->name);
@@ -589,6 +598,8 @@ tain_status tain_load_begin(tain_mirror *m, bool beside, tain_loading **ret, tai
     pthread_mutex_init(&g->lock, NULL);
     pthread_mutex_lock(&m->tables_lock);
     tain_status st = begin_all(g, err);
+    if (!g->reads) tain_load_unask(m);
+    m->asked = 0;
     if (st == TAIN_OK && g->load_count) {
         tain_meter_begin(&m->meter, tain_monotonic());
         tain_load_read(g);
@@ -635,14 +646,25 @@ void tain_load_halt(tain_loading *g)
     pthread_mutex_unlock(&m->tables_lock);
 }
 
+static tain_status await(tain_mirror *m, tain_error *err)
+{
+    for (bool ready = false; !ready;) {
+        if (atomic_load(&m->stop)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
+        TAIN_TRY(tain_load_ask(m, tain_monotonic() + LOOK_EVERY, &ready, err));
+    }
+    return TAIN_OK;
+}
+
 tain_status tain_load_tables(tain_mirror *m, tain_error *err)
 {
     tain_status st = TAIN_OK;
     for (bool again = true; st == TAIN_OK && again && !atomic_load(&m->stop);) {
-        tain_loading *g;
+        tain_loading *g = NULL;
         again = false;
-        st = tain_load_begin(m, false, &g, err);
+        st = await(m, err);
+        if (st == TAIN_OK) st = tain_load_begin(m, false, &g, err);
         if (st == TAIN_OK && g) st = tain_load_end(g, &again, err);
     }
+    tain_load_unask(m);
     return st;
 }

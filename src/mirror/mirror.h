@@ -66,7 +66,9 @@ typedef struct tain_mirror {
     int64_t          replays_since;
     struct tain_loading *load;   /* source's: under way beside the stream; NULL: none */
     bool             overdue;    /* source's: the stream must begin again, at what a loaded table lacks */
+    tain_time        asked;      /* source's: since when a load's snapshot is waited for (monotonic); 0: none is */
     tain_position    held;       /* source's: loads need what came since, it is not confirmed; "": they do not */
+    tain_position    held_before; /* source's: as it was when the snapshot was asked for */
     bool             once;       /* stop when caught up; give up on trouble after 30 s */
     void (*say)(const char *line); /* announcements for people; may be NULL */
 
@@ -91,6 +93,7 @@ typedef struct tain_mirror {
     tain_error    failure;       /* why the writer gave up */
     tain_error    stall;         /* why the source thread waits and tries again, code OK: it does not */
     tain_time     stalled_since; /* 0: it does not */
+    tain_waiting  waiting;       /* what keeps a load from beginning; "": nothing */
     tain_position seen;          /* how far the stream has come */
     tain_retained retained;      /* what of its log the source kept */
     tain_time     retained_at;   /* when that was (monotonic), 0: not known */
@@ -137,7 +140,11 @@ json_t *tain_epoch_info(const tain_table *t, const tain_position *position, int6
  * Nothing may be in flight. Tables that cannot be loaded are quarantined; an error is the source's or the lake's.
  * Thread: source. */
 tain_status tain_load_tables(tain_mirror *m, tain_error *err);
-/* The same in two steps, between which the stream may go on with the other tables (beside): begin takes the snapshot and
+/* Asks the source for a load's snapshot, or looks whether it is there, until deadline (monotonic). Tables that come to need
+ * a load between the first call and begin are not in it. Ready: begin will not wait. unask: nobody wants it any more. Thread: source. */
+tain_status tain_load_ask(tain_mirror *m, tain_time deadline, bool *ret_ready, tain_error *err);
+void        tain_load_unask(tain_mirror *m);
+/* The same in two steps, between which the stream may go on with the other tables (beside): begin, once it is ready, takes the snapshot and
  * starts the readers; end waits for them and commits. Nothing may be in flight in either. *ret NULL: nothing is to be loaded.
  * *ret_again: some table is to be loaded once more. After end some tables may be `behind`: the stream must begin again.
  * Thread: source. */

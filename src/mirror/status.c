@@ -153,6 +153,17 @@ static void write_snapshot(tain_json *j, tain_mirror *m)
     tain_json_object_end(j);
 }
 
+/* What keeps a load from beginning. */
+static void write_waiting(tain_json *j, const tain_mirror *m)
+{
+    if (!m->waiting.reason[0]) return;
+    tain_json_key(j, "waiting");
+    tain_json_object(j);
+    tain_json_kstr(j, "reason", m->waiting.reason);
+    tain_json_kstr(j, "remedy", m->waiting.remedy[0] ? m->waiting.remedy : NULL);
+    tain_json_object_end(j);
+}
+
 /* What the source keeps back for the mirror; null: it keeps nothing, or it is not known. */
 static void write_source(tain_json *j, const tain_mirror *m)
 {
@@ -188,6 +199,7 @@ void tain_status_to_json(tain_mirror *m, tain_buffer *out)
     tain_json_kint(&j, "epoch", m->epoch);
     write_trouble(&j, m);
     write_snapshot(&j, m);
+    write_waiting(&j, m);
     write_source(&j, m);
     tain_json_key(&j, "tables");
     tain_json_array(&j);

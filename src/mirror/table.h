@@ -98,6 +98,8 @@ typedef struct tain_table {
     uint64_t           checked;     /* number of the transaction for which `skip` holds */
     bool               skip;
     bool               needs_load;
+    bool               late;        /* since the snapshot was asked for: it is not in that */
+    tain_position      passed;      /* of the last that came of it while it waited to be loaded; "": nothing */
     bool               loading;     /* its readers own it until the load ends, changes are not taken; guarded by tables_lock */
     tain_position      loading_at;  /* of the snapshot */
     bool               missed;      /* something came of it since */

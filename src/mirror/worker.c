@@ -581,16 +581,41 @@ static tain_status bear_load(tain_mirror *m, tain_intake *in, patience *p, tain_
     return TAIN_OK;
 }
 
+/* The source gives a snapshot when it can: the stream goes on until then. */
+static tain_status ask(tain_mirror *m, tain_intake *in, bool *ret_ready, tain_error *err)
+{
+    bool fresh;
+    if (!m->asked) {
+        set_apart(m);
+        TAIN_TRY(m->source->ops->prepare(m->source, m->say, &fresh, err));
+    }
+    TAIN_TRY(tain_load_ask(m, 0, ret_ready, err));
+    tain_time now = tain_monotonic();
+    if (!*ret_ready) in->load_after = now + (now - m->asked < TAIN_SECOND ? LOAD_SLICE : POLL_SLICE);
+    return TAIN_OK;
+}
+
+static bool any_late(const tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++)
+        if (m->tables[i]->late && m->tables[i]->needs_load) return true;
+    return false;
+}
+
 /* Stream and load share the memory. */
 static tain_status begin_load(tain_mirror *m, tain_intake *in, patience *p, tain_position *confirmed, tain_error *err)
 {
-    bool fresh;
-    TAIN_TRY(settle(m, in, confirmed, err));
-    in->load_wanted = false;
-    set_apart(m);
-    tain_status st = m->source->ops->prepare(m->source, m->say, &fresh, err);
-    if (st == TAIN_OK) st = tain_load_begin(m, true, &m->load, err);
+    bool ready = false;
+    if (!m->asked) TAIN_TRY(settle(m, in, confirmed, err));
+    tain_status st = ask(m, in, &ready, err);
+    if (st == TAIN_OK && !ready) return TAIN_OK;
+    if (st == TAIN_OK) {
+        TAIN_TRY(settle(m, in, confirmed, err));
+        st = tain_load_begin(m, true, &m->load, err);
+    }
+    in->load_wanted = any_late(m);
     if (st != TAIN_OK) return bear_load(m, in, p, st, err);
+    in->retell = true;
     atomic_store(&m->polled, 0);
     if (m->load) in->budget /= 2;
     else p->loads = false;
@@ -614,12 +639,18 @@ static tain_status look_after_loads(tain_mirror *m, tain_intake *in, patience *p
 {
     if (in->open || !tain_intake_is_whole(in)) return TAIN_OK;
     if (m->load && tain_load_is_read(m->load)) return end_load(m, in, p, confirmed, err);
-    if (!tain_intake_load_due(in) || tain_pace_is_held(&m->pace, tain_monotonic())) return TAIN_OK;
+    if (!tain_intake_load_due(in)) return TAIN_OK;
+    if (tain_pace_is_held(&m->pace, tain_monotonic())) {
+        tain_load_unask(m);
+        in->load_after = tain_monotonic() + POLL_SLICE;
+        return TAIN_OK;
+    }
     return m->source->ops->beside ? begin_load(m, in, p, confirmed, err) : load_again(m, in, confirmed, err);
 }
 
 static void halt_load(tain_mirror *m, tain_intake *in)
 {
+    tain_load_unask(m);
     if (!m->load) return;
     tain_load_halt(m->load);
     m->load = NULL;
@@ -641,6 +672,7 @@ static tain_time poll_deadline(tain_mirror *m, const tain_intake *in)
 {
     tain_time now = tain_monotonic(), due = tain_intake_due_at(in);
     if (due < now + BUSY_SLICE && !tain_writer_idle(m)) due = now + BUSY_SLICE;
+    if (in->load_wanted && in->load_after > now && in->load_after < due) due = in->load_after;
     tain_time slice = m->load ? LOAD_SLICE : POLL_SLICE;
     return due < now + slice ? due : now + slice;
 }

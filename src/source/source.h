@@ -124,6 +124,9 @@ typedef struct tain_retained {
     char    holder[160];  /* what makes it keep that: "replication slot x at PostgreSQL host:port" */
 } tain_retained;
 
+/* What somebody else has to end before the source can go on. */
+typedef struct tain_waiting { char reason[480], remedy[240]; /* "": not known */ } tain_waiting;
+
 typedef struct tain_source_ops {
     const char *name;      /* "sqlite" */
     const char *const *schemes; /* "sqlite", "file"...; NULL-terminated */
@@ -145,6 +148,11 @@ typedef struct tain_source_ops {
     /* Removes all of it. Idempotent. */
     tain_status (*remove)(tain_source *s, void (*say)(const char *line), tain_error *err);
 
+    /* Asks for a content that snapshot_begin can fix, where others have to end something before there is one, and says whether
+     * it is there now, or before deadline (monotonic). Not ready: call it again, *ret_why tells what is waited for. Ready:
+     * snapshot_begin does not wait; the stream, which may go on between the calls (beside), may have passed the content's position.
+     * It is good for tables that were prepared before the first call. snapshot_end takes it back. NULL: it never waits. */
+    tain_status (*snapshot_ready)(tain_source *s, tain_time deadline, bool *ret_ready, tain_waiting *ret_why, tain_error *err);
     /* Fixes one consistent content of those tables; *ret_position is exactly its place in the stream. Readers opened
      * until snapshot_end see it. A table may have other columns or another key after it (wider, for values just found). */
     tain_status (*snapshot_begin)(tain_source *s, tain_source_table **tables, size_t n, tain_position *ret_position, tain_error *err);

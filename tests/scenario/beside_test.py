@@ -4,6 +4,8 @@
 import glob
 import json
 import os
+import signal
+import subprocess
 import time
 
 from harness import *
@@ -141,6 +143,138 @@ def test_it_dies_meanwhile_and_goes_on(folder):
                 finish(pg, lake, m)
         finally:
             stop(writer)
+
+
+class Session:
+    """A transaction that stays open until it is told otherwise."""
+
+    def __init__(self, pg, *statements):
+        self.process = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-h", pg.folder, "-U", "postgres", "-d", "shop"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        for s in "begin", *statements, "select pg_backend_pid()":
+            self.process.stdin.write(s + ";\n")
+        self.process.stdin.flush()
+        self.pid = int(self.process.stdout.readline())
+
+    def end(self):
+        self.process.stdin.write("commit;\n")
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def slots(pg):
+    return pg.sql("select slot_name from pg_replication_slots where slot_name like '%load%'").split()
+
+
+def waiting(lake, session):
+    w = (lake_status(lake) or {}).get("waiting")
+    return w and f"process {session.pid} " in w["reason"] and "UTC" in w["reason"] and f"pg_terminate_backend({session.pid})" in w["remedy"]
+
+
+def wait_for_a_load_to_wait(lake, session):
+    wait_until(lambda: waiting(lake, session), what="it is said what the load waits for")
+
+
+def test_an_open_transaction_holds_nobody_up(folder):
+    """A table appears while somebody's transaction is open, another one appears and rows come while its load waits."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        begin(pg)
+        pg.sql("create table held (id int primary key, v text); insert into held values (1, 'a')")
+        with Background("mirror", pg.url(), lake) as m:
+            wait_until(lambda: status_of(lake, "public.held") == "Replicating", what="it follows")
+            writer = writing(pg, folder)
+            open_one = Session(pg, "update held set v = 'b'")
+            try:
+                pg.sql("create table fresh (id int primary key, v text); insert into fresh select i, 'x' from generate_series(1, 1000) i")
+                wait_for_a_load_to_wait(lake, open_one)
+                since = time.time()
+                pg.sql("create table later (id int primary key); insert into later values (1); update fresh set v = 'y' where id < 10; alter table fresh add n int default 3")
+                wait_until(lambda: len([c for c in commits(lake, "public.busy") if c[0] > since]) > 6, what="the others go on")
+                check_freshness(lake, since, time.time())
+                assert status_of(lake, "public.fresh") != "Replicating"
+                assert f"process {open_one.pid} " in tain("status", lake).out.replace("\n", " "), tain("status", lake)
+            finally:
+                open_one.end()
+            wait_until(lambda: status_of(lake, "public.fresh") == status_of(lake, "public.later") == "Replicating", what="both are loaded")
+            assert "waiting" not in lake_status(lake), lake_status(lake)
+            assert f"tables wait to be loaded: the transaction of process {open_one.pid} " in m.output(), m.output()
+            stop(writer)
+            assert m.stop() == 0, m.output()
+            tain("mirror", pg.url(), lake, "--once", check=0)
+            assert_same_as_postgres(pg, lake, "public.busy", "public.held", "public.fresh", "public.later")
+            assert tain("verify", pg.url(), lake).code == 0
+
+
+def test_a_waiting_load_is_stopped_at_once_and_begins_again(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        begin(pg)
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        open_one = Session(pg, "insert into busy (n) values (-1)")
+        try:
+            pg.sql("create table fresh (id int primary key); insert into fresh values (1)")
+            for sig in signal.SIGTERM, signal.SIGKILL, signal.SIGINT:
+                with Background("mirror", pg.url(), lake) as m:
+                    wait_for_a_load_to_wait(lake, open_one)
+                    wait_until(lambda: len(slots(pg)) == 1, what="one slot is asked for")
+                    began = time.time()
+                    assert m.stop(sig) == (-9 if sig == signal.SIGKILL else 0), m.output()
+                    assert time.time() - began < 2, time.time() - began
+                    wait_until(lambda: not slots(pg), what="its slot is gone")
+            pg.sql("insert into fresh values (2)")
+            with Background("mirror", pg.url(), lake) as m:
+                wait_for_a_load_to_wait(lake, open_one)
+                open_one.end()
+                wait_until(lambda: status_of(lake, "public.fresh") == "Replicating", what="it is loaded")
+                finish_small(pg, lake, m)
+        finally:
+            if open_one.process.poll() is None: open_one.end()
+
+
+def finish_small(pg, lake, m):
+    assert m.stop() == 0, m.output()
+    tain("mirror", pg.url(), lake, "--once", check=0)
+    assert_same_as_postgres(pg, lake, "public.busy", "public.fresh")
+    assert tain("verify", pg.url(), lake).code == 0
+
+
+def test_a_prepared_transaction_is_named(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder, max_prepared_transactions=5) as pg:
+        begin(pg)
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        pg.sql("begin; insert into busy (n) values (-1); prepare transaction 'left behind'")
+        pg.sql("create table fresh (id int primary key); insert into fresh values (1)")
+        with Background("mirror", pg.url(), lake) as m:
+            w = wait_until(lambda: (lake_status(lake) or {}).get("waiting"), what="it is said what the load waits for")
+            assert "'left behind'" in w["reason"] and "ROLLBACK PREPARED 'left behind'" in w["remedy"], w
+            pg.sql("commit prepared 'left behind'")
+            wait_until(lambda: status_of(lake, "public.fresh") == "Replicating", what="it is loaded")
+            finish_small(pg, lake, m)
+
+
+def test_a_waiting_load_makes_way_for_the_stream(folder):
+    """More log is kept than allowed: the load gives its place up, and asks again when it is less."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        begin(pg)
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        open_one = Session(pg, "insert into busy (n) values (-1)")
+        try:
+            pg.sql("create table fresh (id int primary key); insert into fresh values (1)")
+            with Background("mirror", pg.url(), lake, "--retained-log", "warn=8MiB,pause=16MiB") as m:
+                wait_for_a_load_to_wait(lake, open_one)
+                pg.sql("select count(pg_logical_emit_message(false, 'x', repeat('x', 1000000))) from generate_series(1, 24)")
+                wait_until(lambda: not slots(pg), what="it does not wait any more")
+                wait_until(lambda: lake_status(lake)["source"]["level"] == "pause", what="why is said")
+                wait_until(lambda: "waiting" not in lake_status(lake), what="nor says so")
+                pg.sql("insert into busy (n) values (5)")
+                open_one.end()
+                wait_until(lambda: status_of(lake, "public.fresh") == "Replicating", 60, what="it is loaded")
+                finish_small(pg, lake, m)
+        finally:
+            if open_one.process.poll() is None: open_one.end()
 
 
 if __name__ == "__main__":

@@ -293,6 +293,96 @@ static void the_next_one_waits(void **state)
     follow_and_check();
 }
 
+/* --- before it can begin ------------------------------------------------------------------------------------------- */
+
+static void create_late(void)
+{
+    another = fake_create("main", "late", true);
+    fake_insert(another, 1, 2, 3);
+}
+
+/* The snapshot is waited for while the others go on; what happens while the source has fixed it and the mirror does not
+ * know is behind it. */
+static void wait_for_snapshot(void)
+{
+    if (step == 0) {
+        fake.waits = true;
+        create_fresh();
+        step = 1;
+    } else if (step == 1 && fake.asks) {
+        create_late();
+        some_changes();
+        committed = fake.count;
+        step = 2;
+    } else if (step == 2 && is_recorded()) {
+        assert_false(fake.reading);
+        assert_true(fake.confirmed <= snapshot);
+        fake.fix = true;
+        step = 3;
+    } else if (step == 3 && fake.fixed) {
+        starts = fake.starts;
+        if (meanwhile) meanwhile();
+        some_changes();
+        committed = fake.count;
+        step = 4;
+    } else if (step == 4 && is_recorded()) {
+        fake.waits = fake.fix = false;
+        step = 5;
+    } else if (step == 5 && fake_is_done()) {
+        tain_worker_stop();
+        step = 6;
+    }
+}
+
+static void await_and_check(void)
+{
+    fake.on_head = wait_for_snapshot;
+    assert_ok(run_mirror((run){.follow = true, .freshness = 5 * TAIN_MILLISECOND}, err));
+    fake.on_head = NULL;
+    assert_int_equal(step, 6);
+    assert_non_null(strstr(said, "somebody is busy"));
+    check_all();
+    check_epochs();
+}
+
+static void others_go_on_while_it_waits(void **state)
+{
+    await_and_check();
+    assert_int_equal(fake.starts, starts); /* nothing came behind it */
+}
+
+static void what_came_behind_it_comes(void **state)
+{
+    void (*const each[])(void) = {change_fresh, truncate_fresh, widen_fresh, narrow_fresh, rename_fresh, lose_stream, make_fresh_again};
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
+        if (i) end(state), begin_beside(state);
+        meanwhile = each[i];
+        await_and_check();
+    }
+}
+
+static void stop_while_it_waits(void)
+{
+    if (step < 3) return wait_for_snapshot();
+    if (step == 3 && fake.fixed) {
+        change_fresh();
+        tain_worker_stop();
+        step = 4;
+    }
+}
+
+static void stopped_while_it_waits(void **state)
+{
+    fake.on_head = stop_while_it_waits;
+    assert_ok(run_mirror((run){.follow = true}, err));
+    assert_int_equal(step, 4);
+    fake.on_head = NULL;
+    fake.waits = fake.fix = false;
+    once();
+    check_all();
+    check_epochs();
+}
+
 /* --- stop and start ------------------------------------------------------------------------------------------------ */
 
 static void stop_when_recorded(void)
@@ -430,7 +520,7 @@ int main(void)
         CASE(others_go_on), CASE(what_came_meanwhile_comes_behind), CASE(truncated_meanwhile), CASE(reshaped_meanwhile),
         CASE(tracked_and_reshaped_meanwhile), CASE(deeply_changed_meanwhile), CASE(renamed_meanwhile), CASE(its_name_is_taken_meanwhile),
         CASE(dropped_meanwhile), CASE(made_again_meanwhile), CASE(given_up_meanwhile), CASE(stream_lost_meanwhile), CASE(reader_lost_meanwhile),
-        CASE(the_next_one_waits), CASE(stopped_meanwhile), CASE(at_start_those_with_content_go_on), CASE(a_source_that_cannot_loads_first),
+        CASE(the_next_one_waits), CASE(others_go_on_while_it_waits), CASE(what_came_behind_it_comes), CASE(stopped_while_it_waits), CASE(stopped_meanwhile), CASE(at_start_those_with_content_go_on), CASE(a_source_that_cannot_loads_first),
         cmocka_unit_test_setup_teardown(a_death_at_every_point, begin, end),
     };
     cmocka_set_test_filter(getenv("CASE"));

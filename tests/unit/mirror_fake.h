@@ -110,9 +110,13 @@ static struct fake {
     void       (*on_head)(void);    /* nothing is left to deliver */
     void       (*on_confirm)(size_t position);
     void       (*on_load)(void);    /* a snapshot begins */
+    void       (*on_ask)(void);     /* is there one? */
+    bool         waits, fix;        /* there is none yet; its content is fixed all the same */
     /* what it saw */
     size_t       starts, loads, confirmed, rows_taken, rows_skipped;
     bool         reading;       /* a snapshot is open */
+    size_t       asks, fixed;   /* for the next snapshot; its position + 1, 0: not fixed */
+    int          asked_tables;  /* those that there were when it was asked for */
 } fake;
 
 static inline void fake_reset(void)
@@ -524,18 +528,30 @@ static inline int fake_index(const tain_source_table *t)
     return atoi(t->identity);
 }
 
-/* The tables show the shape that they have in it, which the stream may not have come to. */
+static inline tain_status fake_snapshot_ready(tain_source *s, tain_time deadline, bool *ret_ready, tain_waiting *ret_why, tain_error *err)
+{
+    if (fake.asks++ == 0) fake.asked_tables = fake.table_count;
+    if (fake.on_ask) fake.on_ask();
+    if (fake.fix && !fake.fixed) fake.fixed = fake_end() + 1;
+    *ret_ready = !fake.waits;
+    if (fake.waits) snprintf(ret_why->reason, sizeof ret_why->reason, "somebody is busy");
+    return TAIN_OK;
+}
+
+/* The tables show the shape that they have in it, which the stream may not have come to, or have passed. */
 static inline tain_status fake_snapshot_begin(tain_source *s, tain_source_table **tables, size_t n, tain_position *ret, tain_error *err)
 {
     fake_source *f = (fake_source *)s;
-    f->snapshot = fake_end();
+    f->snapshot = fake.fixed ? fake.fixed - 1 : fake_end();
+    fake.fixed = fake.asks = 0;
     fake.reading = true;
     fake.loads += n;
     if (fake.on_load) fake.on_load();
     for (size_t i = 0; i < n; i++) {
         int t = fake_index(tables[i]);
         fake_content c = fake_content_at(t, f->snapshot);
-        if (c.shape > f->shape[t]) fake_show(f, t, c.shape);
+        if (fake_index(tables[i]) >= fake.asked_tables) return tain_fail(err, TAIN_E_INTERNAL, "%s was not there when the snapshot was asked for", tables[i]->name);
+        if (c.shape > f->shape[t] || f->snapshot < f->next) fake_show(f, t, c.shape);
         f->read_shape[t] = f->shape[t];
         f->read_columns[t] = f->tables[t]->columns;
         free(c.rows);
@@ -603,6 +619,7 @@ static inline tain_status fake_reader_mark(tain_reader *r, tain_source_table *ta
 static inline tain_status fake_snapshot_end(tain_source *s, tain_error *err)
 {
     fake.reading = false;
+    fake.fixed = fake.asks = 0;
     return TAIN_OK;
 }
 
@@ -778,7 +795,7 @@ static inline void fake_cancel(tain_source *s)
 
 static const char *const fake_schemes[] = {"fake", NULL};
 static tain_source_ops fake_ops = {
-    .name = "fake", .beside = true, .schemes = fake_schemes, .open = fake_open, .close = fake_close, .describe = fake_describe, .recall = fake_recall, .prepare = fake_prepare,
+    .name = "fake", .beside = true, .snapshot_ready = fake_snapshot_ready, .schemes = fake_schemes, .open = fake_open, .close = fake_close, .describe = fake_describe, .recall = fake_recall, .prepare = fake_prepare,
     .remove = fake_remove, .snapshot_begin = fake_snapshot_begin, .snapshot_plan = fake_snapshot_plan, .reader_open = fake_reader_open,
     .reader_read = fake_reader_read, .reader_mark = fake_reader_mark, .reader_close = fake_reader_close, .snapshot_end = fake_snapshot_end, .start = fake_start,
     .poll = fake_poll, .confirm = fake_confirm, .head = fake_head, .wait_fd = fake_wait_fd, .cancel = fake_cancel,

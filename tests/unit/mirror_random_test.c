@@ -142,6 +142,13 @@ static void go_on(void)
     else if (rounds > 0) add_transaction();
 }
 
+/* What others have open comes to its end at any time. */
+static void may_wait(void)
+{
+    fake.waits = pick(4) == 0;
+    fake.fix = pick(2);
+}
+
 static void run(bool follow)
 {
     tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .jobs = 2,
@@ -149,6 +156,7 @@ static void run(bool follow)
     tain_worker_options o = {.once = !follow};
     rounds = pick(30) + 1;
     fake.on_chunk = pick(2) ? dawdle : NULL;
+    fake.on_ask = may_wait;
     fake.chunk_rows = pick(2) ? 100 : 20;
     fake.on_head = follow ? go_on : NULL;
     assert_ok(tain_worker_run(&d, &o, err));

@@ -173,67 +173,9 @@ tain_status tain_pg_capture_gone(const tain_pg_source *s, const tain_pg_slot *sl
     return status;
 }
 
-/* Creating a slot waits until every transaction that is open now has ended: minutes, perhaps. */
-static tain_status wait_for_slot(tain_pg_source *s, tain_error *err)
-{
-    while (PQisBusy(s->exporter.pg)) {
-        tain_status waited = tain_pg_wait(&s->exporter, false, tain_monotonic() + 5 * TAIN_SECOND, err);
-        if (waited != TAIN_OK && waited != TAIN_E_BUSY) return waited;
-        if (waited == TAIN_OK && !PQconsumeInput(s->exporter.pg)) return tain_pg_fail(&s->exporter, NULL, err);
-        tain_pg_stream_keep_alive(s);
-    }
-    return TAIN_OK;
-}
-
-static tain_status take_snapshot(tain_pg_source *s, tain_error *err)
-{
-    TAIN_PG_RESULT *r = PQgetResult(s->exporter.pg);
-    if (PQresultStatus(r) != PGRES_TUPLES_OK) return tain_pg_fail(&s->exporter, r, err);
-    snprintf(s->snapshot, sizeof s->snapshot, "%s", tain_pg_get(r, 0, "snapshot_name"));
-    if (!tain_pg_parse_lsn(tain_pg_get(r, 0, "consistent_point"), &s->snapshot_lsn))
-        return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s gave no position with its new slot", s->target.where);
-    PQclear(PQgetResult(s->exporter.pg));
-    return TAIN_OK;
-}
-
-static tain_status create_slot(tain_pg_source *s, const char *slot, bool temporary, tain_error *err)
-{
-    TAIN_TRY(tain_pg_connect(&s->exporter, &s->target, TAIN_PG_WALSENDER, err));
-    bool failover = !temporary && s->exporter.version >= 170000 && !s->server.in_recovery;
-    char sql[200];
-    snprintf(sql, sizeof sql, "CREATE_REPLICATION_SLOT %s%s LOGICAL pgoutput %s", slot, temporary ? " TEMPORARY" : "",
-             failover ? "(SNAPSHOT 'export', FAILOVER true)" : "EXPORT_SNAPSHOT");
-    if (!PQsendQuery(s->exporter.pg, sql)) return tain_pg_fail(&s->exporter, NULL, err);
-    tain_status status = wait_for_slot(s, err);
-    if (status == TAIN_OK) return take_snapshot(s, err);
-    tain_pg_give_up(&s->exporter);
-    return status;
-}
-
-tain_status tain_pg_export(tain_pg_source *s, const char *slot, bool temporary, tain_error *err)
-{
-    tain_pg_export_end(s);
-    tain_status status = create_slot(s, slot, temporary, err);
-    if (status != TAIN_OK) tain_pg_export_end(s);
-    else s->slot_snapshot = !temporary;
-    if (status == TAIN_OK && temporary) snprintf(s->passing, sizeof s->passing, "%s", slot);
-    if (status != TAIN_OK) tain_error_context(err, "replication slot %s", slot);
-    return status;
-}
-
-/* The server would drop a temporary slot some time after the connection: the next snapshot may come before that. */
-void tain_pg_export_end(tain_pg_source *s)
-{
-    if (s->passing[0] && tain_pg_connected(&s->exporter)) (void)!tain_pg_run(&s->exporter, NULL, "DROP_REPLICATION_SLOT %s", s->passing);
-    s->passing[0] = 0;
-    tain_pg_disconnect(&s->exporter);
-    s->snapshot[0] = 0;
-    s->slot_snapshot = false;
-}
-
 tain_status tain_pg_slot_create(tain_pg_source *s, void (*say)(const char *), tain_error *err)
 {
-    TAIN_TRY(tain_pg_export(s, s->slot, false, err));
+    TAIN_TRY(tain_pg_export(s, say, err));
     tain_pg_say_line(say, "created replication slot %s", s->slot);
     return TAIN_OK;
 }

@@ -30,6 +30,5 @@ tain_status tain_pg_ddl_remove(tain_pg_source *s, void (*say)(const char *), tai
 tain_status tain_pg_told(void *ctx /* tain_pg_source */, const void *message, size_t n, const uint32_t *aborted, size_t aborted_count, tain_error *err);
 /* Says a formatted line; say may be NULL. */
 void        tain_pg_say_line(void (*say)(const char *), const char *format, ...) __attribute__((format(printf, 2, 3)));
-void        tain_pg_export_end(tain_pg_source *s);
 
 #endif

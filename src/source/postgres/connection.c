@@ -229,6 +229,12 @@ void tain_pg_give_up(tain_pg_conn *c)
 
 bool tain_pg_connected(const tain_pg_conn *c) { return c->pg && PQstatus(c->pg) == CONNECTION_OK; }
 
+bool tain_pg_is_alive(tain_pg_conn *c)
+{
+    if (tain_pg_connected(c) && PQtransactionStatus(c->pg) == PQTRANS_IDLE) (void)!PQconsumeInput(c->pg);
+    return tain_pg_connected(c);
+}
+
 /* --- waiting --------------------------------------------------------------------------------------------------------- */
 
 static int wait_ms(tain_time deadline)

@@ -43,6 +43,8 @@ void        tain_pg_disconnect(tain_pg_conn *c); /* also when not connected */
 /* The same, ending what the server is still doing: it would go on waiting for a lock, and do in the end what nobody wants. */
 void        tain_pg_give_up(tain_pg_conn *c);
 bool        tain_pg_connected(const tain_pg_conn *c);
+/* The same of one that was idle: the other side may have ended it meanwhile, which only reading from it shows. */
+bool        tain_pg_is_alive(tain_pg_conn *c);
 
 /* Waits until the socket is readable (write: or writable). BUSY: the deadline (monotonic) passed first. */
 tain_status tain_pg_wait(tain_pg_conn *c, bool write, tain_time deadline, tain_error *err);

@@ -66,16 +66,9 @@ static tain_status check_name(const char *name, tain_error *err)
     return tain_fail(err, TAIN_E_CONFIG, "mirror name \"%s\" cannot name a replication slot: use a-z, 0-9 and _, at most 58 of them", name);
 }
 
-/* One that was idle may have been ended from the other side meanwhile, which only reading from it shows. */
-static bool is_alive(tain_pg_conn *c)
-{
-    if (tain_pg_connected(c) && PQtransactionStatus(c->pg) == PQTRANS_IDLE) (void)!PQconsumeInput(c->pg);
-    return tain_pg_connected(c);
-}
-
 tain_status tain_pg_catalog_conn(tain_pg_source *s, tain_error *err)
 {
-    if (is_alive(&s->conn)) return TAIN_OK;
+    if (tain_pg_is_alive(&s->conn)) return TAIN_OK;
     tain_pg_disconnect(&s->conn);
     return tain_pg_connect(&s->conn, &s->target, TAIN_PG_CATALOG, err);
 }
@@ -178,6 +171,7 @@ const tain_source_ops tain_source_postgres = {
     .recall = tain_pg_recall,
     .prepare = tain_pg_prepare,
     .remove = tain_pg_remove,
+    .snapshot_ready = tain_pg_snapshot_ready,
     .snapshot_begin = tain_pg_snapshot_begin,
     .snapshot_plan = tain_pg_snapshot_plan,
     .reader_open = tain_pg_reader_open,

@@ -150,7 +150,10 @@ typedef struct tain_pg_source {
     char         snapshot[80];  /* "" : none */
     uint64_t     snapshot_lsn;
     char         passing[64];   /* exporter's temporary slot; "": none */
-    bool         slot_snapshot; /* exporter's snapshot is that of the slot made in prepare */
+    bool         asked;         /* exporter's slot is being created: the server has not answered */
+    bool         unread;        /* exporter's snapshot is there, and nobody has begun with it */
+    tain_waiting awaited;       /* what for, as of described_at */
+    tain_time    described_at;
 
     uint64_t        confirmed;
     uint64_t        head;       /* last answer, 0: none */
@@ -289,8 +292,15 @@ void tain_pg_put_published(const tain_pg_table *t, tain_buffer *out);
 tain_status tain_pg_publish_more(tain_pg_source *s, void (*say)(const char *), tain_error *err);
 /* Takes a table out of it, if we may. */
 tain_status tain_pg_unpublish(tain_pg_source *s, tain_pg_table *t, tain_error *err);
-/* Creates a slot on an own replication connection and keeps its snapshot. */
-tain_status tain_pg_export(tain_pg_source *s, const char *slot, bool temporary, tain_error *err);
+
+/* export.c: the snapshot of a new slot, on a replication connection of its own, which keeps it. The server gives it once
+ * every transaction has ended that was open: minutes, perhaps. */
+/* Makes the mirror's slot; says what it waits for, if it does for long. say may be NULL. */
+tain_status tain_pg_export(tain_pg_source *s, void (*say)(const char *), tain_error *err);
+tain_status tain_pg_export_temporary(tain_pg_source *s, tain_error *err);
+void        tain_pg_export_end(tain_pg_source *s); /* also while it is waited for */
+bool        tain_pg_is_exported(tain_pg_source *s); /* there is one that nobody has begun with */
+tain_status tain_pg_snapshot_ready(tain_source *base, tain_time deadline, bool *ret_ready, tain_waiting *ret_why, tain_error *err);
 
 /* snapshot.c */
 /* A chunk's from and to: the OID of a partition (0: the table itself) above 32 bits of block number. WHOLE, as to: everything,

@@ -2,7 +2,6 @@
 #include "source/postgres/capture.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "source/postgres/stream.h"
 #include "source/postgres/result.h"
@@ -11,13 +10,6 @@
 enum { PAGE = 8192, RANGES_SINCE = 140000 /* older servers read the whole table for every range */ };
 
 /* --- fixing the content -------------------------------------------------------------------------------------------- */
-
-static tain_status export_temporary(tain_pg_source *s, tain_error *err)
-{
-    char name[64];
-    snprintf(name, sizeof name, "%.45s_load_%d", s->slot, (int)getpid());
-    return tain_pg_export(s, name, true, err);
-}
 
 /* What happened to it before is in what is read now. */
 static void begin_anew(tain_pg_source *s, tain_pg_table *t)
@@ -47,20 +39,29 @@ static tain_status renew_tables(tain_pg_source *s, tain_source_table **tables, s
     return TAIN_OK;
 }
 
+/* The stream may be further than the snapshot, and what it was seen to come to is forgotten with the tables' state. */
+static void look_again(tain_pg_source *s)
+{
+    if (!s->stream) return;
+    tain_free(s->stream->fingerprint);
+    s->stream->fingerprint = NULL;
+    s->stream->next_look = 0;
+}
+
 tain_status tain_pg_snapshot_begin(tain_source *base, tain_source_table **tables, size_t n, tain_position *ret, tain_error *err)
 {
     tain_pg_source *s = (tain_pg_source *)base;
     TAIN_TRY(tain_pg_target_check(&s->target, err));
-    bool have = s->slot_snapshot && tain_pg_connected(&s->exporter);
-    if (!have) {
+    if (!tain_pg_is_exported(s)) {
         tain_pg_slot slot;
         TAIN_TRY(tain_pg_catalog_conn(s, err));
         TAIN_TRY(tain_pg_slot_read(s, &slot, err));
         if (slot.there && slot.lost[0]) TAIN_TRY(tain_pg_slot_replace(s, err));
-        else TAIN_TRY(export_temporary(s, err));
+        else TAIN_TRY(tain_pg_export_temporary(s, err));
     }
-    s->slot_snapshot = false;
+    s->unread = false;
     tain_pg_position(s->snapshot_lsn, ret);
+    look_again(s);
     tain_status status = renew_tables(s, tables, n, err);
     if (status != TAIN_OK) tain_pg_export_end(s);
     return status;

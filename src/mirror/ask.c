@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* A load's snapshot is asked for and waited for: others may have to end something first. */
+#include "mirror/mirror.h"
+
+static void note(tain_mirror *m, const tain_waiting *why)
+{
+    pthread_mutex_lock(&m->lock);
+    bool other = strcmp(m->waiting.reason, why->reason) != 0;
+    m->waiting = *why;
+    pthread_mutex_unlock(&m->lock);
+    if (other && why->reason[0]) tain_mirror_say(m, "tables wait to be loaded: %s (%s)", why->reason, why->remedy);
+}
+
+/* The source keeps what comes from here on, since the snapshot will be behind it. Tables that need a load now are in it. */
+static void begin(tain_mirror *m)
+{
+    pthread_mutex_lock(&m->lock);
+    tain_position at = m->position;
+    pthread_mutex_unlock(&m->lock);
+    m->held_before = m->held;
+    if (!m->held.text[0] || tain_position_compare(&at, &m->held) < 0) m->held = at;
+    for (size_t i = 0; i < m->table_count; i++) m->tables[i]->late = false;
+    m->asked = tain_monotonic();
+}
+
+static void end(tain_mirror *m)
+{
+    m->asked = 0;
+    m->held = m->held_before;
+}
+
+tain_status tain_load_ask(tain_mirror *m, tain_time deadline, bool *ret_ready, tain_error *err)
+{
+    const tain_source_ops *ops = m->source->ops;
+    tain_waiting why = {0};
+    *ret_ready = !ops->snapshot_ready;
+    if (!m->asked) begin(m);
+    tain_status st = *ret_ready ? TAIN_OK : ops->snapshot_ready(m->source, deadline, ret_ready, &why, err);
+    note(m, &why);
+    if (st != TAIN_OK) end(m);
+    return st;
+}
+
+void tain_load_unask(tain_mirror *m)
+{
+    if (!m->asked) return;
+    (void)!m->source->ops->snapshot_end(m->source, NULL);
+    end(m);
+    note(m, &(tain_waiting){0});
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* The snapshot of a new slot: asked for, waited for, held. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "source/postgres/capture.h"
+#include "source/postgres/result.h"
+#include "postgres_queries.h"
+
+#define LOOK_EVERY TAIN_SECOND /* while nothing comes */
+
+/* --- asking -------------------------------------------------------------------------------------------------------- */
+
+/* A server that waits for others does not see that we are gone, and would keep slot and log for nobody. The second statement
+ * is what begins the checks; not every system has them. */
+static void let_it_notice(tain_pg_conn *c)
+{
+    if (c->version >= 140000) (void)!tain_pg_run(c, NULL, "SET client_connection_check_interval = '2s'; SET idle_session_timeout = 0");
+}
+
+static tain_status send(tain_pg_source *s, const char *slot, bool temporary, tain_error *err)
+{
+    TAIN_TRY(tain_pg_connect(&s->exporter, &s->target, TAIN_PG_WALSENDER, err));
+    let_it_notice(&s->exporter);
+    bool failover = !temporary && s->exporter.version >= 170000 && !s->server.in_recovery;
+    char sql[200];
+    snprintf(sql, sizeof sql, "CREATE_REPLICATION_SLOT %s%s LOGICAL pgoutput %s", slot, temporary ? " TEMPORARY" : "",
+             failover ? "(SNAPSHOT 'export', FAILOVER true)" : "EXPORT_SNAPSHOT");
+    if (!s->exporter.pg || !PQsendQuery(s->exporter.pg, sql)) return tain_pg_fail(&s->exporter, NULL, err);
+    s->asked = true;
+    s->described_at = tain_monotonic();
+    if (temporary) snprintf(s->passing, sizeof s->passing, "%s", slot);
+    return TAIN_OK;
+}
+
+static tain_status ask(tain_pg_source *s, const char *slot, bool temporary, tain_error *err)
+{
+    tain_pg_export_end(s);
+    tain_status status = send(s, slot, temporary, err);
+    if (status == TAIN_OK) return status;
+    tain_error_context(err, "replication slot %s", slot);
+    tain_pg_export_end(s);
+    return status;
+}
+
+/* One of its own each time: that of a process which was killed may still be there. */
+static tain_status ask_temporary(tain_pg_source *s, tain_error *err)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%.40s_load_%d_%04x", s->slot, (int)getpid(), (unsigned)tain_monotonic() & 0xffff);
+    return ask(s, name, true, err);
+}
+
+/* --- waiting ------------------------------------------------------------------------------------------------------- */
+
+static tain_status take_snapshot(tain_pg_source *s, tain_error *err)
+{
+    TAIN_PG_RESULT *r = PQgetResult(s->exporter.pg);
+    s->asked = false;
+    if (PQresultStatus(r) != PGRES_TUPLES_OK) return tain_pg_fail(&s->exporter, r, err);
+    snprintf(s->snapshot, sizeof s->snapshot, "%s", tain_pg_get(r, 0, "snapshot_name"));
+    if (!tain_pg_parse_lsn(tain_pg_get(r, 0, "consistent_point"), &s->snapshot_lsn))
+        return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s gave no position with its new slot", s->target.where);
+    PQclear(PQgetResult(s->exporter.pg));
+    s->unread = true;
+    return TAIN_OK;
+}
+
+static tain_status answer(tain_pg_source *s, tain_time deadline, tain_error *err)
+{
+    while (PQisBusy(s->exporter.pg)) {
+        tain_status waited = tain_pg_wait(&s->exporter, false, deadline, err);
+        if (waited == TAIN_E_BUSY) return TAIN_OK;
+        TAIN_TRY(waited);
+        if (!PQconsumeInput(s->exporter.pg)) return tain_pg_fail(&s->exporter, NULL, err);
+    }
+    return take_snapshot(s, err);
+}
+
+/* Waits until the deadline; s->asked: there is no answer yet. */
+static tain_status look(tain_pg_source *s, tain_time deadline, tain_error *err)
+{
+    tain_status status = answer(s, deadline, err);
+    tain_pg_stream_keep_alive(s);
+    if (status == TAIN_OK) return status;
+    tain_error_context(err, "replication slot %s", s->passing[0] ? s->passing : s->slot);
+    tain_pg_export_end(s);
+    return status;
+}
+
+/* --- what it waits for --------------------------------------------------------------------------------------------- */
+
+static void describe_prepared(const tain_pg_source *s, const PGresult *r, tain_waiting *ret)
+{
+    const char *gid = tain_pg_get(r, 0, "gid"), *database = tain_pg_get(r, 0, "database");
+    snprintf(ret->reason, sizeof ret->reason, "transaction '%s' in database %s at PostgreSQL %s, prepared %s UTC, has not ended", gid, database, s->target.where,
+             tain_pg_get(r, 0, "since"));
+    snprintf(ret->remedy, sizeof ret->remedy, "in database %s: ROLLBACK PREPARED '%s'; or COMMIT PREPARED", database, gid);
+}
+
+static void describe_session(const tain_pg_source *s, const PGresult *r, tain_waiting *ret)
+{
+    const char *pid = tain_pg_get(r, 0, "pid"), *since = tain_pg_get(r, 0, "since"), *state = tain_pg_get(r, 0, "state");
+    snprintf(ret->reason, sizeof ret->reason, "the transaction of process %s at PostgreSQL %s (role %s, database %s, %s%s%s) has not ended%s%s%s", pid, s->target.where,
+             tain_pg_get(r, 0, "usename"), tain_pg_get(r, 0, "datname"), tain_pg_get(r, 0, "application_name"), *state ? ", " : "", state, *since ? "; it began " : "", since,
+             *since ? " UTC" : "");
+    snprintf(ret->remedy, sizeof ret->remedy, "let it commit or roll back, or end it: SELECT pg_terminate_backend(%s);", pid);
+}
+
+static void describe(tain_pg_source *s, tain_waiting *ret)
+{
+    char pid[16];
+    const char *value = pid;
+    TAIN_PG_RESULT *r = NULL;
+    snprintf(pid, sizeof pid, "%d", PQbackendPID(s->exporter.pg));
+    *ret = (tain_waiting){0};
+    if (tain_pg_catalog_conn(s, NULL) != TAIN_OK || tain_pg_query_params(&s->conn, tain_query_blocker, 1, &value, &r, NULL) != TAIN_OK || PQntuples(r) == 0) return;
+    if (!tain_pg_is_null(r, 0, "pid")) describe_session(s, r, ret);
+    else if (!tain_pg_is_null(r, 0, "gid")) describe_prepared(s, r, ret);
+}
+
+/* Most transactions are over before it is asked. */
+static const tain_waiting *awaited(tain_pg_source *s)
+{
+    tain_time now = tain_monotonic();
+    if (now - s->described_at < LOOK_EVERY) return &s->awaited;
+    describe(s, &s->awaited);
+    s->described_at = now;
+    return &s->awaited;
+}
+
+/* --- from outside -------------------------------------------------------------------------------------------------- */
+
+static tain_status wait_for_it(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+{
+    tain_waiting said = {0};
+    while (s->asked) {
+        TAIN_TRY(look(s, tain_monotonic() + LOOK_EVERY, err));
+        if (!s->asked || !say || strcmp(awaited(s)->reason, said.reason) == 0) continue;
+        said = s->awaited;
+        if (said.reason[0]) tain_pg_say_line(say, "replication slot %s cannot be made yet: %s (%s)", s->slot, said.reason, said.remedy);
+    }
+    return TAIN_OK;
+}
+
+tain_status tain_pg_export(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+{
+    TAIN_TRY(ask(s, s->slot, false, err));
+    return wait_for_it(s, say, err);
+}
+
+tain_status tain_pg_export_temporary(tain_pg_source *s, tain_error *err)
+{
+    if (!s->asked) TAIN_TRY(ask_temporary(s, err));
+    return wait_for_it(s, NULL, err);
+}
+
+bool tain_pg_is_exported(tain_pg_source *s) { return s->unread && tain_pg_is_alive(&s->exporter); }
+
+/* A slot of the mirror that was lost is made anew by beginning. */
+static tain_status ask_if_needed(tain_pg_source *s, bool *ret_ready, tain_error *err)
+{
+    tain_pg_slot slot;
+    if (s->asked) return TAIN_OK;
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    TAIN_TRY(tain_pg_slot_read(s, &slot, err));
+    *ret_ready = slot.there && slot.lost[0];
+    return *ret_ready ? TAIN_OK : ask_temporary(s, err);
+}
+
+tain_status tain_pg_snapshot_ready(tain_source *base, tain_time deadline, bool *ret_ready, tain_waiting *ret_why, tain_error *err)
+{
+    tain_pg_source *s = (tain_pg_source *)base;
+    *ret_why = (tain_waiting){0};
+    TAIN_TRY(tain_pg_target_check(&s->target, err));
+    *ret_ready = tain_pg_is_exported(s);
+    if (!*ret_ready) TAIN_TRY(ask_if_needed(s, ret_ready, err));
+    if (*ret_ready) return TAIN_OK;
+    TAIN_TRY(look(s, deadline, err));
+    *ret_ready = !s->asked;
+    if (s->asked) *ret_why = *awaited(s);
+    return TAIN_OK;
+}
+
+/* The server would drop a temporary slot some time after the connection: the next snapshot may come before that. */
+void tain_pg_export_end(tain_pg_source *s)
+{
+    if (s->asked) tain_pg_give_up(&s->exporter);
+    else if (s->passing[0] && tain_pg_connected(&s->exporter)) (void)!tain_pg_run(&s->exporter, NULL, "DROP_REPLICATION_SLOT %s", s->passing);
+    tain_pg_disconnect(&s->exporter);
+    s->passing[0] = s->snapshot[0] = 0;
+    s->awaited = (tain_waiting){0};
+    s->asked = s->unread = false;
+}
