@@ -886,6 +886,7 @@ static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error 
     if (st == TAIN_OK && is_new) st = tain_definition_save(d, tain_lake_store(m->lake), err);
     if (st == TAIN_OK) st = open_tables(m, &catalog, err);
     if (st == TAIN_OK) st = choose_loads(m, o, err);
+    if (st == TAIN_OK && atomic_load(&m->stop)) st = tain_fail(err, TAIN_E_CANCELLED, "stopped");
     if (st == TAIN_OK) st = explain_name(d, prepare(m, o, err), err);
     if (st == TAIN_OK) st = keep_changes(m, err);
     if (st != TAIN_OK && is_new && m->owned) undo(m);
@@ -942,6 +943,7 @@ tain_status tain_worker_run(tain_definition *d, const tain_worker_options *o, ta
     m.pool = tain_pool_new(2);
     atomic_store(&running, &m);
     tain_status st = run(&m, o, err);
+    if (st == TAIN_E_CANCELLED && atomic_load(&m.stop)) st = TAIN_OK; /* before it had begun to follow */
     note_end(&m, st, err);
     mirror_done(&m);
     return st;

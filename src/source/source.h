@@ -132,7 +132,7 @@ typedef struct tain_source_ops {
     const char *const *schemes; /* "sqlite", "file"...; NULL-terminated */
     bool beside;           /* what streams may be called between snapshot_begin and snapshot_end, also while readers read */
 
-    /* Connects and looks. Changes nothing in the source. */
+    /* Connects and looks. Changes nothing in the source. *ret is set as soon as cancel can end it, and is NULL if it fails. */
     tain_status (*open)(const tain_source_options *options, tain_source **ret, tain_error *err);
     void        (*close)(tain_source *s); /* accepts NULL and half-opened sources */
     /* The selected tables with verdicts, and findings about the source as a whole (wal_level, privileges, free slots).

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -566,6 +567,76 @@ def test_usage_errors(folder):
     assert "?" not in r.err, r
     r = tain("query", lake, "selec 1")
     assert r.code == 3 and "correct the statement" in r.err, r
+
+
+# --- stopped before it has begun ------------------------------------------------------------------------------------
+
+
+def assert_stops(m, sig):
+    began = time.monotonic()
+    assert m.stop(sig) == 0, m.output()
+    assert time.monotonic() - began < 3, time.monotonic() - began
+
+
+def test_stopped_while_it_connects(folder):
+    """The server takes the connection and says nothing."""
+    lake = os.path.join(folder, "lake")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.join(folder, ".s.PGSQL.5432"))
+        server.listen()
+        server.settimeout(30)
+        for sig in signal.SIGINT, signal.SIGTERM:
+            with Background("mirror", f"postgresql://postgres@/shop?host={folder}", lake) as m:
+                accepted = server.accept()
+                assert_stops(m, sig)
+                assert not os.path.exists(lake)
+                accepted[0].close()
+
+
+def assert_nothing_was_made(pg, lake):
+    assert not os.path.exists(lake), os.listdir(lake)
+    made = pg.sql("select slot_name from pg_replication_slots union all select pubname from pg_publication union all select nspname from pg_namespace where nspname like 'tain%'"
+                  " union all select evtname from pg_event_trigger")
+    assert not made, made
+
+
+def test_stopped_while_it_looks_at_the_catalog(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table t (id int primary key)")
+        other = subprocess.Popen(["psql", "-X", "-q", "-h", pg.folder, "-U", "postgres", "-d", "shop"], stdin=subprocess.PIPE, text=True)
+        other.stdin.write("begin; lock table pg_publication in access exclusive mode;\n")
+        other.stdin.flush()
+        try:
+            wait_until(lambda: pg.sql("select 1 from pg_locks where mode = 'AccessExclusiveLock' and granted and relation = 'pg_publication'::regclass"), what="it is locked")
+            for sig in signal.SIGINT, signal.SIGTERM:
+                with Background("mirror", pg.url(), lake) as m:
+                    wait_until(lambda: pg.sql("select 1 from pg_stat_activity where application_name = 'tain' and wait_event_type = 'Lock'"), what="it waits")
+                    assert_stops(m, sig)
+        finally:
+            other.kill()
+            other.wait()
+        assert_nothing_was_made(pg, lake)
+
+
+def test_stopped_while_it_makes_its_slot(folder):
+    """A transaction that is open keeps the server from making it; which one is said."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table t (id int primary key)")
+        other = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-h", pg.folder, "-U", "postgres", "-d", "shop"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        other.stdin.write("begin; insert into t values (1); select pg_backend_pid();\n")
+        other.stdin.flush()
+        try:
+            pid = other.stdout.readline().strip()
+            for sig in signal.SIGINT, signal.SIGTERM:
+                with Background("mirror", pg.url(), lake) as m:
+                    wait_until(lambda: f"the transaction of process {pid} " in m.output(), what="it is said")
+                    assert_stops(m, sig)
+                    assert_nothing_was_made(pg, lake)
+        finally:
+            other.kill()
+            other.wait()
 
 
 if __name__ == "__main__":

@@ -122,9 +122,11 @@ static tain_status open_source(const tain_source_options *options, tain_source *
     if (status == TAIN_OK) status = tain_pg_policy_check(s->options.policies, err);
     if (status == TAIN_OK) status = tain_pg_target_init(&s->target, s->options.url, err);
     if (status == TAIN_OK) status = tain_pg_target_init(&s->look_target, s->options.url, err);
+    if (status == TAIN_OK) *ret = &s->base; /* connecting can be ended from now on */
     if (status == TAIN_OK) status = tain_pg_catalog_conn(s, err);
-    if (status == TAIN_OK) *ret = &s->base;
-    else close_source(&s->base);
+    if (status == TAIN_OK) return status;
+    *ret = NULL;
+    close_source(&s->base);
     return status;
 }
 
