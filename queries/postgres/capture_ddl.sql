@@ -1,6 +1,7 @@
 -- Makes schema changes tell themselves in the log, at their place: each command that changes a table emits a message that
--- describes the table as it is then. No command fails by it. @name@: the slot; @short@: the same, cut for longer names
+-- describes the table as it is then. No command fails by it. @name@: the slot; @short@: the same, cut for longer names; @version@: of this text
 CREATE SCHEMA @name@;
+COMMENT ON SCHEMA @name@ IS 'tain tells schema changes, @version@';
 CREATE FUNCTION @name@.missing(root oid, partitioned bool, called name, own text) RETURNS text LANGUAGE sql STABLE AS $tain$
     WITH RECURSIVE part (relid) AS (
         SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = root AND partitioned

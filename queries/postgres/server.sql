@@ -17,6 +17,7 @@ SELECT current_setting('wal_level') AS wal_level,
        (SELECT count(*) FROM pg_catalog.pg_event_trigger e
          WHERE e.evtname IN (left($1, 58) || '_ddl', left($1, 58) || '_drop') AND e.evtenabled IN ('A', 'O')) = 2 AS tells,
        (SELECT count(*) FROM pg_catalog.pg_namespace n WHERE n.nspname = $1) > 0 AS has_schema,
+       (SELECT pg_catalog.obj_description(n.oid, 'pg_namespace') FROM pg_catalog.pg_namespace n WHERE n.nspname = $1) AS made_by,
        pg_has_role(p.pubowner, 'USAGE') AS owns_publication
   FROM pg_catalog.pg_roles r
   LEFT JOIN pg_catalog.pg_publication p ON p.pubname = $2

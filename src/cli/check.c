@@ -66,6 +66,10 @@ static void print_finding(const tain_finding *f, tain_map *said)
     free(head);
     if (!f->remedy || !*f->remedy) return;
     bool again = tain_map_put(said, f->remedy, said) != NULL;
+    if (!again && strchr(f->remedy, '\n')) { /* a script is for copying */
+        printf("      remedy:\n%s\n", f->remedy);
+        return;
+    }
     char *remedy = tain_format("remedy: %s", again ? "as above" : f->remedy);
     tain_cli_print_wrapped(stdout, "      ", remedy);
     free(remedy);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What can go wrong from outside: one clear line with the remedy, exit 3, nothing confirmed, nothing half-made, and after the
 remedy the same command goes on."""
+import json
 import os
 import re
 import shutil
@@ -617,6 +618,50 @@ def test_stopped_while_it_looks_at_the_catalog(folder):
             other.kill()
             other.wait()
         assert_nothing_was_made(pg, lake)
+
+
+def test_what_a_failed_start_made_is_taken_away(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table t (id int primary key); create function no() returns event_trigger language plpgsql as $$begin raise exception 'not here'; end$$;"
+               "create event trigger no on ddl_command_start when tag in ('CREATE PUBLICATION') execute function no()")
+        r = tain("mirror", pg.url(), lake, "--once", check=3)
+        assert "not here" in r.err, r
+        pg.sql("drop event trigger no")
+        assert_nothing_was_made(pg, lake)
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert_same_as_postgres(pg, lake, "public.t")
+
+
+def test_event_triggers_of_another_version(folder):
+    """A superuser's start replaces them; another role is told the SQL, which does the same."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table t (id int primary key); create role mirror login replication; grant create on database shop to mirror; grant select on t to mirror; alter table t owner to mirror")
+        tain("mirror", pg.url(), lake, "--once", "--name", "shop", check=0)
+        comment = "select obj_description('tain_shop'::regnamespace, 'pg_namespace')"
+        current = pg.sql(comment)
+        make_old = "comment on schema tain_shop is 'older'; create or replace function tain_shop.lost() returns void language sql as 'select'"
+        is_current = lambda: pg.sql(comment) == current and "emit_message" in pg.sql("select prosrc from pg_proc where proname = 'lost' and pronamespace = 'tain_shop'::regnamespace")
+        assert current and is_current()
+
+        pg.sql(make_old)
+        assert "replaced schema tain_shop" in tain("mirror", pg.url(), lake, "--once", "--name", "shop", check=0).err
+        assert is_current()
+
+        pg.sql(make_old + "; alter publication tain_shop owner to mirror")
+        r = tain("mirror", pg.url("mirror"), lake, "--once", "--name", "shop", check=0)
+        assert "made by another version" in r.err and "tain check" in r.err, r
+        r = tain("check", pg.url("mirror"), "--name", "shop")
+        script = r.out[r.out.index("BEGIN;"):r.out.index("COMMIT;") + 7]
+        f = [f for f in json.loads(tain("check", pg.url("mirror"), "--name", "shop", "--json").out)["findings"] if f["code"] == "schema_changes_outdated"]
+        assert f[0]["remedy"] == script, f
+        pg.sql(script)
+        assert is_current()
+        assert "another version" not in tain("mirror", pg.url("mirror"), lake, "--once", "--name", "shop", check=0).err
+        pg.sql("alter table t add v int default 5; insert into t values (1)")
+        tain("mirror", pg.url(), lake, "--once", "--name", "shop", check=0)
+        assert_same_as_postgres(pg, lake, "public.t")
 
 
 def test_stopped_while_it_makes_its_slot(folder):

@@ -218,18 +218,21 @@ tain_status tain_pg_publication_check(tain_pg_source *s, tain_error *err)
     return s->server.has_publication ? refuse(s, "publication_options", err) : tain_pg_capture_gone(s, &slot, err);
 }
 
-static tain_status make_all(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+static tain_status make_all(tain_pg_source *s, bool has_slot, void (*say)(const char *), tain_error *err)
 {
-    bool made = !s->server.has_publication;
-    if (made) TAIN_TRY(create_publication(s, say, err));
+    if (has_slot) TAIN_TRY(drop_slot(s, say, err));
+    if (!s->server.has_publication) TAIN_TRY(create_publication(s, say, err));
     else TAIN_TRY(tain_pg_publish_more(s, say, err));
-    tain_status status = tain_pg_slot_create(s, say, err);
-    if (status == TAIN_OK || !made) return status;
+    return tain_pg_slot_create(s, say, err);
+}
+
+/* What was made before it came to nothing. */
+static void unmake(tain_pg_source *s, tain_status status, bool published, bool told)
+{
     if (status == TAIN_E_CANCELLED) (void)tain_pg_target_check(&s->target, NULL); /* what follows is part of stopping */
-    if (tain_pg_catalog_conn(s, NULL) != TAIN_OK) return status;
-    (void)drop_publication(s, NULL, NULL);
-    (void)tain_pg_ddl_remove(s, NULL, NULL);
-    return status;
+    if (tain_pg_catalog_conn(s, NULL) != TAIN_OK) return;
+    if (published) (void)drop_publication(s, NULL, NULL);
+    if (told) (void)tain_pg_ddl_remove(s, NULL, NULL);
 }
 
 /* A slot that was lost stays as it is until the next load, so that it does not hold the log back for nobody. */
@@ -243,15 +246,15 @@ tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *
     TAIN_TRY(refuse(s, NULL, err));
     bool whole = slot.there && s->server.has_publication;
     if (s->stream && (!whole || slot.lost[0])) return tain_pg_capture_gone(s, &slot, err);
-    tain_pg_ddl_install(s, say); /* before the slot, so that nothing it brings is untold */
+    bool told = tain_pg_ddl_install(s, say), published = !s->server.has_publication; /* before the slot, so that nothing it brings is untold */
     if (whole) {
         *ret_fresh = slot.lost[0] != 0;
         return tain_pg_publish_more(s, say, err);
     }
-    if (slot.there) TAIN_TRY(drop_slot(s, say, err));
-    TAIN_TRY(make_all(s, say, err));
+    tain_status status = make_all(s, slot.there, say, err);
+    if (status != TAIN_OK) unmake(s, status, published, told);
     *ret_fresh = true;
-    return TAIN_OK;
+    return status;
 }
 
 /* Called when the mirror was made to stop, which is no reason to leave it. */

@@ -24,7 +24,10 @@ tain_status tain_pg_publication_check(tain_pg_source *s, tain_error *err);
 /* GONE, naming what is missing: slot (by its state) or publication. */
 tain_status tain_pg_capture_gone(const tain_pg_source *s, const tain_pg_slot *slot, tain_error *err);
 /* ddl.c: schema changes that tell themselves in the log. Made by superusers only; all or nothing, and no harm without. */
-void        tain_pg_ddl_install(tain_pg_source *s, void (*say)(const char *));
+/* Those of another version are replaced. Whether there were none before. */
+bool        tain_pg_ddl_install(tain_pg_source *s, void (*say)(const char *));
+void        tain_pg_ddl_put_script(const tain_pg_source *s, tain_buffer *out); /* the SQL of that, appended */
+bool        tain_pg_ddl_is_ours(const char *comment); /* of the schema: made by this version */
 tain_status tain_pg_ddl_remove(tain_pg_source *s, void (*say)(const char *), tain_error *err);
 /* A message of the log that is ours. aborted: subtransactions of its transaction that were rolled back. */
 tain_status tain_pg_told(void *ctx /* tain_pg_source */, const void *message, size_t n, const uint32_t *aborted, size_t aborted_count, tain_error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/postgres/postgres.h"
+#include "source/postgres/capture.h"
 
 #include <stdlib.h>
 
@@ -56,6 +56,7 @@ static tain_status read_server(tain_pg_source *s, tain_error *err)
     v->publication = tain_pg_get_oid(r, 0, "publication");
     v->tells = tain_pg_get_bool(r, 0, "tells");
     v->has_schema = tain_pg_get_bool(r, 0, "has_schema");
+    v->outdated = v->tells && !tain_pg_ddl_is_ours(tain_pg_get(r, 0, "made_by"));
     v->altered = tain_pg_get_oid(r, 0, "altered");
     v->known = true;
     return TAIN_OK;

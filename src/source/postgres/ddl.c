@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "base/json.h"
 #include "postgres_queries.h"
@@ -14,31 +15,75 @@ enum { TELLS_SINCE = 140000 /* older servers do not send messages */ };
 
 /* --- making it ----------------------------------------------------------------------------------------------------- */
 
-/* pattern with @name@ and @short@ filled in. */
+/* A script that was changed has another. */
+static void put_version(tain_buffer *out)
+{
+    tain_buffer_printf(out, "v%016llx", (unsigned long long)XXH3_64bits(tain_query_capture_ddl, strlen(tain_query_capture_ddl)));
+}
+
+bool tain_pg_ddl_is_ours(const char *comment)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer version = {0};
+    put_version(&version);
+    return strstr(comment, tain_buffer_cstr(&version)) != NULL;
+}
+
+/* pattern with @name@, @short@ and @version@ filled in. */
 static void put_script(const tain_pg_source *s, const char *pattern, tain_buffer *out)
 {
     for (const char *at; (at = strchr(pattern, '@')); pattern = strchr(at + 1, '@') + 1) {
         tain_buffer_append(out, pattern, (size_t)(at - pattern));
-        tain_buffer_printf(out, "%.*s", strncmp(at, "@short@", 7) == 0 ? 58 : 63, s->slot);
+        if (strncmp(at, "@version@", 9) == 0) put_version(out);
+        else tain_buffer_printf(out, "%.*s", strncmp(at, "@short@", 7) == 0 ? 58 : 63, s->slot);
     }
     tain_buffer_append_str(out, pattern);
 }
 
-static tain_status drop_all(tain_pg_source *s, tain_error *err)
+static void put_drop(const tain_pg_source *s, tain_buffer *out)
 {
-    return tain_pg_run(&s->conn, err, "DROP EVENT TRIGGER IF EXISTS %.58s_ddl; DROP EVENT TRIGGER IF EXISTS %.58s_drop; DROP SCHEMA IF EXISTS %s CASCADE", s->slot,
-                       s->slot, s->slot);
+    tain_buffer_printf(out, "DROP EVENT TRIGGER IF EXISTS %.58s_ddl;\nDROP EVENT TRIGGER IF EXISTS %.58s_drop;\nDROP SCHEMA IF EXISTS %s CASCADE;\n", s->slot, s->slot, s->slot);
 }
 
-void tain_pg_ddl_install(tain_pg_source *s, void (*say)(const char *))
+static tain_status drop_all(tain_pg_source *s, tain_error *err)
 {
-    if (s->server.tells || !s->server.super || s->server.in_recovery || s->conn.version < TELLS_SINCE) return;
     TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
-    put_script(s, tain_query_capture_ddl, &sql);
-    if (s->server.has_schema && drop_all(s, NULL) != TAIN_OK) return;
-    if (tain_pg_query(&s->conn, tain_buffer_cstr(&sql), NULL, NULL) != TAIN_OK) return;
+    put_drop(s, &sql);
+    return tain_pg_query(&s->conn, tain_buffer_cstr(&sql), NULL, err);
+}
+
+/* Whoever changes a table meanwhile is told of by the old ones or by the new ones. */
+void tain_pg_ddl_put_script(const tain_pg_source *s, tain_buffer *out)
+{
+    tain_buffer_append_str(out, "BEGIN;\n");
+    if (s->server.has_schema) put_drop(s, out);
+    put_script(s, tain_query_capture_ddl, out);
+    tain_buffer_append_str(out, "COMMIT;");
+}
+
+static bool may_install(const tain_pg_source *s) { return s->server.super && !s->server.in_recovery && s->conn.version >= TELLS_SINCE; }
+
+static tain_status run_script(tain_pg_source *s)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
+    tain_pg_ddl_put_script(s, &sql);
+    tain_status status = tain_pg_query(&s->conn, tain_buffer_cstr(&sql), NULL, NULL);
+    if (status != TAIN_OK && tain_pg_connected(&s->conn)) (void)!tain_pg_run(&s->conn, NULL, "ROLLBACK");
+    return status;
+}
+
+bool tain_pg_ddl_install(tain_pg_source *s, void (*say)(const char *))
+{
+    bool had = s->server.has_schema, renews = s->server.tells;
+    if (renews && !s->server.outdated) return false;
+    if (renews && !may_install(s))
+        tain_pg_say_line(say, "schema %s with its event triggers was made by another version of tain: `tain check` with --name %s prints the SQL by which a superuser replaces it",
+                         s->slot, s->options.mirror_name);
+    if (!may_install(s) || run_script(s) != TAIN_OK) return false;
     s->server.tells = s->server.has_schema = true;
-    tain_pg_say_line(say, "created schema %s with event triggers %.58s_ddl and %.58s_drop, by which schema changes are in the log", s->slot, s->slot, s->slot);
+    s->server.outdated = false;
+    if (renews) tain_pg_say_line(say, "replaced schema %s with its event triggers, which another version of tain had made", s->slot);
+    else tain_pg_say_line(say, "created schema %s with event triggers %.58s_ddl and %.58s_drop, by which schema changes are in the log", s->slot, s->slot, s->slot);
+    return !had;
 }
 
 tain_status tain_pg_ddl_remove(tain_pg_source *s, void (*say)(const char *), tain_error *err)
@@ -49,7 +94,7 @@ tain_status tain_pg_ddl_remove(tain_pg_source *s, void (*say)(const char *), tai
         return TAIN_OK;
     }
     TAIN_TRY(drop_all(s, err));
-    s->server.tells = s->server.has_schema = false;
+    s->server.tells = s->server.has_schema = s->server.outdated = false;
     tain_pg_say_line(say, "dropped schema %s with its event triggers", s->slot);
     return TAIN_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/postgres/postgres.h"
+#include "source/postgres/capture.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -304,6 +304,11 @@ static void judge_existing(const tain_pg_source *s, findings *f)
 static void judge_telling(const tain_pg_source *s, findings *f)
 {
     bool old = s->conn.version < TELLS_SINCE;
+    if (s->server.outdated && !s->server.super) {
+        TAIN_AUTO(tain_buffer_done) tain_buffer remedy = {0};
+        tain_pg_ddl_put_script(s, &remedy);
+        add(f, TAIN_VERDICT_WARNING, "schema_changes_outdated", tain_buffer_cstr(&remedy), "the event triggers of schema %s were made by another version of tain", s->slot);
+    }
     if (s->server.tells) return;
     if (!old && s->server.super && !s->server.in_recovery)
         add(f, TAIN_VERDICT_OK, "schema_changes", NULL, "schema changes will be told in the log by event triggers, in a schema %s of their own", s->slot);

@@ -122,6 +122,7 @@ typedef struct tain_pg_server {
     int64_t free_slots, free_senders;
     bool    has_slot, has_publication, all_tables, via_root, publishes_all, owns_publication;
     bool    tells, has_schema; /* event triggers of ours tell of schema changes; their schema is there */
+    bool    outdated;          /* another version of tain has made them */
     uint32_t publication, altered; /* OID of the publication, xid of its last alteration */
 } tain_pg_server;
 
