@@ -11,13 +11,30 @@ CREATE FUNCTION @name@.missing(root oid, partitioned bool, called name, own text
     SELECT CASE WHEN partitioned THEN min(a.attmissingval::text) ELSE own END
       FROM part p JOIN pg_catalog.pg_attribute a ON a.attrelid = p.relid AND a.attname = called AND a.atthasmissing
 $tain$;
+-- Which rows a partition has: one entry for each level up to the root.
+CREATE FUNCTION @name@.bounds(root oid, leaf oid) RETURNS text LANGUAGE sql STABLE AS $tain$
+    SELECT json_agg(json_build_array(
+               d.partstrat,
+               (SELECT json_agg(r.attnum ORDER BY k.at)
+                  FROM unnest(d.partattrs::int2[]) WITH ORDINALITY AS k (attnum, at)
+                  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.partrelid AND a.attnum = k.attnum
+                  LEFT JOIN pg_catalog.pg_attribute r ON r.attrelid = root AND r.attname = a.attname AND NOT r.attisdropped),
+               CASE WHEN NOT EXISTS (SELECT 1 FROM pg_catalog.pg_opclass o WHERE o.oid = ANY (d.partclass::oid[]) AND NOT o.opcdefault)
+                     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_collation l WHERE l.oid = ANY (d.partcollation::oid[]) AND NOT l.collisdeterministic)
+                    THEN pg_catalog.pg_get_expr(b.relpartbound, b.oid) END))::text
+      FROM pg_catalog.pg_partition_ancestors(leaf) AS up (oid)
+      JOIN pg_catalog.pg_class b ON b.oid = up.oid AND b.relispartition
+      JOIN pg_catalog.pg_inherits i ON i.inhrelid = b.oid
+      JOIN pg_catalog.pg_partitioned_table d ON d.partrelid = i.inhparent
+$tain$;
 CREATE FUNCTION @name@.leaves(root oid) RETURNS json LANGUAGE sql STABLE AS $tain$
     WITH RECURSIVE part (relid) AS (
         SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = root
         UNION ALL
         SELECT i.inhrelid FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.relid
     )
-    SELECT json_agg(json_build_array(c.oid::bigint, c.relfilenode::bigint, CASE WHEN pg_catalog.pg_relation_size(c.oid) = 0 THEN 0 ELSE 1 END) ORDER BY c.oid)
+    SELECT json_agg(json_build_array(c.oid::bigint, c.relfilenode::bigint, CASE WHEN pg_catalog.pg_relation_size(c.oid) = 0 THEN 0 ELSE 1 END,
+                                      @name@.bounds(root, c.oid)) ORDER BY c.oid)
       FROM part p JOIN pg_catalog.pg_class c ON c.oid = p.relid AND c.relkind <> 'p'
 $tain$;
 CREATE FUNCTION @name@.columns(rel oid, partitioned bool) RETURNS json LANGUAGE sql STABLE AS $tain$

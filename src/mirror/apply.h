@@ -11,6 +11,8 @@
 
 tain_status tain_apply_changes(tain_table *t, const tain_changes *changes, tain_error *err);
 tain_status tain_apply_truncate(tain_table *t, tain_error *err);
+/* Only what is within. A table whose parts were read at several positions is loaded again instead. */
+tain_status tain_apply_clear(tain_table *t, const tain_region *within, tain_error *err);
 /* After another writer's commits were taken in: finds again, by key, the rows that pending deletions name in files which
  * are not live any more, and what else has moved. On failure the pending state is lost: the table cannot go on (CORRUPT). */
 tain_status tain_apply_resolve_again(tain_table *t, tain_error *err);

@@ -245,12 +245,13 @@ static void sink_relieve(tain_sink *sink)
     if (has_giant(in) && in->trouble == TAIN_OK && !ends_in_half_a_pair(in->growing)) look_at_size(in);
 }
 
-static tain_status sink_truncate(tain_sink *sink, tain_source_table *source, tain_error *err)
+static tain_status sink_truncate(tain_sink *sink, tain_source_table *source, const tain_region *within, tain_error *err)
 {
     tain_intake *in = of(sink);
     tain_table *t = source->user;
     if (t && wants(in, t)) {
-        new_item(in, t, TAIN_ITEM_TRUNCATE);
+        if (within) tell_shape(in, t, source); /* its columns are told by that */
+        new_item(in, t, TAIN_ITEM_TRUNCATE)->within = within;
         in->part->changes++;
     }
     return in->trouble;

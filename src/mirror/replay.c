@@ -190,10 +190,10 @@ static void soften(tain_changes *changes)
     }
 }
 
-static void give_up(tain_table *t)
+void tain_replay_give_up(tain_table *t, const char *why)
 {
     atomic_store(&t->anew, true);
-    tain_table_misfit(t, "a row moved while the load was interrupted, and the source did not repeat all its values");
+    tain_table_misfit(t, why);
 }
 
 tain_status tain_replay_apply(tain_table *t, tain_changes *changes, tain_error *err)
@@ -207,6 +207,6 @@ tain_status tain_replay_apply(tain_table *t, tain_changes *changes, tain_error *
     copies_done(&c);
     TAIN_TRY(st);
     if (!lost) return tain_apply_changes(t, changes, err);
-    give_up(t);
+    tain_replay_give_up(t, "a row moved while the load was interrupted, and the source did not repeat all its values");
     return TAIN_OK;
 }

@@ -21,5 +21,7 @@ void         tain_replay_free(tain_replay *r); /* accepts NULL */
 /* As tain_apply_changes, with changes as upserts (the operations in it are changed). When a value cannot be told, what is
  * pending is thrown away, and the table waits, marked anew, to be loaded from the beginning. */
 tain_status tain_replay_apply(tain_table *t, tain_changes *changes, tain_error *err);
+/* Likewise, for that reason. */
+void tain_replay_give_up(tain_table *t, const char *why);
 
 #endif

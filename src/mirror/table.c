@@ -231,20 +231,13 @@ tain_status tain_table_feed_file(tain_table *t, const tain_delta_file *f, tain_e
     return st;
 }
 
-static bool is_replaced(const tain_pending *p, const tain_delta_file *f)
-{
-    for (size_t i = 0; i < p->replaced_count; i++)
-        if (p->replaced[i] == f) return true;
-    return false;
-}
-
 static tain_status feed_live(tain_table *t, const tain_schema *schema, tain_error *err)
 {
     tain_status st = TAIN_OK;
     tain_delta_file *f;
     tain_table_know_files(t);
     for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(t->delta, &cursor, &f);) {
-        if (is_replaced(&t->pending, f)) continue;
+        if (tain_pending_replaces(t, f)) continue;
         if (!tain_index_name_file(t->index, f->path, f->ordinal)) st = feed_file(t, f, schema, err);
     }
     return st;
@@ -493,6 +486,13 @@ void tain_pending_add_file(tain_table *t, tain_delta_file *f)
     p->adds[p->add_count++] = f;
     p->dirty = true;
     tain_ordinals_put(&t->files, f);
+}
+
+bool tain_pending_replaces(const tain_table *t, const tain_delta_file *f)
+{
+    for (size_t i = 0; i < t->pending.replaced_count; i++)
+        if (t->pending.replaced[i] == f) return true;
+    return false;
 }
 
 roaring_bitmap_t *tain_pending_deletes(tain_table *t, tain_delta_file *f, bool make)

@@ -181,6 +181,8 @@ bool        tain_source_table_is_key(const tain_source_table *source, size_t col
 tain_status tain_table_fail_key(const tain_source_table *source, size_t column, tain_error *err); /* says so; UNSUPPORTED */
 
 void tain_pending_add_file(tain_table *t, tain_delta_file *f);
+/* Whether others stand for that live file once the epoch is committed. */
+bool tain_pending_replaces(const tain_table *t, const tain_delta_file *f);
 /* The bitmap of rows newly deleted in file during this epoch; made when make is true, else may be NULL. */
 roaring_bitmap_t *tain_pending_deletes(tain_table *t, tain_delta_file *f, bool make);
 void tain_pending_clear(tain_table *t); /* forgets it all, files left for vacuum */

@@ -14,7 +14,7 @@
 #define TAIN_SOURCE_SOURCE_H
 
 #include "base/time.h"
-#include "batch/batch.h"
+#include "batch/region.h"
 
 typedef struct tain_source       tain_source;
 typedef struct tain_source_table tain_source_table;
@@ -78,8 +78,8 @@ struct tain_sink {
      * pointer holds for that row only. KEY_OLD and KEY_NEW go to one pointer. May block (backpressure).
      * NULL: this row is not wanted (table not mirrored, or it already has it): skip it. */
     tain_changes *(*changes)(tain_sink *sink, tain_source_table *table);
-    /* table was emptied here. */
-    tain_status (*truncate)(tain_sink *sink, tain_source_table *table, tain_error *err);
+    /* table was emptied here; within: of its rows there alone (NULL: of all), as of columns; lives until the source is closed. */
+    tain_status (*truncate)(tain_sink *sink, tain_source_table *table, const tain_region *within, tain_error *err);
     /* From here on table is what it now shows (columns, key, defaults, memo, names were replaced by the driver before the
      * call). Rows already there keep the values of a column that is the same one (by source_id, else by name), also when
      * its name or type is another; a column that they have not has its default.

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cells.h"
+
 static recording *of(tain_sink *sink)
 {
     return (recording *)sink;
@@ -97,6 +99,12 @@ static void empty(recording_table *t)
 {
     while (t->count) remove_row(t, t->count - 1);
     tain_map_done(&t->by_key);
+}
+
+static void leave_out(recording_table *t, const tain_region *within)
+{
+    for (size_t i = t->count; i > 0; i--)
+        if (cells_within(within, t->schema, t->rows[i - 1].cells)) remove_row(t, i - 1);
 }
 
 /* --- applying ------------------------------------------------------------------------------------------------------ */
@@ -200,14 +208,15 @@ static tain_changes *sink_changes(tain_sink *sink, tain_source_table *s)
     return &t->changes;
 }
 
-static tain_status sink_truncate(tain_sink *sink, tain_source_table *s, tain_error *err)
+static tain_status sink_truncate(tain_sink *sink, tain_source_table *s, const tain_region *within, tain_error *err)
 {
     recording *r = of(sink);
     recording_table *t = table_of(s);
-    tain_buffer_printf(&r->events, "truncate %s.%s\n", s->schema, s->name);
+    tain_buffer_printf(&r->events, "%s %s.%s\n", within ? "clear" : "truncate", s->schema, s->name);
     if (!takes(r, t)) return TAIN_OK;
     apply(r, t);
-    empty(t);
+    if (within) leave_out(t, within);
+    else empty(t);
     return TAIN_OK;
 }
 

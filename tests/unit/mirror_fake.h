@@ -59,7 +59,7 @@ typedef struct fake_shape { fake_column columns[FAKE_SLOTS]; size_t count; bool 
 typedef struct fake_row { int64_t v[FAKE_SLOTS]; size_t place; } fake_row;
 
 typedef enum fake_kind {
-    FAKE_INSERT, FAKE_UPDATE, FAKE_DELETE, FAKE_REKEY, FAKE_TRUNCATE, FAKE_RESHAPE, FAKE_CREATE, FAKE_DROP, FAKE_RENAME,
+    FAKE_INSERT, FAKE_UPDATE, FAKE_DELETE, FAKE_REKEY, FAKE_TRUNCATE, FAKE_CLEAR, FAKE_RESHAPE, FAKE_CREATE, FAKE_DROP, FAKE_RENAME,
     FAKE_TROUBLE, /* the table cannot go on */
     FAKE_LOST,    /* the connection breaks here, the first time */
 } fake_kind;
@@ -68,7 +68,7 @@ typedef struct fake_event {
     fake_kind kind;
     int       table, shape, then /* the shape when it happened */, filled; /* filled: slot that old rows get a value in, 0 none */
     bool      reload, passed;
-    fake_row  row, old;
+    fake_row  row, old; /* CLEAR: keys from row's to before old's */
     unsigned  unchanged; /* slots that are not sent */
     const char *name;
 } fake_event;
@@ -184,6 +184,14 @@ static inline void fake_fill(fake_content *c, const fake_event *e)
     for (size_t i = 0; e->filled && i < c->count; i++) c->rows[i].v[e->filled] = e->row.v[e->filled];
 }
 
+static inline void fake_clear_rows(fake_content *c, const fake_event *e)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->rows[i].v[0] < e->row.v[0] || c->rows[i].v[0] >= e->old.v[0]) c->rows[kept++] = c->rows[i];
+    c->count = kept;
+}
+
 static inline void fake_apply(fake_content *c, const fake_event *e)
 {
     const fake_shape *s = &fake.tables[e->table].shapes[c->shape];
@@ -200,6 +208,7 @@ static inline void fake_apply(fake_content *c, const fake_event *e)
         if ((at = fake_find(c, s, &e->old))) *at = c->rows[--c->count];
         break;
     case FAKE_TRUNCATE: c->count = 0; break;
+    case FAKE_CLEAR: fake_clear_rows(c, e); break;
     case FAKE_RESHAPE: fake_fill(c, e); break;
     case FAKE_CREATE:
         c->there = true;
@@ -330,6 +339,15 @@ static inline void fake_delete(int t, int64_t k)
     fake_add((fake_event){.kind = FAKE_DELETE, .table = t, .old = fake_row_of(t, k)});
 }
 
+/* All rows with a key from `from` to before `to` go, told as one. */
+static inline void fake_clear(int t, int64_t from, int64_t to)
+{
+    fake_event e = {.kind = FAKE_CLEAR, .table = t};
+    e.row.v[0] = from;
+    e.old.v[0] = to;
+    fake_add(e);
+}
+
 static inline void fake_do(fake_kind kind, int t)
 {
     fake_add((fake_event){.kind = kind, .table = t});
@@ -403,6 +421,8 @@ typedef struct fake_source {
     tain_schema        *old[FAKE_TABLES * FAKE_SHAPES * 2];
     tain_batch          defaults[FAKE_TABLES * FAKE_SHAPES * 2];
     size_t              old_count, default_count, next, snapshot;
+    tain_region       **regions; /* all ever told of */
+    size_t              region_count;
     int                 read_shape[FAKE_TABLES]; /* of the snapshot */
     tain_schema        *read_columns[FAKE_TABLES];
     tain_sink          *sink;
@@ -422,6 +442,8 @@ static inline void fake_close(tain_source *s)
         tain_source_table_free(f->tables[t]);
     }
     for (size_t i = 0; i < f->old_count; i++) tain_schema_free(f->old[i]);
+    for (size_t i = 0; i < f->region_count; i++) tain_region_free(f->regions[i]);
+    free(f->regions);
     close(f->wake);
     free(f);
 }
@@ -707,6 +729,24 @@ static inline tain_status fake_tell_dropped(fake_source *f, const fake_event *e,
     return f->sink->dropped(f->sink, f->tables[e->table], err);
 }
 
+static inline tain_status fake_tell_cleared(fake_source *f, const fake_event *e, tain_error *err)
+{
+    const fake_shape *s = &fake.tables[e->table].shapes[f->shape[e->table]];
+    tain_region *r = tain_alloc(sizeof *r);
+    uint16_t column = 0;
+    while (s->columns[column].slot != 0) column++;
+    column = tain_region_column(r, column);
+    tain_bound *b = tain_region_add(r, false, &column, &(tain_type){.kind = TAIN_INT64}, 1);
+    const int64_t ends[] = {e->row.v[0], e->old.v[0]};
+    for (int i = 0; i < 2; i++) {
+        tain_column_append_i64(&b->values.columns[0], ends[i]);
+        tain_batch_end_row(&b->values);
+    }
+    f->regions = tain_realloc(f->regions, (f->region_count + 1) * sizeof(tain_region *));
+    f->regions[f->region_count++] = r;
+    return f->sink->truncate(f->sink, f->tables[e->table], r, err);
+}
+
 static inline tain_status fake_tell(fake_source *f, fake_event *e, tain_error *err)
 {
     if (e->kind == FAKE_CREATE) return fake_tell_created(f, e, err);
@@ -719,7 +759,8 @@ static inline tain_status fake_tell(fake_source *f, fake_event *e, tain_error *e
     case FAKE_DELETE: fake_emit(f, e, &e->old, TAIN_DELETE, keyed, 0); break;
     case FAKE_UPDATE:
     case FAKE_REKEY: fake_emit_update(f, e, keyed); break;
-    case FAKE_TRUNCATE: return f->sink->truncate(f->sink, t, err);
+    case FAKE_TRUNCATE: return f->sink->truncate(f->sink, t, NULL, err);
+    case FAKE_CLEAR: return fake_tell_cleared(f, e, err);
     case FAKE_RESHAPE: return fake_tell_shape(f, e, err);
     case FAKE_RENAME: return fake_tell_renamed(f, e, err);
     case FAKE_DROP: return fake_tell_dropped(f, e, err);
@@ -839,131 +880,7 @@ static inline void lake_remove(char *folder)
     free(folder);
 }
 
-/* --- what the lake shows ------------------------------------------------------------------------------------------- */
-
-static inline int64_t fake_value(const tain_column *c, size_t i)
-{
-    if (tain_column_is_null(c, i)) return FAKE_NULL;
-    if (c->type.kind == TAIN_INT64) return ((const int64_t *)c->values.data)[i];
-    if (c->type.kind == TAIN_INT32) return ((const int32_t *)c->values.data)[i];
-    if (c->type.kind == TAIN_DECIMAL) return (int64_t)(tain_column_decimal(c, i) / 100);
-    tain_slice s = tain_column_slice(c, i);
-    char text[40] = "";
-    memcpy(text, s.data, s.size < sizeof text ? s.size : sizeof text - 1);
-    return atoll(text + (text[0] == 't')); /* a number that became text has no t */
-}
-
-static inline void fake_read_file(tain_store *folder, tain_delta *d, tain_delta_file *f, const fake_shape *s, fake_content *out)
-{
-    tain_parquet_file *file;
-    const roaring_bitmap_t *deleted;
-    const tain_schema *schema = tain_delta_meta(d)->schema;
-    tain_batch b;
-    assert_ok(tain_parquet_open(folder, f->path, f->size, &file, err));
-    assert_ok(tain_delta_deleted(d, f, &deleted, err));
-    tain_batch_init(&b, schema);
-    assert_ok(tain_parquet_read(file, 0, tain_parquet_file_rows(file), &b, err));
-    assert_int_equal(tain_parquet_file_rows(file), f->rows);
-    for (size_t i = 0; i < b.rows; i++) {
-        if (deleted && roaring_bitmap_contains(deleted, (uint32_t)i)) continue;
-        fake_row row = fake_nulls();
-        for (size_t k = 0; k < s->count; k++) row.v[s->columns[k].slot] = fake_value(&b.columns[k], i);
-        fake_put(out, row);
-    }
-    tain_batch_done(&b);
-    tain_parquet_close(file);
-}
-
-static inline int fake_by_value(const void *a, const void *b)
-{
-    for (int i = 0; i < FAKE_SLOTS; i++) {
-        int64_t x = ((const fake_row *)a)->v[i], y = ((const fake_row *)b)->v[i];
-        if (x != y) return x < y ? -1 : 1;
-    }
-    return 0;
-}
-
-static inline void fake_only_shown(fake_content *c, const fake_shape *s)
-{
-    for (size_t i = 0; i < c->count; i++) {
-        fake_row kept = fake_nulls();
-        for (size_t k = 0; k < s->count; k++) kept.v[s->columns[k].slot] = c->rows[i].v[s->columns[k].slot];
-        c->rows[i] = kept;
-    }
-    if (c->count) qsort(c->rows, c->count, sizeof *c->rows, fake_by_value);
-}
-
-static inline void fake_keep_common(fake_shape *s, const fake_shape *other)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < s->count; i++)
-        for (size_t k = 0; k < other->count; k++)
-            if (s->columns[i].slot == other->columns[k].slot) s->columns[kept++] = s->columns[i];
-    s->count = kept;
-}
-
-static inline bool fake_has_shape(const tain_delta *d, const fake_shape *s)
-{
-    const tain_schema *have = tain_delta_meta(d)->schema;
-    bool same = have->count == s->count;
-    for (size_t i = 0; same && i < s->count; i++)
-        same = strcmp(have->fields[i].name, s->columns[i].name) == 0 && have->fields[i].type.kind == s->columns[i].kind;
-    return same;
-}
-
-/* The shape that the table shows: the one it should have, or a later one when the driver told of that ahead of time. */
-static inline const fake_shape *fake_shown_shape(const tain_delta *d, const fake_table *t, int from, bool exactly, const char *what)
-{
-    for (size_t i = (size_t)from; i < (exactly ? (size_t)from + 1 : t->shape_count); i++)
-        if (fake_has_shape(d, &t->shapes[i])) return &t->shapes[i];
-    fail_msg("%s: has %zu columns, should have shape %d with %zu", what, tain_delta_meta(d)->schema->count, from, t->shapes[from].count);
-    return NULL;
-}
-
-static inline void fake_check_rows(const fake_content *want, const fake_content *have, const char *what)
-{
-    for (size_t i = 0; i < want->count && i < have->count; i++)
-        for (int k = 0; k < FAKE_SLOTS; k++)
-            if (want->rows[i].v[k] != have->rows[i].v[k])
-                fail_msg("%s: row %zu, key %lld (lake %lld), slot %d: %lld instead of %lld", what, i, (long long)want->rows[i].v[0],
-                         (long long)have->rows[i].v[0], k, (long long)have->rows[i].v[k], (long long)want->rows[i].v[k]);
-    if (want->count != have->count) fail_msg("%s: %zu rows instead of %zu", what, have->count, want->count);
-}
-
-/* A version (-1: the newest) of a table in the lake is what the source had at that position. */
-static inline void fake_check_version(tain_store *lake, int t, int64_t version, size_t position)
-{
-    const fake_table *table = &fake.tables[t];
-    fake_content last = fake_content_at(t, fake_end());
-    char *path = tain_lake_table_folder(table->schema, last.name ? last.name : table->name);
-    free(last.rows);
-    char *what = tain_format("%s.%s version %lld at %zu", table->schema, table->name, (long long)version, position);
-    tain_store *folder = tain_store_sub(lake, path);
-    tain_delta *d;
-    if (version < 0) assert_ok(tain_delta_open(folder, &d, err));
-    else assert_ok(tain_delta_open_at(folder, version, &d, err));
-    fake_content want = fake_content_at(t, position), have = {0};
-    const fake_shape *s = fake_shown_shape(d, table, want.shape, version < 0, what);
-    tain_delta_file *f;
-    for (size_t cursor = 0; tain_delta_next_file(d, &cursor, &f);) fake_read_file(folder, d, f, s, &have);
-    fake_shape common = *s; /* what a column that is told of ahead of time shows is right only later */
-    fake_keep_common(&common, &table->shapes[want.shape]);
-    fake_only_shown(&want, &common);
-    fake_only_shown(&have, &common);
-    fake_check_rows(&want, &have, what);
-    tain_delta_close(d);
-    tain_store_close(folder);
-    free(want.rows);
-    free(have.rows);
-    free(what);
-    free(path);
-}
-
-static inline void fake_check(tain_store *lake, int t)
-{
-    fake_check_version(lake, t, -1, fake.count);
-}
-
+#include "mirror_shown.h"
 #include "mirror_epochs.h"
 
 #endif

@@ -195,10 +195,10 @@ static void truncation_keeps_its_place(void **state)
 {
     start(1);
     row(t.sources[0], 1, TAIN_INSERT);
-    assert_int_equal(t.in.sink.truncate(&t.in.sink, t.sources[0], NULL), TAIN_OK);
+    assert_int_equal(t.in.sink.truncate(&t.in.sink, t.sources[0], NULL, NULL), TAIN_OK);
     row(t.sources[0], 2, TAIN_INSERT);
     row(t.sources[1], 3, TAIN_INSERT);
-    assert_int_equal(t.in.sink.truncate(&t.in.sink, t.sources[0], NULL), TAIN_OK);
+    assert_int_equal(t.in.sink.truncate(&t.in.sink, t.sources[0], NULL, NULL), TAIN_OK);
     commit(1);
     tain_part *p = cut();
     assert_string_equal(kinds(p, t.a), "Sctct");
@@ -354,7 +354,7 @@ static void skipped_truncation_and_shape_do_nothing(void **state)
 {
     t.a->have = at(5);
     start(5);
-    assert_int_equal(t.in.sink.truncate(&t.in.sink, t.sources[0], NULL), TAIN_OK);
+    assert_int_equal(t.in.sink.truncate(&t.in.sink, t.sources[0], NULL, NULL), TAIN_OK);
     assert_int_equal(t.in.sink.reshape(&t.in.sink, t.sources[0], false, "column added", NULL), TAIN_OK);
     commit(5);
     assert_null(t.in.part);
@@ -370,7 +370,7 @@ static void only_replicating_tables_take_rows(void **state)
     }
     tain_source_table *stranger = make_source("stranger");
     assert_false(row(stranger, 1, TAIN_INSERT));
-    assert_int_equal(t.in.sink.truncate(&t.in.sink, stranger, NULL), TAIN_OK);
+    assert_int_equal(t.in.sink.truncate(&t.in.sink, stranger, NULL, NULL), TAIN_OK);
     assert_int_equal(t.in.sink.dropped(&t.in.sink, stranger, NULL), TAIN_OK);
     assert_int_equal(t.in.sink.failed(&t.in.sink, stranger, "x", "y", NULL), TAIN_OK);
     t.in.sink.warn(&t.in.sink, stranger, 0, "x");

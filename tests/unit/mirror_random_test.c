@@ -101,13 +101,22 @@ static void change_shape(int t)
     }
 }
 
+static void clear_some(int t)
+{
+    int64_t from = shape_of(t)->keyed ? pick(next_key + 1) : pick(10);
+    fake_clear(t, from, from + 1 + pick(50));
+}
+
+/* A transaction in which the stream breaks again and again is given up by a run that is to come to an end. */
 static void add_transaction(void)
 {
+    int lost = 0;
     for (int n = pick(50) ? pick(6) + 1 : 800; n; n--) {
         int t = tables[pick(COUNT)], rare = pick(400);
         if (rare == 0) fake_do(FAKE_TRUNCATE, t);
+        else if (rare > 395) clear_some(t);
         else if (rare < 4) change_shape(t);
-        else if (rare < 6) fake_do(FAKE_LOST, t);
+        else if (rare < 6 && lost++ < 3) fake_do(FAKE_LOST, t);
         else change_row(t);
     }
     fake_commit();

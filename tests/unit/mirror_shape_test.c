@@ -222,6 +222,37 @@ static void shape_alone_survives_a_lost_stream(void **state)
     assert_int_equal(fake.loads, 2);
 }
 
+/* As those of a partition do. */
+static void clear_some_rows(int round)
+{
+    if (round == 4) {
+        fake_insert(a, 1005, 1, 2);
+        fake_clear(a, 1000, 1010);
+        fake_clear(a, 5, 15);
+        fake_insert(a, 7, 70, 700);
+        fake_clear(b, 3, 5);
+        fake_insert(b, 4, 70, 700);
+    }
+    if (round == 3) { /* told by columns that no row has told of */
+        fake_add_column(a, "x", TAIN_INT64, 4);
+        fake_clear(a, 20, 30);
+        fake_do(FAKE_LOST, a);
+    }
+    if (round == 2) fake_clear(a, 5000, 6000); /* nothing */
+    if (round == 1) {
+        fake_fill_column(a, "d", TAIN_INT64, 3, 7); /* files that others will stand for */
+        fake_clear(a, 7, 8);
+        fake_do(FAKE_TRUNCATE, b);
+        fake_clear(b, 0, 5);
+        fake_insert(b, 1, 2, 3);
+    }
+}
+
+static void rows_that_go_at_once_leave_the_others(void **state)
+{
+    follow_shapes(clear_some_rows, 6);
+}
+
 /* Nothing is left of the rows that were there before. */
 static void fill_after_truncate(int round)
 {
@@ -436,6 +467,7 @@ int main(void)
         CASE(widened_columns_keep_their_values),
         CASE(defaults_survive_a_lost_stream),
         CASE(shape_alone_survives_a_lost_stream),
+        CASE(rows_that_go_at_once_leave_the_others),
         CASE(truncated_table_gets_a_default),
         CASE(defaults_given_unseen_are_shown),
         CASE(folders_move_with_their_tables),

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "../conformance/cells.h"
 #include "source/source.h"
 
 typedef struct model_row { char **cells; size_t count; int copies; } model_row;
@@ -187,6 +188,20 @@ static inline void model_empty(model_table *t)
     t->rows = (tain_map){0};
 }
 
+static inline void model_leave_out(model_table *t, const tain_region *within)
+{
+    tain_map old = t->rows;
+    const char *key;
+    model_row *row;
+    t->rows = (tain_map){0};
+    TAIN_MAP_EACH(&old, cursor, key, row)
+    {
+        if (cells_within(within, t->columns, row->cells)) model_row_free(row);
+        else tain_map_put(&t->rows, key, row);
+    }
+    tain_map_done(&old);
+}
+
 static inline void model_begin(tain_sink *sink, const tain_position *at)
 {
     model *m = (model *)sink;
@@ -209,12 +224,12 @@ static inline tain_changes *model_changes(tain_sink *sink, tain_source_table *t)
     return &m->changes;
 }
 
-static inline tain_status model_truncate(tain_sink *sink, tain_source_table *t, tain_error *err)
+static inline tain_status model_truncate(tain_sink *sink, tain_source_table *t, const tain_region *within, tain_error *err)
 {
     model *m = (model *)sink;
     model_table *mt = model_find(m, t);
     model_drain(m);
-    if (mt && tain_position_compare(&mt->have, &m->at) < 0) model_empty(mt);
+    if (mt && tain_position_compare(&mt->have, &m->at) < 0) within ? model_leave_out(mt, within) : model_empty(mt);
     m->truncates++;
     return TAIN_OK;
 }

@@ -15,7 +15,7 @@ void tain_pg_beside_set_leaves(tain_pg_beside *b, const tain_pg_watched *leaves,
     tain_free(b->leaves);
     b->leaves = tain_alloc((n + 1) * sizeof *b->leaves);
     b->leaf_count = n;
-    for (size_t i = 0; i < n; i++) b->leaves[i] = (tain_pg_watched){.oid = leaves[i].oid, .filenode = leaves[i].filenode};
+    for (size_t i = 0; i < n; i++) b->leaves[i] = (tain_pg_watched){.oid = leaves[i].oid, .filenode = leaves[i].filenode, .bounds = leaves[i].bounds};
 }
 
 void tain_pg_beside_copy(tain_pg_beside *to, const tain_pg_beside *from)
@@ -36,7 +36,10 @@ void tain_pg_beside_look(const tain_pg_source *s, const tain_pg_table *t, tain_p
         .leaves = tain_alloc((n + 1) * sizeof *ret->leaves), .leaf_count = n, .types = t->shape ? tain_pg_parts_of(&s->types, t->shape) : NULL,
         .policies = t->shape ? tain_pg_policies_of(s, t->pub->schema, t->pub->name, t->shape) : NULL, .publication = s->server.publication, .altered = s->server.altered, .listed = t->listed,
     };
-    for (size_t i = 0; i < n; i++) ret->leaves[i] = (tain_pg_watched){.oid = t->leaves->list[i].oid, .filenode = t->leaves->list[i].filenode};
+    for (size_t i = 0; i < n; i++) {
+        const tain_pg_leaf *l = &t->leaves->list[i];
+        ret->leaves[i] = (tain_pg_watched){.oid = l->oid, .filenode = l->filenode, .bounds = l->bounds};
+    }
 }
 
 static bool same_text(const char *a, const char *b) { return strcmp(a ? a : "", b ? b : "") == 0; }

@@ -347,7 +347,7 @@ static void read_now_leaves(const PGresult *r, tain_pg_now *ret)
 {
     ret->leaf_count = (size_t)PQntuples(r);
     ret->leaves = tain_alloc((ret->leaf_count + 1) * sizeof *ret->leaves);
-    for (size_t i = 0; i < ret->leaf_count; i++) ret->leaves[i] = (tain_pg_watched){tain_pg_get_oid(r, (int)i, "leaf"), tain_pg_get_oid(r, (int)i, "relfilenode")};
+    for (size_t i = 0; i < ret->leaf_count; i++) ret->leaves[i] = (tain_pg_watched){.oid = tain_pg_get_oid(r, (int)i, "leaf"), .filenode = tain_pg_get_oid(r, (int)i, "relfilenode")};
 }
 
 static tain_status read_now(tain_pg_source *s, tain_pg_table *t, const PGresult *table, const PGresult *columns, const PGresult *older, tain_pg_now *ret, tain_error *err)

@@ -19,10 +19,11 @@ void tain_pg_leaves_free(tain_pg_leaves *l)
     }
 }
 
-static void read_leaf(tain_pg_leaf *l, const PGresult *r, int row)
+static void read_leaf(tain_pg_source *s, tain_pg_leaf *l, const PGresult *r, int row)
 {
     *l = (tain_pg_leaf){
         .oid = tain_pg_get_oid(r, row, "leaf"), .filenode = tain_pg_get_oid(r, row, "relfilenode"), .attached = tain_pg_get_oid(r, row, "attached"),
+        .bounds = tain_pg_is_null(r, row, "bounds") ? NULL : tain_pg_keep_once(s, tain_pg_get(r, row, "bounds")),
         .schema = tain_strdup(tain_pg_get(r, row, "nspname")), .name = tain_strdup(tain_pg_get(r, row, "relname")),
         .kind = *tain_pg_get(r, row, "relkind"), .persistence = *tain_pg_get(r, row, "relpersistence"),
         .identity = *tain_pg_get(r, row, "relreplident"), .has_key = tain_pg_get_bool(r, row, "has_key"),
@@ -50,7 +51,7 @@ tain_status tain_pg_leaves_read(tain_pg_source *s, tain_error *err)
     for (int row = 0, n; row < PQntuples(r); row += n) {
         n = tain_pg_rows_of(r, row, "root");
         tain_pg_leaves *l = new_leaves(s, tain_pg_table_by_oid(s, tain_pg_get_oid(r, row, "root")), (size_t)n);
-        for (int i = 0; i < n; i++) read_leaf(&l->list[l->count++], r, row + i);
+        for (int i = 0; i < n; i++) read_leaf(s, &l->list[l->count++], r, row + i);
     }
     return TAIN_OK;
 }

@@ -3,7 +3,7 @@
  *
  *   {"oid":16385,"kind":"r","file":16385,"ident":"d","schema":"app","name":"t","natts":3,"key":[1],
  *    "cols":[[attnum,name,type,typmod,dimensions,written,missing,flags]...]   flags: 1 generated, 2 filled, 4 unsure
- *    "leaves":[[oid,file,filled]...],   filled: of a message only; 0: it has no rows
+ *    "leaves":[[oid,file,filled,bounds]...],   filled: 0: it has no rows; bounds: a text (partition.c), or null
  *    "types":"oid:count:hash,...", "policies":"{...}", "publication":[oid,altered,listed], "as_of":"xmin:xmax:...", "read":lsn}   of a memo only */
 #include "source/postgres/postgres.h"
 
@@ -49,6 +49,8 @@ static void put_beside(tain_json *j, const tain_pg_beside *b)
             tain_json_array(j);
             tain_json_int(j, b->leaves[i].oid);
             tain_json_int(j, b->leaves[i].filenode);
+            tain_json_int(j, 1);
+            tain_json_str(j, b->leaves[i].bounds);
             tain_json_array_end(j);
         }
         tain_json_array_end(j);
@@ -164,17 +166,18 @@ static tain_status read_shape(tain_pg_source *s, const json_t *d, tain_pg_now *r
 }
 
 /* What does not say that it is empty may have rows. */
-static tain_pg_watched leaf_at(const json_t *one)
+static tain_pg_watched leaf_at(tain_pg_source *s, const json_t *one)
 {
-    return (tain_pg_watched){.oid = oid_at(one, 0), .filenode = oid_at(one, 1), .filled = json_array_size(one) < 3 || oid_at(one, 2)};
+    return (tain_pg_watched){.oid = oid_at(one, 0), .filenode = oid_at(one, 1), .filled = json_array_size(one) < 3 || oid_at(one, 2),
+                             .bounds = tain_pg_keep_once(s, json_string_value(json_array_get(one, 3)))};
 }
 
-static tain_pg_watched *read_leaves(const json_t *d, size_t *ret_count)
+static tain_pg_watched *read_leaves(tain_pg_source *s, const json_t *d, size_t *ret_count)
 {
     const json_t *list = json_object_get(d, "leaves");
     size_t n = *ret_count = json_array_size(list);
     tain_pg_watched *leaves = tain_alloc((n + 1) * sizeof *leaves);
-    for (size_t i = 0; i < n; i++) leaves[i] = leaf_at(json_array_get(list, i));
+    for (size_t i = 0; i < n; i++) leaves[i] = leaf_at(s, json_array_get(list, i));
     return leaves;
 }
 
@@ -188,7 +191,7 @@ tain_status tain_pg_now_read(tain_pg_source *s, const json_t *d, tain_pg_now *re
     };
     ret->key_attnums = tain_alloc((ret->key_count + 1) * sizeof *ret->key_attnums);
     for (size_t i = 0; i < ret->key_count; i++) ret->key_attnums[i] = (int16_t)oid_at(key, i);
-    ret->leaves = read_leaves(d, &ret->leaf_count);
+    ret->leaves = read_leaves(s, d, &ret->leaf_count);
     return read_shape(s, d, ret, err);
 }
 

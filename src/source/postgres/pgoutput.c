@@ -265,7 +265,7 @@ static tain_status on_truncate(tain_pg_decoder *d, tain_pg_bytes *b, tain_error 
         if (!r->table) continue;
         tain_pg_decoder_begin(d);
         if (d->truncated) TAIN_TRY(d->truncated(d->ctx, r->table, err));
-        TAIN_TRY(d->sink->truncate(d->sink, r->table->pub, err));
+        TAIN_TRY(d->sink->truncate(d->sink, r->table->pub, NULL, err));
     }
     return TAIN_OK;
 }

@@ -81,6 +81,16 @@ void tain_pg_keep_text(tain_pg_source *s, char *text)
     s->old_texts[s->old_text_count++] = text;
 }
 
+const char *tain_pg_keep_once(tain_pg_source *s, const char *text)
+{
+    const char *kept = text ? tain_map_get(&s->kept_texts, text) : NULL;
+    if (kept || !text) return kept;
+    char *copy = tain_strdup(text);
+    tain_pg_keep_text(s, copy);
+    tain_map_put(&s->kept_texts, text, copy);
+    return copy;
+}
+
 static void close_source(tain_source *base)
 {
     tain_pg_source *s = (tain_pg_source *)base;
@@ -92,6 +102,9 @@ static void close_source(tain_source *base)
     for (size_t i = 0; i < s->table_count; i++) tain_pg_table_free(s->tables[i]);
     for (size_t i = 0; i < s->shape_count; i++) tain_pg_shape_free(s->shapes[i]);
     for (size_t i = 0; i < s->old_text_count; i++) tain_free(s->old_texts[i]);
+    for (size_t i = 0; i < s->region_count; i++) tain_region_free(s->regions[i]);
+    tain_free(s->regions);
+    tain_map_done(&s->kept_texts);
     tain_free(s->old_texts);
     tain_free(s->tables);
     tain_free(s->shapes);

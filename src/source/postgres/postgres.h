@@ -8,6 +8,7 @@
 #ifndef TAIN_SOURCE_POSTGRES_POSTGRES_H
 #define TAIN_SOURCE_POSTGRES_POSTGRES_H
 
+#include "base/map.h"
 #include "source/postgres/connection.h"
 #include "source/postgres/type.h"
 #include "source/source.h"
@@ -48,6 +49,7 @@ typedef struct tain_pg_shape {
 
 typedef struct tain_pg_leaf { /* of a partitioned table */
     uint32_t oid, filenode, attached /* xid */;
+    const char *bounds; /* which rows it has (partition.c); kept by the source */
     char    *schema, *name, kind, persistence, identity;
     bool     has_key, may_select;
     double   reltuples, relpages;
@@ -60,7 +62,11 @@ typedef struct tain_pg_leaves {
     tain_pg_leaf           list[];
 } tain_pg_leaves;
 
-typedef struct tain_pg_watched { uint32_t oid, filenode; bool filled /* when told to have come */; } tain_pg_watched;
+typedef struct tain_pg_watched {
+    uint32_t    oid, filenode;
+    bool        filled; /* when told to have come */
+    const char *bounds; /* as tain_pg_leaf's; NULL: not known */
+} tain_pg_watched;
 
 /* What the catalog tells of a table beside its shape: what becomes of it no row does tell. */
 typedef struct tain_pg_beside {
@@ -144,6 +150,9 @@ typedef struct tain_pg_source {
     size_t              shape_count, shape_capacity;
     char              **old_texts; /* names and memos: somebody may still look at them */
     size_t              old_text_count, old_text_capacity;
+    tain_map            kept_texts; /* of those, what is kept once for all */
+    tain_region       **regions;  /* all ever told of */
+    size_t              region_count;
     bool                refresh;  /* reading the catalog may replace shapes: nobody follows them yet */
     bool                streamed; /* shapes change in stream order only */
 
@@ -168,6 +177,7 @@ typedef struct tain_pg_source {
 
 /* postgres.c */
 void        tain_pg_keep_text(tain_pg_source *s, char *text); /* until the source is closed; accepts NULL */
+const char *tain_pg_keep_once(tain_pg_source *s, const char *text); /* a copy, the same for equal texts; NULL: NULL */
 tain_status tain_pg_catalog_conn(tain_pg_source *s, tain_error *err); /* s->conn is connected after it */
 void        tain_pg_position(uint64_t lsn, tain_position *ret);
 tain_status tain_pg_lsn_of(const tain_position *position, uint64_t *ret, tain_error *err);
@@ -263,6 +273,11 @@ void tain_pg_beside_set_leaves(tain_pg_beside *b, const tain_pg_watched *leaves,
 const tain_pg_watched *tain_pg_beside_leaf(const tain_pg_beside *b, uint32_t oid); /* NULL: none */
 /* Nobody follows the table yet: what the catalog says is what is known. */
 void tain_pg_beside_take(tain_pg_source *s, tain_pg_table *t);
+
+/* partition.c */
+/* The rows of a partition with those bounds, as the table shows its columns; NULL: that cannot be said (hashes, the default
+ * partition, computed keys, types whose order in the lake is another). Kept until the source is closed. */
+const tain_region *tain_pg_partition_region(tain_pg_source *s, const tain_pg_table *t, const char *bounds);
 
 /* leaves.c */
 tain_status tain_pg_leaves_read(tain_pg_source *s, tain_error *err);

@@ -24,7 +24,12 @@ static const tain_pg_column *by_attnum(const tain_pg_shape *shape, int attnum)
 
 typedef enum change { SAME, NOTED /* nothing to see in the mirror */, SHOWN /* rows stay right, the shape differs */, DEEP } change;
 
-typedef struct difference { change what; char reason[200]; } difference;
+typedef struct difference {
+    change what;
+    char   reason[200];
+    const tain_region **gone; /* rows of partitions that are there no more */
+    size_t gone_count;
+} difference;
 
 static void note(difference *d, change what, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void note(difference *d, change what, const char *format, ...)
@@ -119,11 +124,20 @@ static void compare_columns(const tain_pg_table *t, const tain_pg_now *now, diff
 }
 
 /* Their rows are not in the log as changes of the root. */
-static void compare_leaves(const tain_pg_table *t, const tain_pg_now *now, difference *d)
+static void lose_leaf(tain_pg_source *s, const tain_pg_table *t, const tain_pg_watched *leaf, difference *d)
+{
+    const tain_region *rows = tain_pg_partition_region(s, t, leaf->bounds);
+    note(d, rows ? NOTED : DEEP, "a partition was detached or dropped");
+    if (!rows) return;
+    d->gone = tain_realloc(d->gone, (d->gone_count + 1) * sizeof *d->gone);
+    d->gone[d->gone_count++] = rows;
+}
+
+static void compare_leaves(tain_pg_source *s, const tain_pg_table *t, const tain_pg_now *now, difference *d)
 {
     tain_pg_beside is = {.leaves = now->leaves, .leaf_count = now->leaf_count};
     for (size_t i = 0; i < t->settled.leaf_count; i++)
-        if (!tain_pg_beside_leaf(&is, t->settled.leaves[i].oid)) note(d, DEEP, "a partition was detached or dropped");
+        if (!tain_pg_beside_leaf(&is, t->settled.leaves[i].oid)) lose_leaf(s, t, &t->settled.leaves[i], d);
     for (size_t i = 0; i < now->leaf_count; i++) {
         if (tain_pg_beside_leaf(&t->settled, now->leaves[i].oid)) continue;
         note(d, now->leaves[i].filled ? DEEP : NOTED, now->leaves[i].filled ? "a partition was attached with rows in it" : "it has a new partition");
@@ -135,12 +149,12 @@ static bool same_key(const tain_pg_table *t, const tain_pg_now *now)
     return t->key_count == now->key_count && memcmp(t->key_attnums, now->key_attnums, now->key_count * sizeof *now->key_attnums) == 0;
 }
 
-static difference compare(const tain_pg_table *t, const tain_pg_now *now)
+static difference compare(tain_pg_source *s, const tain_pg_table *t, const tain_pg_now *now)
 {
     difference d = {0};
     if (!same_key(t, now)) note(&d, now->told ? SHOWN : DEEP, "its key changed");
     compare_columns(t, now, &d);
-    if (now->told) compare_leaves(t, now, &d);
+    if (now->told) compare_leaves(s, t, now, &d);
     if (strcmp(t->pub->schema, now->schema) != 0 || strcmp(t->pub->name, now->name) != 0)
         note(&d, SHOWN, "it was renamed from %s.%s", t->pub->schema, t->pub->name);
     if (t->identity != now->identity) note(&d, NOTED, "its replica identity changed");
@@ -207,11 +221,22 @@ tain_status tain_pg_tell(tain_pg_source *s, tain_pg_table *t, bool reload, const
     return sink->reshape(sink, t->pub, reload, reason, err);
 }
 
+/* The table still shows what they are told by. */
+static tain_status clear_rows(tain_pg_source *s, tain_pg_table *t, const difference *d, tain_error *err)
+{
+    tain_sink *sink = s->stream->decoder.sink;
+    if (d->what == DEEP) return TAIN_OK;
+    if (d->gone_count) begin_here(s);
+    for (size_t i = 0; i < d->gone_count; i++) TAIN_TRY(sink->truncate(sink, t->pub, d->gone[i], err));
+    return TAIN_OK;
+}
+
 static tain_status apply(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, const difference *d, tain_error *err)
 {
+    bool reload = d->what == DEEP;
+    TAIN_TRY(clear_rows(s, t, d, err));
     tain_pg_table_adopt(s, t, now);
     if (now->told) tain_pg_beside_set_leaves(&t->settled, now->leaves, now->leaf_count);
-    bool reload = d->what == DEEP;
     if (needs_text(s, t)) s->stream->restart = reload = true;
     return tain_pg_tell(s, t, reload, d->reason, err);
 }
@@ -223,7 +248,7 @@ tain_status tain_pg_adopt_now(tain_pg_source *s, tain_pg_table *t, tain_error *e
     tain_status status = TAIN_OK;
     now.complete = s->stream->tells;
     if (now.there) {
-        difference d = compare(t, &now);
+        difference d = compare(s, t, &now);
         if (d.what != SAME) status = apply(s, t, &now, &d, err);
     }
     tain_pg_now_done(&now);
@@ -253,8 +278,10 @@ static void keep_key(const tain_pg_table *t, tain_pg_now *now)
 tain_status tain_pg_adopt_told(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, tain_error *err)
 {
     keep_key(t, now);
-    difference d = compare(t, now);
-    return d.what == SAME ? TAIN_OK : apply(s, t, now, &d, err);
+    difference d = compare(s, t, now);
+    tain_status status = d.what == SAME ? TAIN_OK : apply(s, t, now, &d, err);
+    tain_free(d.gone);
+    return status;
 }
 
 tain_status tain_pg_tell_name(tain_pg_source *s, tain_pg_table *t, const char *schema, const char *name, tain_error *err)
@@ -269,11 +296,16 @@ tain_status tain_pg_tell_name(tain_pg_source *s, tain_pg_table *t, const char *s
 
 tain_status tain_pg_lose_leaf(tain_pg_source *s, tain_pg_table *t, uint32_t oid, tain_error *err)
 {
+    difference d = {0};
     size_t left = 0;
+    lose_leaf(s, t, tain_pg_beside_leaf(&t->settled, oid), &d);
+    tain_status status = clear_rows(s, t, &d, err);
     for (size_t i = 0; i < t->settled.leaf_count; i++)
         if (t->settled.leaves[i].oid != oid) t->settled.leaves[left++] = t->settled.leaves[i];
     t->settled.leaf_count = left;
-    return tain_pg_tell(s, t, true, "a partition was detached or dropped", err);
+    if (status == TAIN_OK) status = tain_pg_tell(s, t, d.what == DEEP, d.reason, err);
+    tain_free(d.gone);
+    return status;
 }
 
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err)

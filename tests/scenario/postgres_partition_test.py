@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Partitions of PostgreSQL tables that are detached or dropped: their rows go, and no others, without the table being read again."""
+import os
+
+from harness import *
+
+# name: (partition key, its columns, bounds of the first and of the second partition, values of the first and the second, whether
+# the table must be read again because its bounds cannot be told in the lake)
+SCHEMES = {
+    "numbers": ("range (k)", "k bigint", "from (-5) to (10)", "from (10) to (20)", ["-5", "9"], ["10", "19"], False),
+    "days": ("range (k)", "k date", "from (minvalue) to ('2024-01-01')", "from ('2024-01-01') to (maxvalue)", ["'0001-01-01'", "'2023-12-31'"], ["'2024-01-01'"], False),
+    "moments": ("range (k)", "k timestamptz", "from ('2024-01-01 00:00:00+03') to ('2024-01-02')", "from ('2024-01-02') to ('2024-01-03')",
+                ["'2024-01-01 00:00:00+03'", "'2024-01-01 23:59:59.999999+00'"], ["'2024-01-02 00:00:00+00'"], False),
+    "pairs": ("range (k, l)", "k int, l numeric(6,2)", "from (1, 0.5) to (2, minvalue)", "from (2, minvalue) to (3, 7)", ["1, 0.5", "1, 99.99"], ["2, -1", "3, 6.99"], False),
+    "words": ("list (k)", "k text", "in ('it''s', 'ä, b)')", "in ('null', 'x')", ["'it''s'", "'ä, b)'"], ["'null'", "'x'"], False),
+    "truths": ("list (k)", "k bool", "in (true)", "in (false)", ["true"], ["false"], False),
+    "ids": ("range (k)", "k uuid", "from ('00000000-0000-0000-0000-000000000000') to ('80000000-0000-0000-0000-000000000000')",
+            "from ('80000000-0000-0000-0000-000000000000') to (maxvalue)", ["'12345678-0000-0000-0000-000000000000'"], ["'f2345678-0000-0000-0000-000000000000'"], False),
+    "texts": ("range (k)", "k text", "from ('a') to ('m')", "from ('m') to ('z')", ["'b'"], ["'n'"], True),
+    "hashes": ("hash (k)", "k int", "with (modulus 1, remainder 0)", None, ["1", "2"], [], True),
+    "computed": ("list ((k % 2))", "k int", "in (0)", "in (1)", ["4"], ["5"], True),
+}
+UNKEYED = {"texts", "computed"}  # a key must have every column of the bounds, and has no expressions
+
+
+def create(pg, name):
+    by, columns, first, second, ours, theirs, _ = SCHEMES[name]
+    keys = ", ".join(c.split()[0] for c in columns.split(", "))
+    pg.sql(f"create table {name} (id int, {columns}, n text{'' if name in UNKEYED else f', primary key (id, {keys})'}) partition by {by}")
+    if name in UNKEYED:
+        pg.sql(f"alter table {name} replica identity full")
+    for part, bounds in (("one", first), ("two", second)):
+        if bounds:
+            pg.sql(f"create table {name}_{part} partition of {name} for values {bounds}")
+            pg.sql(f"alter table {name}_{part} replica identity {'full' if name in UNKEYED else 'default'}")
+    fill(pg, name, 0, ours + theirs)
+
+
+def fill(pg, name, first, values):
+    pg.sql("; ".join(f"insert into {name} values ({first + i}, {v}, 'row {first + i}')" for i, v in enumerate(values)))
+
+
+def names():
+    return [f"public.{name}" for name in SCHEMES]
+
+
+def assert_all(pg, lake, said):
+    assert_same_as_postgres(pg, lake, *names())
+    for name, scheme in SCHEMES.items():
+        assert (f"public.{name}:" in said) == scheme[-1], f"{name}\n{said}"
+
+
+def once(pg, lake):
+    r = tain("mirror", pg.url(), lake, "--once")
+    return r.out + r.err
+
+
+def test_detached_while_stopped(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        for name in SCHEMES:
+            create(pg, name)
+        once(pg, lake)
+        for name, scheme in SCHEMES.items():
+            pg.sql(f"alter table {name} detach partition {name}_one; insert into {name}_one select * from {name}_one where false")
+            if scheme[3]:
+                fill(pg, name, 100, scheme[5])
+        assert_all(pg, lake, once(pg, lake))
+        assert "loaded again" not in once(pg, lake)
+        assert tain("verify", pg.url(), lake).code == 0
+
+
+def test_dropped_while_following(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        for name in SCHEMES:
+            create(pg, name)
+        pg.sql("create table tail (id int primary key)")
+        with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+            wait_until(lambda: last_epoch(lake), what="first epoch")
+            for name, scheme in SCHEMES.items():  # with rows before and behind it in the same transaction, and another in its place
+                again = f"create table {name}_three partition of {name} for values {scheme[2]}; alter table {name}_three replica identity {'full' if name in UNKEYED else 'default'}"
+                rows = "; ".join(f"insert into {name} values (200 + {i}, {v}, 'later')" for i, v in enumerate(scheme[4]))
+                pg.sql(f"begin; insert into {name} select id + 50, {', '.join(c.split()[0] for c in scheme[1].split(', '))}, 'before' from {name}; drop table {name}_one; {again}; {rows}; commit")
+            pg.sql("alter table tail add looked int")
+            wait_until(lambda: "looked" in read_delta(table_folder(lake, "public.tail"))[0], 120, "a look at the catalog")
+            assert m.stop() == 0, m.output()
+            said = m.output()
+        assert_all(pg, lake, said + once(pg, lake))
+
+
+def test_levels_and_what_is_attached_again(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("""create table t (n text, region text, day date, id int, primary key (region, day, id)) partition by list (region);
+                  create table t_eu (day date, id int, region text, n text, primary key (region, day, id)) partition by range (day);
+                  alter table t attach partition t_eu for values in ('de', 'fr');
+                  create table t_eu_1 partition of t_eu for values from ('2024-01-01') to ('2024-02-01');
+                  create table t_eu_2 partition of t_eu for values from ('2024-02-01') to ('2024-03-01');
+                  create table t_rest partition of t default;
+                  insert into t select 'x', r, d::date, i from unnest(array['de', 'fr', 'us']) r, generate_series('2024-01-01', '2024-02-28', interval '1 day') d, generate_series(1, 5) i""")
+        once(pg, lake)
+        pg.sql("alter table t_eu detach partition t_eu_1")
+        said = once(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.t")
+        assert "public.t:" not in said, said
+        pg.sql("drop table t_eu")
+        said = once(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.t")
+        assert "public.t:" not in said, said
+        pg.sql("delete from t_eu_1 where region = 'fr'; alter table t attach partition t_eu_1 for values in ('de')")
+        once(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.t")
+        pg.sql("alter table t detach partition t_rest")  # the default one is what the others are not
+        said = once(pg, lake)
+        assert_same_as_postgres(pg, lake, "public.t")
+        assert "public.t:" in said, said
+
+
+if __name__ == "__main__":
+    main(globals())
