@@ -1,6 +1,6 @@
 -- Everything in user schemas that looks like a table. Takes no locks on the tables.
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident, c.relispartition,
-       c.reltuples::float8 AS reltuples, c.relpages, c.relfilenode, pg_current_snapshot()::text AS as_of,
+       c.reltuples::float8 AS reltuples, c.relpages, c.relfilenode, c.xmin::text AS written, pg_current_snapshot()::text AS as_of,
        has_schema_privilege(n.oid, 'USAGE') AS schema_usage,
        has_table_privilege(c.oid, 'SELECT')
          OR NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a

@@ -72,6 +72,14 @@ const tain_pg_watched *tain_pg_beside_leaf(const tain_pg_beside *b, uint32_t oid
     return NULL;
 }
 
+void tain_pg_beside_add_leaf(tain_pg_beside *b, uint32_t oid)
+{
+    size_t at = b->leaf_count++;
+    b->leaves = tain_realloc(b->leaves, (b->leaf_count + 1) * sizeof *b->leaves);
+    for (; at > 0 && b->leaves[at - 1].oid > oid; at--) b->leaves[at] = b->leaves[at - 1];
+    b->leaves[at] = (tain_pg_watched){.oid = oid};
+}
+
 void tain_pg_beside_take(tain_pg_source *s, tain_pg_table *t)
 {
     tain_pg_beside now;

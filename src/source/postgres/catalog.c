@@ -117,6 +117,7 @@ static void set_text(char **slot, const char *text)
 static void read_seen(struct tain_pg_seen *seen, const PGresult *r, int row)
 {
     seen->filenode = tain_pg_get_oid(r, row, "relfilenode");
+    seen->written = tain_pg_get_oid(r, row, "written");
     seen->identity = *tain_pg_get(r, row, "relreplident");
     tain_free(seen->key_attnums);
     seen->key_count = parse_attnums(tain_pg_get(r, row, "key_columns"), &seen->key_attnums);
@@ -319,6 +320,18 @@ bool tain_pg_table_differs(const tain_pg_table *t, const PGresult *r, int first,
            strcmp(t->seen.schema, t->pub->schema) != 0 || strcmp(t->seen.name, t->pub->name) != 0;
 }
 
+static uint64_t mix(uint64_t hash, uint64_t value) { return (hash ^ value) * 1099511628211u; }
+
+/* A schema may be renamed under it. */
+uint64_t tain_pg_table_mark(const tain_pg_table *t, const PGresult *r, int first, int n)
+{
+    uint64_t hash = mix(mix(14695981039346656037u, t->seen.written), t->seen.filenode);
+    for (size_t i = 0; i < t->seen.key_count; i++) hash = mix(hash, (uint64_t)t->seen.key_attnums[i]);
+    for (const char *p = t->seen.schema; *p; p++) hash = mix(hash, (uint8_t)*p);
+    for (int row = first; row < first + n; row++) hash = mix(mix(hash, (uint64_t)tain_pg_get_int(r, row, "attnum")), tain_pg_get_oid(r, row, "written"));
+    return hash;
+}
+
 /* --- what an existing publication covers --------------------------------------------------------------------------- */
 
 tain_status tain_pg_published_read(tain_pg_source *s, tain_error *err)
@@ -361,6 +374,7 @@ static tain_status read_now(tain_pg_source *s, tain_pg_table *t, const PGresult 
     ret->identity = t->seen.identity;
     ret->key_count = parse_attnums(tain_pg_get(table, 0, "key_columns"), &ret->key_attnums);
     ret->as_of = tain_strdup(tain_pg_get(table, 0, "as_of"));
+    ret->mark = tain_pg_table_mark(t, columns, 0, PQntuples(columns));
     char *full = tain_format("%s.%s", ret->schema, ret->name);
     ret->shape = tain_pg_shape_read(s, columns, 0, PQntuples(columns), older, full);
     tain_free(full);

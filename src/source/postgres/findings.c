@@ -314,7 +314,7 @@ static void judge_telling(const tain_pg_source *s, findings *f)
         add(f, TAIN_VERDICT_OK, "schema_changes", NULL, "schema changes will be told in the log by event triggers, in a schema %s of their own", s->slot);
     else
         add(f, TAIN_VERDICT_OK, "schema_changes", old ? "upgrade the server to PostgreSQL 14 or later" : "let a superuser start the mirror once: it makes event triggers",
-            "schema changes are seen in the catalog, not told in the log: a table whose key or type changes, or that is rewritten, is loaded again");
+            "schema changes are seen in the catalog, some seconds later, not told in the log: a table whose key or type changes, whose columns are made anew, or that is rewritten, is loaded again");
 }
 
 void tain_pg_source_judge(tain_pg_source *s, tain_finding **ret, size_t *ret_count)

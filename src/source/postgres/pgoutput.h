@@ -37,7 +37,6 @@ typedef struct tain_pg_relation {
     bool                     keyless;
     uint16_t                *key;     /* its columns that make the table's key */
     size_t                   key_count;
-    bool                     again;   /* there was one of this OID before */
 } tain_pg_relation;
 
 typedef struct tain_pg_cell { uint8_t kind; uint32_t size; const uint8_t *data; } tain_pg_cell;

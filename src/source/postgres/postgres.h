@@ -98,6 +98,7 @@ typedef struct tain_pg_table {
     size_t             history_count;
     uint32_t           listed;    /* its entry in the publication, 0: none */
     tain_pg_beside     looked;    /* as last compared */
+    uint64_t           looked_mark; /* tain_pg_table_mark of what the catalog said then */
     tain_pg_beside     settled;   /* as the stream has come to */
     uint64_t           truncates_then; /* truncates when they were compared */
     enum { TAIN_PG_DUE_NOTHING, TAIN_PG_DUE_SHAPE, TAIN_PG_DUE_RELOAD, TAIN_PG_DUE_DROP } due; /* when the stream has come to due_at */
@@ -112,7 +113,7 @@ typedef struct tain_pg_table {
     int16_t           *key_attnums; /* in key order */
     size_t             key_count;
     struct tain_pg_seen { /* the same as the catalog has them now, which the stream may not have come to */
-        uint32_t filenode;
+        uint32_t filenode, written /* xid */;
         char     identity;
         int16_t *key_attnums;
         size_t   key_count;
@@ -226,7 +227,8 @@ void           tain_pg_server_done(tain_pg_server *v);
 typedef struct tain_pg_now {
     bool             there;
     bool             told;     /* by the stream, at its place: nothing else has happened since what is known */
-    bool             complete; /* every command that changed the table was told before */
+    bool             reached;  /* the catalog's, and the stream has come to it */
+    bool             complete; /* and every command that changed the table was told before */
     bool             computed; /* told: the command may have computed values (USING) */
     char            *schema, *name;
     uint32_t         filenode;
@@ -236,12 +238,15 @@ typedef struct tain_pg_now {
     tain_pg_watched *leaves;   /* partitioned */
     size_t           leaf_count;
     char            *as_of;
+    uint64_t         mark;     /* the catalog's: tain_pg_table_mark */
     tain_pg_shape   *shape;
 } tain_pg_now;
 /* What is known is `now`: takes its parts. */
 void        tain_pg_table_adopt(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now);
 /* Whether the catalog has something else of the table than what is known. columns: rows [first, first + n) of its columns. */
 bool        tain_pg_table_differs(const tain_pg_table *t, const PGresult *columns, int first, int n);
+/* A number that is another one when the catalog says something else of a table. columns: as above, read with t->seen. */
+uint64_t    tain_pg_table_mark(const tain_pg_table *t, const PGresult *columns, int first, int n);
 /* Columns of every table that is followed, ordered by table. */
 tain_status tain_pg_catalog_columns(tain_pg_source *s, PGresult **ret, tain_error *err);
 tain_status tain_pg_catalog_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, tain_error *err);
@@ -270,6 +275,7 @@ void tain_pg_beside_look(const tain_pg_source *s, const tain_pg_table *t, tain_p
 bool tain_pg_beside_equal(const tain_pg_beside *a, const tain_pg_beside *b);
 bool tain_pg_beside_same_leaves(const tain_pg_beside *a, const tain_pg_beside *b); /* whatever files they are in */
 void tain_pg_beside_set_leaves(tain_pg_beside *b, const tain_pg_watched *leaves, size_t n); /* a copy */
+void tain_pg_beside_add_leaf(tain_pg_beside *b, uint32_t oid); /* one that is not there; in which file is not known: 0 */
 const tain_pg_watched *tain_pg_beside_leaf(const tain_pg_beside *b, uint32_t oid); /* NULL: none */
 /* Nobody follows the table yet: what the catalog says is what is known. */
 void tain_pg_beside_take(tain_pg_source *s, tain_pg_table *t);

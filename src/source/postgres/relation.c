@@ -34,10 +34,7 @@ static void grow(tain_pg_decoder *d)
 static tain_pg_relation *take(tain_pg_decoder *d, uint32_t oid)
 {
     tain_pg_relation *r = tain_pg_decoder_relation(d, oid);
-    if (r) {
-        r->again = true;
-        return r;
-    }
+    if (r) return r;
     if (2 * (d->relation_count + 1) > d->relation_slots) grow(d);
     r = tain_alloc(sizeof *r);
     r->oid = oid;
@@ -52,7 +49,7 @@ static void clear(tain_pg_relation *r)
     tain_free(r->missing);
     tain_free(r->key);
     tain_arena_done(&r->arena);
-    *r = (tain_pg_relation){.oid = r->oid, .again = r->again};
+    *r = (tain_pg_relation){.oid = r->oid};
     tain_arena_init(&r->arena);
 }
 

@@ -1,19 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A table's shape changes where the stream says so: when a Relation message differs from what is known, the catalog is
- * asked what became of each column (by attribute number), and the sink is told whether old rows are still right. */
+/* A table's shape becomes another: what became of each column (by attribute number), and whether old rows are still right. */
 #include "source/postgres/stream.h"
 
 /* --- comparing ----------------------------------------------------------------------------------------------------- */
-
-static bool is_same_relation(const tain_pg_relation *r, const tain_pg_shape *shape)
-{
-    if (r->count != shape->count) return false;
-    for (size_t i = 0; i < r->count; i++) {
-        const tain_pg_column *c = &shape->columns[i];
-        if (r->columns[i].type_oid != c->type_oid || r->columns[i].typmod != c->typmod || strcmp(r->columns[i].name, c->name) != 0) return false;
-    }
-    return true;
-}
 
 static const tain_pg_column *by_attnum(const tain_pg_shape *shape, int attnum)
 {
@@ -62,8 +51,7 @@ static bool widens_decimal(const tain_type *a, const tain_type *b)
     return a->kind == TAIN_DECIMAL && b->kind == TAIN_DECIMAL && b->scale >= a->scale && b->precision - b->scale >= a->precision - a->scale;
 }
 
-/* Whether the type's own cast leaves every value what it is. */
-static bool keeps_values(const tain_pg_codec *a, const tain_pg_codec *b, int32_t a_typmod, int32_t b_typmod)
+bool tain_pg_keeps_values(const tain_pg_codec *a, const tain_pg_codec *b, int32_t a_typmod, int32_t b_typmod)
 {
     uint32_t from = a->pg->oid, to = b->pg->oid;
     if (integer_width(from)) return integer_width(to) >= integer_width(from);
@@ -73,23 +61,24 @@ static bool keeps_values(const tain_pg_codec *a, const tain_pg_codec *b, int32_t
     return from == to && a_typmod == b_typmod;
 }
 
-/* Without a look at the rows nothing is to be seen of it: the same bytes are read by the same function. */
-static bool is_alike(const tain_pg_codec *a, const tain_pg_codec *b)
+bool tain_pg_is_alike(const tain_pg_codec *a, const tain_pg_codec *b)
 {
     bool same_form = strcmp(a->pg->out_name, b->pg->out_name) == 0 || (is_text(a) && is_text(b));
     return same_form && tain_type_equal(&a->type, &b->type) && a->text == b->text;
 }
 
+static bool same_type(const tain_pg_column *a, const tain_pg_column *b) { return a->type_oid == b->type_oid && a->typmod == b->typmod; }
+
 /* kept: no value was computed, which files that stayed, or a command without USING, tell. */
 static void compare_type(const tain_pg_column *a, const tain_pg_column *b, const tain_pg_now *now, bool same_file, bool kept, difference *d)
 {
-    if (a->type_oid == b->type_oid && a->typmod == b->typmod) {
+    if (same_type(a, b)) {
         bool cleared = now->complete && a->missing && !b->missing; /* as vacuuming does */
         if (a->written != b->written && !kept && !cleared) note(d, DEEP, "column %s was rewritten", b->name);
         else if (a->written != b->written) note(d, NOTED, "column %s was altered", b->name);
         return;
     }
-    bool keeps = keeps_values(a->codec, b->codec, a->typmod, b->typmod), alike = is_alike(a->codec, b->codec);
+    bool keeps = tain_pg_keeps_values(a->codec, b->codec, a->typmod, b->typmod), alike = tain_pg_is_alike(a->codec, b->codec);
     if (kept && alike && (keeps || same_file)) note(d, NOTED, "the type of column %s was relaxed", b->name);
     else if (kept && keeps) note(d, SHOWN, "column %s was widened", b->name);
     else if (keeps && !now->told) note(d, DEEP, "the type of column %s changed, and its values perhaps", b->name);
@@ -103,6 +92,29 @@ static void compare_added(const tain_pg_table *t, const tain_pg_column *y, bool 
     else if (y->missing && !y->unsure) note(d, SHOWN, "column %s was added with a default", y->name);
     else if (y->unsure || (!same_file && (y->filled || !told))) note(d, DEEP, "column %s was added with values of each row", y->name);
     else note(d, SHOWN, "column %s was added", y->name);
+}
+
+/* Whether a relation that has x, which is gone, may look as one that has y instead: none that still has its name stands between them. */
+static bool is_confused(const tain_pg_shape *a, const tain_pg_column *x, const tain_pg_shape *b, const tain_pg_column *y)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const tain_pg_column *left = a->columns[i].attnum > x->attnum ? by_attnum(b, a->columns[i].attnum) : NULL;
+        if (left && strcmp(left->name, a->columns[i].name) == 0) return false;
+    }
+    return same_type(x, y);
+}
+
+/* The catalog may be further than the stream: rows of a column that is gone, or came and went unseen, must not be taken for those
+ * of one that is new. */
+static void compare_replaced(const tain_pg_shape *a, const tain_pg_shape *b, difference *d)
+{
+    for (size_t k = 0, added = 0; k < b->count; k++) {
+        const tain_pg_column *y = &b->columns[k];
+        if (y->attnum <= a->last_attnum) continue;
+        if (y->attnum != a->last_attnum + 1 + (int)added++) note(d, DEEP, "a column came and went before column %s", y->name);
+        for (size_t i = 0; i < a->count; i++)
+            if (!by_attnum(b, a->columns[i].attnum) && is_confused(a, &a->columns[i], b, y)) note(d, DEEP, "column %s was made anew as %s", a->columns[i].name, y->name);
+    }
 }
 
 static void compare_columns(const tain_pg_table *t, const tain_pg_now *now, difference *d)
@@ -120,6 +132,7 @@ static void compare_columns(const tain_pg_table *t, const tain_pg_now *now, diff
     }
     for (size_t i = 0; i < b->count; i++)
         if (!by_attnum(a, b->columns[i].attnum)) compare_added(t, &b->columns[i], same_file, now->told, d);
+    if (!now->told && !now->reached) compare_replaced(a, b, d);
     if (!same_file) note(d, NOTED, "its files are others");
 }
 
@@ -187,9 +200,6 @@ void tain_pg_table_adopt(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now)
     now->shape = NULL;
 }
 
-/* In a binary stream a column that only text can carry makes the table unreadable from here to the next start. */
-static bool needs_text(const tain_pg_source *s, const tain_pg_table *t) { return s->stream->binary && t->shape->textual; }
-
 /* Where in the stream things are said to be as they are now. */
 static uint64_t stream_position(const tain_pg_source *s)
 {
@@ -197,7 +207,8 @@ static uint64_t stream_position(const tain_pg_source *s)
     return d->open ? d->at : d->position;
 }
 
-/* What follows is part of states from here on; between transactions, of those where the last one ended. */
+/* What follows is part of states from here on; between transactions, of those behind the one where the last one ended, which may
+ * be recorded without it. No transaction ends in front of the next position. */
 static void begin_here(tain_pg_source *s)
 {
     tain_pg_decoder *d = &s->stream->decoder;
@@ -206,7 +217,7 @@ static void begin_here(tain_pg_source *s)
         tain_pg_decoder_begin(d);
         return;
     }
-    tain_pg_position(d->position, &at);
+    tain_pg_position(d->position + 1, &at);
     d->sink->begin(d->sink, &at);
 }
 
@@ -237,20 +248,45 @@ static tain_status apply(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, 
     TAIN_TRY(clear_rows(s, t, d, err));
     tain_pg_table_adopt(s, t, now);
     if (now->told) tain_pg_beside_set_leaves(&t->settled, now->leaves, now->leaf_count);
-    if (needs_text(s, t)) s->stream->restart = reload = true;
+    if (tain_pg_needs_text(s, t)) s->stream->restart = reload = true;
     return tain_pg_tell(s, t, reload, d->reason, err);
 }
 
-tain_status tain_pg_adopt_now(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+static tain_status adopt(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, tain_error *err)
+{
+    difference d = compare(s, t, now);
+    tain_status status = d.what == SAME ? TAIN_OK : apply(s, t, now, &d, err);
+    tain_free(d.gone);
+    return status;
+}
+
+tain_status tain_pg_adopt_ahead(tain_pg_source *s, tain_pg_table *t, tain_error *err)
 {
     tain_pg_now now;
     TAIN_TRY(tain_pg_catalog_now(s, t, &now, err));
-    tain_status status = TAIN_OK;
-    now.complete = s->stream->tells;
-    if (now.there) {
-        difference d = compare(s, t, &now);
-        if (d.what != SAME) status = apply(s, t, &now, &d, err);
-    }
+    tain_status status = now.there ? adopt(s, t, &now, err) : TAIN_OK;
+    tain_pg_now_done(&now);
+    return status;
+}
+
+/* What it says has been true all the time since it was looked at, and so it is where the stream is: what is told from here on
+ * happened later. */
+static tain_status adopt_reached(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, tain_error *err)
+{
+    now->reached = true;
+    now->complete = s->stream->tells;
+    tain_free(now->as_of);
+    now->as_of = NULL;
+    return adopt(s, t, now, err);
+}
+
+tain_status tain_pg_adopt_looked(tain_pg_source *s, tain_pg_table *t, bool *ret_later, tain_error *err)
+{
+    tain_pg_now now;
+    TAIN_TRY(tain_pg_catalog_now(s, t, &now, err));
+    *ret_later = now.there && now.mark != t->looked_mark;
+    t->looked_mark = now.mark;
+    tain_status status = now.there && !*ret_later ? adopt_reached(s, t, &now, err) : TAIN_OK;
     tain_pg_now_done(&now);
     return status;
 }
@@ -278,10 +314,7 @@ static void keep_key(const tain_pg_table *t, tain_pg_now *now)
 tain_status tain_pg_adopt_told(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, tain_error *err)
 {
     keep_key(t, now);
-    difference d = compare(s, t, now);
-    tain_status status = d.what == SAME ? TAIN_OK : apply(s, t, now, &d, err);
-    tain_free(d.gone);
-    return status;
+    return adopt(s, t, now, err);
 }
 
 tain_status tain_pg_tell_name(tain_pg_source *s, tain_pg_table *t, const char *schema, const char *name, tain_error *err)
@@ -312,104 +345,4 @@ tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const ch
 {
     tain_sink *sink = s->stream->decoder.sink;
     return sink->reshape(sink, t->pub, true, reason, err);
-}
-
-/* --- a Relation message -------------------------------------------------------------------------------------------- */
-
-/* The shape that the table had when the rows of r were written. */
-static const tain_pg_shape *shape_then(const tain_pg_relation *r, const tain_pg_table *t)
-{
-    const tain_pg_shape *shape = t->shape;
-    while (shape && !is_same_relation(r, shape)) shape = shape->older;
-    return shape;
-}
-
-/* Values of an older type can be read as those of the one it became. */
-static bool fits(const tain_pg_relation_column *c, const tain_pg_column *then, const tain_pg_column *now, bool binary)
-{
-    if (!binary && then && then->type_oid == TAIN_PG_FLOAT4 && now->type_oid != TAIN_PG_FLOAT4) return false; /* 0.1 is another one */
-    if (c->target < 0 || (c->type_oid == now->type_oid && c->typmod == now->typmod)) return true;
-    if (then) return is_alike(then->codec, now->codec) || keeps_values(then->codec, now->codec, then->typmod, now->typmod);
-    return c->type_oid == now->type_oid && now->codec->pg->oid != TAIN_PG_NUMERIC;
-}
-
-/* By name alone only columns that were added can be told from those that were renamed or replaced; that two have each other's
- * names now shows in their order, which is that of the numbers. */
-static bool is_told_by_name(const tain_pg_relation *r, const tain_pg_shape *shape)
-{
-    int last = 0;
-    for (size_t i = 0; i < r->count; i++) {
-        if (r->columns[i].target < 0) return false;
-        int attnum = shape->columns[r->columns[i].target].attnum;
-        if (attnum <= last) return false;
-        last = attnum;
-    }
-    for (size_t i = 0; i < r->missing_count; i++)
-        if (shape->columns[r->missing[i]].attnum < last) return false;
-    return true;
-}
-
-/* Rows from before (or between) changes that are known already. */
-static tain_status map_older(tain_pg_source *s, tain_pg_relation *r, tain_pg_table *t, tain_error *err)
-{
-    char reason[160] = "";
-    r->as = shape_then(r, t);
-    tain_pg_relation_map(r, t);
-    if (!r->as && !is_told_by_name(r, t->shape)) snprintf(reason, sizeof reason, "its columns at this point of the log are not known any more");
-    for (size_t i = 0; i < r->count && !*reason; i++) {
-        const tain_pg_column *k = r->columns[i].target >= 0 ? &t->shape->columns[r->columns[i].target] : NULL;
-        if (!k || fits(&r->columns[i], r->as ? &r->as->columns[i] : NULL, k, s->stream->binary)) continue;
-        snprintf(reason, sizeof reason, "column %s had another type at this point of the log", k->name);
-    }
-    if (!*reason) return TAIN_OK;
-    r->table = NULL;
-    return tain_pg_request_reload(s, t, reason, err);
-}
-
-static bool same_name(const tain_pg_relation *r, const tain_pg_table *t)
-{
-    return strcmp(r->schema, t->pub->schema) == 0 && strcmp(r->name, t->pub->name) == 0;
-}
-
-/* Its rows are not wanted, whatever they look like: they are in what was read of it since, and what the catalog has now is
- * not for the sink to hear where it passes over the table. One whose columns are others gets
- * another message before there are rows that are wanted. */
-static bool is_read_later(const tain_pg_source *s, const tain_pg_table *t)
-{
-    const tain_pg_decoder *d = &s->stream->decoder;
-    return d->open && d->at <= t->read_at;
-}
-
-static tain_status map_past(tain_pg_relation *r, tain_pg_table *t)
-{
-    r->as = shape_then(r, t);
-    if (r->as) tain_pg_relation_map(r, t);
-    return TAIN_OK;
-}
-
-tain_status tain_pg_resolve(void *ctx, tain_pg_relation *r, tain_error *err)
-{
-    tain_pg_source *s = ctx;
-    tain_pg_table *t = tain_pg_table_by_oid(s, r->oid);
-    if (!t || !t->taken || t->dropped || t->failed || !t->shape) return TAIN_OK;
-    bool known = is_same_relation(r, t->shape) && same_name(r, t);
-    if (is_read_later(s, t)) return map_past(r, t);
-    if (!known || (r->again && !s->stream->tells)) TAIN_TRY(tain_pg_adopt_now(s, t, err));
-    if (needs_text(s, t)) return TAIN_OK; /* not wanted until the stream begins again; a reload is on its way */
-    return map_older(s, r, t, err);
-}
-
-/* A row can come before the catalog was looked at, or from before what the catalog says. */
-tain_status tain_pg_unfit(void *ctx, tain_pg_relation *r, size_t column, bool *ret, tain_error *err)
-{
-    tain_pg_source *s = ctx;
-    tain_pg_table *t = r->table;
-    char reason[160];
-    *ret = tain_pg_codec_is_json(t->shape->columns[column].codec);
-    if (!*ret) return TAIN_OK;
-    snprintf(reason, sizeof reason, "what column %s is made of changed", t->shape->columns[column].name);
-    TAIN_TRY(tain_pg_catalog_conn(s, err));
-    TAIN_TRY(tain_pg_types_renew(&s->types, &s->conn, err));
-    TAIN_TRY(tain_pg_renew(s, t, err));
-    return tain_pg_request_reload(s, t, reason, err);
 }

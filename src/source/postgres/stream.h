@@ -28,15 +28,27 @@ struct tain_pg_stream {
     tain_time       next_look;  /* when the catalog is looked at again */
     size_t          due;        /* tables with something that waits for the stream */
     bool            tells;      /* schema changes are told at their place */
+    tain_pg_table  *root;       /* partitioned, of the last Relation message; NULL: it was another's */
     char           *fingerprint; /* of the catalog when it was last looked at */
 };
 
-/* reshape.c: a Relation message meets what is known of its table. */
+/* In a binary stream a column that only text can carry makes the table unreadable from here to the next start. */
+static inline bool tain_pg_needs_text(const tain_pg_source *s, const tain_pg_table *t) { return s->stream->binary && t->shape->textual; }
+
+/* resolve.c: a Relation message meets what is known of its table. */
 tain_status tain_pg_resolve(void *ctx /* tain_pg_source */, tain_pg_relation *r, tain_error *err);
 /* Attributes of a composite came or went: the table is read again. */
 tain_status tain_pg_unfit(void *ctx /* tain_pg_source */, tain_pg_relation *r, size_t column, bool *ret, tain_error *err);
-/* What the catalog says of a table now becomes true for it, between transactions. */
-tain_status tain_pg_adopt_now(tain_pg_source *s, tain_pg_table *t, tain_error *err);
+/* reshape.c */
+/* Whether the type's own cast leaves every value what it is. */
+bool tain_pg_keeps_values(const tain_pg_codec *a, const tain_pg_codec *b, int32_t a_typmod, int32_t b_typmod);
+/* Without a look at the rows nothing is to be seen of it: the same bytes are read by the same function. */
+bool tain_pg_is_alike(const tain_pg_codec *a, const tain_pg_codec *b);
+/* What the catalog says of a table now, which may be further than the stream, becomes true for it. */
+tain_status tain_pg_adopt_ahead(tain_pg_source *s, tain_pg_table *t, tain_error *err);
+/* What the catalog says of a table becomes true for it, between transactions, if it is what it said when it was looked at: the
+ * stream has come to where the log ended then. *ret_later: it is not; what it says now is noted as looked at. */
+tain_status tain_pg_adopt_looked(tain_pg_source *s, tain_pg_table *t, bool *ret_later, tain_error *err);
 /* The same for a table that nobody follows yet: the sink is not told. */
 tain_status tain_pg_renew(tain_pg_source *s, tain_pg_table *t, tain_error *err);
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "source/postgres/capture.h"
 #include "source/postgres/parts.h"
 #include "source/postgres/result.h"
@@ -62,8 +63,9 @@ static void compare_leaves(tain_pg_source *s, tain_pg_table *t, const tain_pg_be
     for (size_t i = 0; i < now->leaf_count; i++) {
         const tain_pg_leaf *l = &t->leaves->list[i];
         const tain_pg_watched *w = tain_pg_beside_leaf(&t->looked, l->oid);
-        if (!w && came_filled(s, l)) set_due_for_leaves(t, at, "a partition was attached with rows in it");
-        else if (w && w->filenode != l->filenode)
+        bool seen = w && w->filenode; /* one that was only heard of may have come with rows */
+        if (!seen && came_filled(s, l)) set_due_for_leaves(t, at, "a partition was attached with rows in it");
+        else if (seen && w->filenode != l->filenode)
             set_due(t, TAIN_PG_DUE_RELOAD, at, t->truncates_then + 1, "partition %s was truncated or rewritten", l->name);
     }
     t->truncates_then = t->truncates;
@@ -76,7 +78,10 @@ static void compare_shapes(tain_pg_source *s, const PGresult *columns, uint64_t 
     for (int row = 0, n; row < PQntuples(columns); row += n) {
         n = tain_pg_rows_of(columns, row, "attrelid");
         tain_pg_table *t = tain_pg_table_by_oid(s, tain_pg_get_oid(columns, row, "attrelid"));
-        if (tain_pg_table_differs(t, columns, row, n)) set_due(t, TAIN_PG_DUE_SHAPE, at, 0, "its columns changed");
+        uint64_t mark = tain_pg_table_mark(t, columns, row, n);
+        bool waits = t->due == TAIN_PG_DUE_SHAPE && mark == t->looked_mark; /* since it was first seen */
+        t->looked_mark = mark;
+        if (!waits && tain_pg_table_differs(t, columns, row, n)) set_due(t, TAIN_PG_DUE_SHAPE, at, 0, "its columns changed");
     }
 }
 
@@ -191,9 +196,21 @@ static tain_status read_again(tain_pg_source *s, bool *io_any, tain_error *err)
 
 /* --- when the stream is there ------------------------------------------------------------------------------------------ */
 
+/* The catalog has become another since it was looked at: what it says now is due where the log ends now. */
+static tain_status wait_again(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    TAIN_TRY(tain_pg_log_end(s, &t->due_at, err));
+    t->due = TAIN_PG_DUE_SHAPE;
+    s->stream->due++;
+    return TAIN_OK;
+}
+
 static tain_status settle(tain_pg_source *s, tain_pg_table *t, tain_error *err)
 {
-    TAIN_TRY(tain_pg_adopt_now(s, t, err));
+    bool later = false;
+    tain_fault(TAIN_FAULT_WATCH_DUE);
+    TAIN_TRY(tain_pg_adopt_looked(s, t, &later, err));
+    if (later) return wait_again(s, t, err);
     tain_pg_beside_copy(&t->settled, &t->looked);
     return tain_pg_tell(s, t, false, t->due_reason, err);
 }
