@@ -469,12 +469,13 @@ static tain_status confirm(tain_mirror *m, const tain_intake *in, tain_position 
     return TAIN_OK;
 }
 
-/* Everything gathered is written down and confirmed. */
+/* Everything gathered is written down and confirmed. While the stream has yet to begin again for tables that are behind there is
+ * nothing: a record would say that they were with the others. */
 static tain_status settle(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)
 {
     tain_position recorded = recorded_position(m);
     bool moved = tain_position_compare(&in->position, &recorded) > 0 || (tain_writer_idle(m) && tain_moves_wait(m, &in->position));
-    if (!in->open && tain_intake_is_whole(in) && (in->part || in->given || moved)) TAIN_TRY(tain_intake_cut(in, err));
+    if (!m->overdue && !in->open && tain_intake_is_whole(in) && (in->part || in->given || moved)) TAIN_TRY(tain_intake_cut(in, err));
     tain_writer_drain(m);
     TAIN_TRY(writer_failure(m, err));
     return confirm(m, in, confirmed, err);
