@@ -15,9 +15,11 @@ static const char *next_character(const char *s)
 }
 
 /* Only the last star needs a way back: what an earlier one matched can always be given to it. */
+static const char *of_escape(const char *p) { return *p == '\\' && p[1] ? p + 1 : p; }
+
 bool tain_glob_match(const char *pattern, const char *text)
 {
-    const char *star = NULL, *retry = NULL;
+    const char *star = NULL, *retry = NULL, *literal;
     while (*text) {
         if (*pattern == '*') {
             star = ++pattern;
@@ -25,8 +27,8 @@ bool tain_glob_match(const char *pattern, const char *text)
         } else if (*pattern == '?') {
             pattern++;
             text = next_character(text);
-        } else if (*pattern == *text) {
-            pattern++;
+        } else if (*(literal = of_escape(pattern)) == *text) {
+            pattern = literal + 1;
             text++;
         } else if (star) {
             pattern = star;
@@ -37,6 +39,21 @@ bool tain_glob_match(const char *pattern, const char *text)
     }
     while (*pattern == '*') pattern++;
     return *pattern == 0;
+}
+
+char *tain_shell_word(const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:@%+=-";
+    size_t n = strlen(text);
+    if (n && text[n - 1] != '.' && strspn(text, plain) == n) return tain_strdup(text);
+    tain_buffer out = {0};
+    tain_buffer_append_u8(&out, '\'');
+    for (; *text; text++) {
+        if (*text == '\'') tain_buffer_append_str(&out, "'\\'");
+        tain_buffer_append_u8(&out, (uint8_t)*text);
+    }
+    tain_buffer_append_u8(&out, '\'');
+    return tain_buffer_cstr(&out);
 }
 
 /* Length of the well-formed character at p, or minus the length of the ill-formed piece to be replaced as one (the

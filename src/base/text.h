@@ -10,8 +10,10 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-/* `*` any run, `?` one character; the whole text must match. Case-sensitive. */
+/* `*` any run, `?` one character, `\` in front of either takes it as it is; the whole text must match. Case-sensitive. */
 bool tain_glob_match(const char *pattern, const char *text);
+/* The text as one word of a shell's command line, in single quotes if it needs them. Caller frees. */
+char *tain_shell_word(const char *text);
 
 bool   tain_utf8_valid(const void *data, size_t n);
 /* Replaces invalid sequences by U+FFFD into out (appended). */

@@ -31,12 +31,33 @@ void tain_grid_done(tain_grid *g)
     g->count = g->capacity = 0;
 }
 
+/* What is in quotes is for copying: it is one word, whatever it holds. 0: the quotes do not end. */
+static size_t quoted_length(const char *word)
+{
+    char quote = 0;
+    const char *p = word;
+    for (; *p && (quote || !strchr(" \n", *p)); p++) {
+        if (quote) quote = *p == quote ? 0 : quote;
+        else if (*p == '\\' && p[1]) p++;
+        else if (*p == '\'' || *p == '"') quote = *p;
+    }
+    return quote ? 0 : (size_t)(p - word);
+}
+
+static size_t word_length(const char *word)
+{
+    size_t plain = strcspn(word, " \n"), option = strncmp(word, "--", 2) == 0 ? strcspn(word, "=") + 1 : 0;
+    bool quoted = option < plain && (word[option] == '\'' || word[option] == '"');
+    size_t n = quoted ? quoted_length(word) : 0;
+    return n ? n : plain;
+}
+
 void tain_cli_print_wrapped(FILE *out, const char *indent, const char *text)
 {
     size_t at = 0;
     fputs(indent, out);
     for (const char *word = text + strspn(text, " \n"); *word; word += strspn(word, " \n")) {
-        int n = (int)strcspn(word, " \n");
+        int n = (int)word_length(word);
         char *one = tain_strndup(word, (size_t)n);
         size_t width = width_of(one);
         if (at && at + 1 + width > TAIN_CLI_WIDTH - strlen(indent)) {

@@ -42,19 +42,46 @@ int tain_cli_fail(const tain_error *e)
 
 /* --- values -------------------------------------------------------------------------------------------------------- */
 
+/* Takes the first piece of a comma-separated list: a comma of a name is written \\, and other escapes are left to who reads it. */
+static char *take_piece(const char **list)
+{
+    const char *p = *list;
+    tain_buffer out = {0};
+    for (; *p && *p != ','; p++) {
+        bool escape = *p == '\\' && p[1];
+        if (escape && p[1] != ',') tain_buffer_append_u8(&out, (uint8_t)*p);
+        p += escape;
+        tain_buffer_append_u8(&out, (uint8_t)*p);
+    }
+    *list = *p ? p + 1 : p;
+    return tain_buffer_cstr(&out);
+}
+
 static void add_to_list(char ***list, const char *text)
 {
     size_t n = 0;
     if (!*list) *list = tain_alloc(sizeof **list); /* one without a word is given, too */
     while ((*list)[n]) n++;
-    char *copy = tain_strdup(text), *rest = copy;
-    for (char *one; (one = strsep(&rest, ","));) {
-        if (!*one) continue;
+    while (*text) {
+        char *one = take_piece(&text);
+        if (!*one) {
+            free(one);
+            continue;
+        }
         *list = tain_realloc(*list, (n + 2) * sizeof **list);
-        (*list)[n++] = tain_strdup(one);
+        (*list)[n++] = one;
         (*list)[n] = NULL;
     }
-    free(copy);
+}
+
+static void unescape(char *text)
+{
+    char *to = text;
+    for (; *text; text++) {
+        if (*text == '\\' && text[1]) text++;
+        *to++ = *text;
+    }
+    *to = 0;
 }
 
 static tain_status set_int(int *value, const char *text, tain_error *err)
@@ -131,7 +158,10 @@ static int take_reload(parser *p, const tain_option *o, const char *equals)
     }
     const char *list = equals ? equals : p->argv[++p->at];
     if (!list[strspn(list, ",")]) return tain_cli_usage(p->command, "--%s= names no table", o->name);
+    size_t before = 0;
+    while (r->tables && r->tables[before]) before++;
     add_to_list(&r->tables, list);
+    for (char **name = r->tables + before; *name; name++) unescape(*name); /* names, not globs */
     return -1;
 }
 

@@ -68,9 +68,10 @@ void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why
 {
     char remedy[1200];
     const char *reason = without_name(t, why->message), *own = why->remedy;
-    if (!*own) snprintf(remedy, sizeof remedy, "reload it with --resync %s", t->name);
+    TAIN_AUTO(tain_free) char *resync = tain_source_option("--resync", t->name);
+    if (!*own) snprintf(remedy, sizeof remedy, "reload it with %s", resync);
     else if (strstr(own, "--resync")) snprintf(remedy, sizeof remedy, "%s", own);
-    else snprintf(remedy, sizeof remedy, "%s; then reload it with --resync %s", own, t->name);
+    else snprintf(remedy, sizeof remedy, "%s; then reload it with %s", own, resync);
     tain_table_set_status(t, TAIN_TABLE_FAILED, reason, remedy);
     tain_pending_clear(t);
     tain_mirror_say(m, "%s failed: %s (%s)", t->name, reason, remedy);

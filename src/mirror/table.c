@@ -463,8 +463,9 @@ tain_status tain_table_fail_key(const tain_source_table *source, size_t column, 
 {
     tain_status st = tain_fail(err, TAIN_E_UNSUPPORTED, "a value of key column %s has no place in Delta, so rows could not be told apart",
                                source->columns->fields[column].name);
-    tain_error_remedy(err, "correct the value in the source and reload with --resync %s.%s, or leave the table out with --exclude",
-                      source->schema, source->name);
+    TAIN_AUTO(tain_free) char *full = tain_source_full_name(source->schema, source->name);
+    TAIN_AUTO(tain_free) char *resync = tain_source_option("--resync", full), *exclude = tain_source_option("--exclude", full);
+    tain_error_remedy(err, "correct the value in the source and reload with %s, or leave the table out with %s", resync, exclude);
     return st;
 }
 

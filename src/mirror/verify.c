@@ -100,7 +100,8 @@ static void note_failure(tain_verify_table *r, bool in_lake, const tain_error *e
     r->compared = r->equal = false;
     r->failed = true;
     snprintf(r->reason, sizeof r->reason, "its %s cannot be read: %.900s", in_lake ? "mirror" : "content in the source", e->message);
-    if (in_lake && !e->remedy[0]) snprintf(r->remedy, sizeof r->remedy, "reload it: tain mirror ... --resync %s", r->name);
+    TAIN_AUTO(tain_free) char *resync = tain_source_option("--resync", r->name);
+    if (in_lake && !e->remedy[0]) snprintf(r->remedy, sizeof r->remedy, "reload it: tain mirror ... %s", resync);
     else snprintf(r->remedy, sizeof r->remedy, "%s", tain_error_advice(e));
 }
 

@@ -83,11 +83,11 @@ static bool matches(const char *glob, const char *full, const char *table)
     return tain_glob_match(glob, strchr(glob, '.') ? full : table) || tain_glob_match(glob, full);
 }
 
-static bool matches_any(const char **globs, const char *full, const char *table, uint64_t *used)
+static bool matches_any(const char **globs, const char *full, const char *called, const char *table, uint64_t *used)
 {
     bool any = false;
     for (size_t i = 0; globs && globs[i]; i++) {
-        if (!matches(globs[i], full, table)) continue;
+        if (!matches(globs[i], full, table) && !tain_glob_match(globs[i], called)) continue;
         if (used && i < 64) *used |= (uint64_t)1 << i;
         any = true;
     }
@@ -96,12 +96,13 @@ static bool matches_any(const char **globs, const char *full, const char *table,
 
 bool tain_source_selects(const tain_source_options *options, const char *schema, const char *table)
 {
-    char *full = tain_format("%s.%s", schema, table);
+    char *full = tain_format("%s.%s", schema, table), *called = tain_source_full_name(schema, table);
     tain_globs_used *used = options->used;
     bool all = !options->tables || !options->tables[0];
-    bool included = matches_any(options->tables, full, table, used ? &used->tables : NULL);
-    bool excluded = matches_any(options->exclude, full, table, used ? &used->exclude : NULL);
+    bool included = matches_any(options->tables, full, called, table, used ? &used->tables : NULL);
+    bool excluded = matches_any(options->exclude, full, called, table, used ? &used->exclude : NULL);
     free(full);
+    free(called);
     return (all || included) && !excluded;
 }
 
@@ -110,7 +111,8 @@ static void list_unmatched(tain_buffer *out, const char *option, const char **gl
     bool first = true;
     for (size_t i = 0; globs && globs[i] && i < 64; i++) {
         if (used >> i & 1) continue;
-        tain_buffer_printf(out, "%s%s%s'%s'", out->size ? ", " : "", first ? option : "", first ? " " : "", globs[i]);
+        TAIN_AUTO(tain_free) char *word = tain_shell_word(globs[i]);
+        tain_buffer_printf(out, "%s%s%s%s", out->size ? ", " : "", first ? option : "", first ? " " : "", word);
         first = false;
     }
 }
@@ -141,6 +143,24 @@ char *tain_source_full_name(const char *schema, const char *table)
     }
     tain_buffer_printf(&out, "\".%s", table);
     return tain_buffer_cstr(&out);
+}
+
+/* Taken as a name, not as a glob or a list. */
+char *tain_source_option(const char *option, const char *full)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer name = {0};
+    for (; *full; full++) {
+        if (strchr(",*?\\", *full)) tain_buffer_append_u8(&name, '\\');
+        tain_buffer_append_u8(&name, (uint8_t)*full);
+    }
+    TAIN_AUTO(tain_free) char *word = tain_shell_word(tain_buffer_cstr(&name));
+    return tain_format("%s%s%s", option, *tain_buffer_cstr(&name) == '-' ? "=" : " ", word);
+}
+
+char *tain_source_resync(const tain_source_table *t)
+{
+    TAIN_AUTO(tain_free) char *full = tain_source_full_name(t->schema, t->name);
+    return tain_source_option("--resync", full);
 }
 
 tain_source_table *tain_source_table_new(const char *schema, const char *name, const char *identity)

@@ -217,6 +217,9 @@ char *tain_source_unmatched(const tain_source_options *options);
 /* What a table is called in records, reports and options: schema.table; a schema that has a point in it, or begins with a
  * quote, is in double quotes, so that no two tables are called the same. Caller frees. */
 char *tain_source_full_name(const char *schema, const char *table);
+/* "--resync main.t": the option for that table, as a command line takes it. full: as above. Caller frees. */
+char *tain_source_option(const char *option, const char *full);
+char *tain_source_resync(const tain_source_table *t); /* "--resync main.t" of that table. Caller frees. */
 
 /* For drivers: tables and findings. */
 tain_source_table *tain_source_table_new(const char *schema, const char *name, const char *identity);

@@ -5,6 +5,7 @@ remedy the same command goes on."""
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -568,6 +569,45 @@ def test_usage_errors(folder):
     assert "?" not in r.err, r
     r = tain("query", lake, "selec 1")
     assert r.code == 3 and "correct the statement" in r.err, r
+
+
+# --- what is printed can be pasted ------------------------------------------------------------------------------------
+
+ODD = [("public", "plain"), ("public", "a.b"), ("public", "it's"), ("public", "two  words"), ("public", "star*"), ("public", "wh?t"), ("public", "com,ma"), ("public", "back\\slash"),
+       ("public", "$HOME"), ("public", 'say "hi" to \'em  all'), ("-dash", "-r"), ("dotted.schema", "t"), ("dotted", "schema.t"), ("public", "ends.")]
+
+
+def test_remedies_name_any_table(folder):
+    """A table whose folder went away is loaded again by what the remedy says, pasted into a shell."""
+    lake = os.path.join(folder, "lake")
+    ident = lambda s: '"' + s.replace('"', '""') + '"'
+    with Postgres(folder) as pg:
+        for schema, table in ODD:
+            pg.sql(f"create schema if not exists {ident(schema)}; create table {ident(schema)}.{ident(table)} (id int primary key); insert into {ident(schema)}.{ident(table)} values (1)")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        shutil.rmtree(os.path.join(lake, "Tables"))
+        tain("mirror", pg.url(), lake, "--once", check=3)
+        shown = tain("status", lake).out
+        for t in lake_status(lake)["tables"]:
+            assert t["status"] == "Failed" and "--resync" in t["remedy"], t
+            option = t["remedy"][t["remedy"].index("--resync"):]
+            assert option in shown, (option, shown)
+            p = subprocess.run(f"exec {TAIN} mirror '{pg.url()}' {lake} --once {option}", shell=True, capture_output=True, text=True)
+            after = {x["name"]: x["status"] for x in lake_status(lake)["tables"]}
+            assert after[t["name"]] == "Replicating", (option, p.stderr)
+        assert tain("verify", pg.url(), lake).code == 0
+
+
+def test_globs_name_any_table(folder):
+    """Escaped, a name is that table and no other."""
+    with Postgres(folder) as pg:
+        for name in "star*", "starry", "com,ma", "com", "ma", "wh?t", "what", "back\\slash":
+            pg.sql(f'create table "{name}" (id int primary key)')
+        chosen = lambda globs: sorted(t["name"] for t in json.loads(tain("check", pg.url(), "--tables", globs, "--json").out)["tables"])
+        assert chosen(r"public.star\*") == ["public.star*"] and chosen(r"com\,ma,wh\?t") == ["public.com,ma", "public.wh?t"]
+        assert chosen(r"back\\slash") == ["public.back\\slash"] and chosen("com,ma") == ["public.com", "public.ma"] and chosen("star*") == ["public.star*", "public.starry"]
+        r = tain("mirror", pg.url(), os.path.join(folder, "lake"), "--once", "--tables", "com,it's gone  now", check=0)
+        assert shlex.split(r.err[r.err.index("--tables"):].splitlines()[0])[:2] == ["--tables", "it's gone  now"], r
 
 
 # --- stopped before it has begun ------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ static uint32_t below(uint32_t n)
 static bool plainly(const char *p, const char *t)
 {
     if (!*p) return !*t;
+    if (*p == '\\' && p[1]) return *t == p[1] && plainly(p + 2, t + 1);
     if (*p == '*') return plainly(p + 1, t) || (*t && plainly(p, t + 1));
     return *t && (*p == '?' || *p == *t) && plainly(p + 1, t + 1);
 }
@@ -36,8 +37,8 @@ static void test_glob(void **state)
 {
     for (int i = 0; i < 100000; i++) {
         char pattern[10], text[14];
-        random_text(pattern, "ab*?", 8);
-        random_text(text, "ab", 12);
+        random_text(pattern, "ab*?\\", 8);
+        random_text(text, "ab*\\", 12);
         if (tain_glob_match(pattern, text) != plainly(pattern, text)) fail_msg("'%s' on '%s'", pattern, text);
     }
     assert_true(tain_glob_match("public.*", "public.orders"));

@@ -119,11 +119,11 @@ static tain_changes *batch_for(tain_pg_decoder *d, const tain_pg_relation *r)
 
 static tain_status fail_table(tain_pg_decoder *d, tain_pg_relation *r, const char *reason, const char *remedy, tain_error *err)
 {
-    char full[400];
+    TAIN_AUTO(tain_free) char *resync = tain_source_resync(r->table->pub);
+    TAIN_AUTO(tain_free) char *full = tain_format("%s, then %s", remedy, resync);
     tain_pg_table *t = r->table;
     r->table = NULL;
     t->failed = true;
-    snprintf(full, sizeof full, "%s, then --resync %s.%s", remedy, t->pub->schema, t->pub->name);
     tain_pg_decoder_begin(d);
     return d->sink->failed(d->sink, t->pub, reason, full, err);
 }

@@ -102,7 +102,10 @@ static tain_status explain(tain_reader *r, const tain_pg_table *t, tain_status s
         tain_pg_put_identifier(&remedy, r->source->server.role);
         tain_error_remedy(err, "%s;", tain_buffer_cstr(&remedy));
     }
-    if (status == TAIN_E_NOT_FOUND) tain_error_remedy(err, "it changed while it was being read: reload it with --resync %s.%s", t->pub->schema, t->pub->name);
+    if (status == TAIN_E_NOT_FOUND) {
+        TAIN_AUTO(tain_free) char *resync = tain_source_resync(t->pub);
+        tain_error_remedy(err, "it changed while it was being read: reload it with %s", resync);
+    }
     tain_error_context(err, "table %s.%s", t->pub->schema, t->pub->name);
     return status;
 }
