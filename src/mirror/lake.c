@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -129,7 +128,7 @@ tain_status tain_lake_lock(tain_lake *l, tain_error *err)
     if (st == TAIN_OK && fd < 0) st = tain_fail_errno(err, "cannot open %s", path);
     free(path);
     if (st != TAIN_OK) return st;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (fcntl(fd, F_OFD_SETLK, &(struct flock){.l_type = F_WRLCK}) != 0) {
         st = say_holder(fd, l, err);
         close(fd);
         return st;
@@ -150,7 +149,8 @@ bool tain_lake_is_locked(tain_lake *l)
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     free(path);
     if (fd < 0) return false;
-    bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
+    struct flock lock = {.l_type = F_RDLCK}; /* only asked for: a lock taken for a moment would keep a writer away that begins then */
+    bool locked = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     close(fd);
     return locked;
 }

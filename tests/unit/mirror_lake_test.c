@@ -266,6 +266,26 @@ static void dead_writer_holds_nothing(void **state)
     close(ready[1]);
 }
 
+/* Who only looks keeps nobody from becoming the writer. */
+static void looking_does_not_lock(void **state)
+{
+    enum { TIMES = 3000 };
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (;;) (void)tain_lake_is_locked(lake);
+    }
+    int refused = 0;
+    for (int i = 0; i < TIMES; i++) {
+        tain_lake *l;
+        assert_ok(tain_lake_open(folder, false, &l, err));
+        refused += tain_lake_lock(l, NULL) != TAIN_OK;
+        tain_lake_close(l);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(refused, 0);
+}
+
 static void missing_lake_is_named(void **state)
 {
     tain_lake *l;
@@ -374,7 +394,7 @@ int main(void)
         CASE(interrupted_folding_goes_on),
         CASE(retention_removes_segments),
         CASE(second_writer_is_told_of_the_first),
-        CASE(dead_writer_holds_nothing),
+        CASE(dead_writer_holds_nothing), CASE(looking_does_not_lock),
         CASE(missing_lake_is_named),
         CASE(cache_is_inside_the_lake),
         CASE(every_name_comes_back),
