@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "mirror/load.h"
+#include "mirror/presence.h"
 #include "mirror/replay.h"
 #include "mirror/upkeep.h"
 
@@ -387,6 +388,15 @@ static void take_up(tain_mirror *m, tain_table *t)
     tain_replays_begin(m, &at);
 }
 
+/* A commit is for good: a table that names files which are not there cannot be read. */
+static tain_status check_files(table_load *l, tain_error *err)
+{
+    tain_status st = tain_presence_check_files(l->table->store, l->files, l->file_count, err);
+    l->robbed = st == TAIN_E_CORRUPT;
+    if (l->robbed && err) err->code = TAIN_E_NOT_FOUND; /* it is loaded once more */
+    return l->robbed ? TAIN_E_NOT_FOUND : st;
+}
+
 tain_status tain_load_commit(loading *g, table_load *l, tain_error *err)
 {
     tain_table *t = l->table;
@@ -394,6 +404,7 @@ tain_status tain_load_commit(loading *g, table_load *l, tain_error *err)
     (void)tain_load_is_of_one_moment(g, l, &at);
     if (l->bad_key) return tain_table_fail_key(t->source, (size_t)l->bad_key - 1, err);
     tain_fault(TAIN_FAULT_SNAPSHOT_BEFORE_COMMIT);
+    TAIN_TRY(check_files(l, err));
     t->pending.rows = (int64_t)l->rows;
     tain_status st = commit_content(l, &at, next_epoch(g), err);
     t->pending.rows = 0;
@@ -459,6 +470,7 @@ static tain_status finish(loading *g, table_load *l, tain_error *err)
     tain_fault(TAIN_FAULT_SNAPSHOT_READ);
     if (tain_load_is_of_one_moment(g, l, &at)) return tain_load_commit(g, l, err);
     if (l->bad_key) return tain_table_fail_key(l->table->source, (size_t)l->bad_key - 1, err);
+    TAIN_TRY(check_files(l, err));
     stage(g, l);
     return TAIN_OK;
 }
@@ -537,6 +549,12 @@ static tain_status begin_tables(loading *g, tain_error *err)
     return TAIN_OK;
 }
 
+static const char *why_again(const table_load *l)
+{
+    if (l->robbed) return "files of it were taken away before they were committed";
+    return l->failure.code == TAIN_OK ? "its rows moved while it was read" : "it changed while it was read";
+}
+
 /* Tables that were written anew in the middle of it, or whose columns changed before they were read, are loaded once more.
  * So are those whose load the stream has made worthless, if the source still has them. */
 static tain_status look_for_moved(loading *g, bool *ret_again, tain_error *err)
@@ -549,7 +567,7 @@ static tain_status look_for_moved(loading *g, bool *ret_again, tain_error *err)
         }
         if (l->table->overtaken || !l->moved) continue;
         *ret_again = true;
-        TAIN_TRY(start_over(l, l->failure.code == TAIN_OK ? "its rows moved while it was read" : "it changed while it was read", err));
+        TAIN_TRY(start_over(l, why_again(l), err));
     }
     return TAIN_OK;
 }

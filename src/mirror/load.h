@@ -24,6 +24,7 @@ typedef struct tain_table_load {
     atomic_int        bad_key;   /* a column of the key + 1 in which a value was replaced, 0: none */
     struct tain_table_load *next_ready; /* complete, to be finished by a reader */
     bool              moved;     /* the table was written anew while it was read: what was read is worth nothing */
+    bool              robbed;    /* somebody took files of it away before they were committed */
     bool              finished;  /* committed, or waiting for the stream */
     tain_error        failure;   /* code OK: none; the table's own */
 } tain_table_load;

@@ -37,21 +37,35 @@ static tain_status list(search *s, tain_store *folder, tain_error *err)
     return s->status == TAIN_OK && s->wanted.count ? tain_store_list(folder, "", BEHIND_LOG, found, s, err) : TAIN_OK;
 }
 
-tain_status tain_presence_check(tain_delta *t, tain_store *folder, tain_error *err)
+/* Frees s. */
+static tain_status look(search *s, tain_store *folder, tain_error *err)
 {
-    search s = {.err = err};
-    tain_delta_file *f;
     const char *key;
     void *what;
+    s->err = err;
+    tain_status st = s->wanted.count ? list(s, folder, err) : TAIN_OK;
+    if (st == TAIN_OK) st = s->status;
+    size_t cursor = 0;
+    if (st == TAIN_OK && tain_map_next(&s->wanted, &cursor, &key, &what))
+        st = tain_fail(err, TAIN_E_CORRUPT, "%s %s is missing", what == s ? "deletion vector" : "data file", key);
+    tain_map_done(&s->wanted);
+    return st;
+}
+
+tain_status tain_presence_check(tain_delta *t, tain_store *folder, tain_error *err)
+{
+    search s = {0};
+    tain_delta_file *f;
     for (size_t cursor = 0; tain_delta_next_file(t, &cursor, &f);) {
         want(&s, tain_delta_file_key(t, f), f);
         want(&s, tain_dv_key(&f->dv), &s);
     }
-    tain_status st = s.wanted.count ? list(&s, folder, err) : TAIN_OK;
-    if (st == TAIN_OK) st = s.status;
-    size_t cursor = 0;
-    if (st == TAIN_OK && tain_map_next(&s.wanted, &cursor, &key, &what))
-        st = tain_fail(err, TAIN_E_CORRUPT, "%s %s is missing", what == &s ? "deletion vector" : "data file", key);
-    tain_map_done(&s.wanted);
-    return st;
+    return look(&s, folder, err);
+}
+
+tain_status tain_presence_check_files(tain_store *folder, tain_delta_file *const *files, size_t n, tain_error *err)
+{
+    search s = {0};
+    for (size_t i = 0; i < n; i++) want(&s, tain_strdup(files[i]->path), files[i]);
+    return look(&s, folder, err);
 }

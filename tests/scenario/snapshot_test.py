@@ -205,5 +205,26 @@ def test_pace_and_progress(folder):
         assert_same_as_postgres(pg, lake, "public.t")
 
 
+def test_files_that_go_before_the_commit(folder):
+    """Somebody tidies up: what is committed is there, for a first load and for one of a table that has content."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table t (id int primary key, v text); insert into t select i, 'row ' || i from generate_series(1, 1000) i")
+        for round, options in enumerate(([], ["--resync", "public.t"])):
+            before = set(glob.glob(os.path.join(lake, "Tables/public/t/*.parquet")))
+            with Background("mirror", pg.url(), lake, "--once", *options, env={"TAIN_FAULT": "snapshot.before_commit=stop"}) as m:
+                wait_until(lambda: is_stopped(m.process), what="it is about to commit")
+                written = set(glob.glob(os.path.join(lake, "Tables/public/t/*.parquet"))) - before
+                assert len(written) == 1, written
+                os.remove(written.pop())
+                m.process.send_signal(signal.SIGCONT)
+                assert m.process.wait(60) == 0, m.output()
+                assert "public.t is loaded from the beginning: files of it were taken away" in m.output(), m.output()
+            assert_same_as_postgres(pg, lake, "public.t")
+            pg.sql("update t set v = 'again' where id < 100")
+            tain("mirror", pg.url(), lake, "--once", check=0)
+            assert_same_as_postgres(pg, lake, "public.t")
+
+
 if __name__ == "__main__":
     main(globals())
