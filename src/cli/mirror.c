@@ -16,7 +16,7 @@ typedef struct settings {
     char      **tables, **exclude;
     int64_t     freshness, memory;
     int         jobs;
-    const char *name, *capture, *on_drop, *rate, *retained;
+    const char *name, *capture, *on_drop, *rate, *retained, *snapshot_from;
     int64_t     rate_rows, rate_bytes;
 } settings;
 
@@ -105,6 +105,7 @@ static int run(int argc, char **argv)
         {"memory", TAIN_OPTION_SIZE, &s.memory, "SIZE", "memory budget (256MiB)"},
         {"rate-limit", TAIN_OPTION_TEXT, &s.rate, "RATE", "loads read at most so much a second: 50MiB, 20000rows"},
         {"retained-log", TAIN_OPTION_TEXT, &s.retained, "LIMITS", "log the source keeps: warn=10GiB,pause=..,give-up=.."},
+        {"snapshot-from", TAIN_OPTION_TEXT, &s.snapshot_from, "URL", "loads are read from this standby of the source"},
         {"resync", TAIN_OPTION_RELOAD, &s.resync, "[TABLES]", "load everything again, or these tables"},
         {"repair", TAIN_OPTION_FLAG, &s.repair, NULL, "compare all tables and write what differs"},
         {"capture", TAIN_OPTION_TEXT, &s.capture, "HOW", "SQLite: log (triggers) or poll (writes nothing)"},
@@ -123,7 +124,7 @@ static int run(int argc, char **argv)
         .source_url = tain_strdup(args[0]), .lake_url = tain_strdup(args[1]), .name = tain_strdup(s.name), .tables = s.tables,
         .exclude = s.exclude, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory, .rate_rows = s.rate_rows, .rate_bytes = s.rate_bytes,
         .capture_given = s.capture, .poll_capture = s.capture && strcmp(s.capture, "poll") == 0, .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
-        .retained_log = tain_strdup(s.retained),
+        .retained_log = tain_strdup(s.retained), .snapshot_from = tain_strdup(s.snapshot_from),
     };
     tain_error e = {0};
     tain_status st;

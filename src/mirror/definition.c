@@ -25,6 +25,7 @@ void tain_definition_done(tain_definition *d)
     free(d->name);
     free(d->old_name);
     free(d->retained_log);
+    free(d->snapshot_from);
     free(d->given_up);
     free(d->source_url);
     free(d->lake_url);
@@ -152,6 +153,17 @@ static void take_retained(tain_definition *d, const char *stored)
     else d->changed |= strcmp(d->retained_log, stored ? stored : "") != 0;
 }
 
+/* The password is not stored: without one it is the source's. */
+static void take_replica(tain_definition *d, const char *stored)
+{
+    if (!d->snapshot_from) {
+        d->snapshot_from = tain_strdup(stored);
+        return;
+    }
+    TAIN_AUTO(tain_free) char *shown = tain_url_redacted(d->snapshot_from);
+    d->changed |= strcmp(shown, stored ? stored : "") != 0;
+}
+
 static tain_status check_retained(const tain_definition *d, tain_error *err)
 {
     tain_retained_limits limits;
@@ -169,6 +181,7 @@ static void take(const json_t *tain, tain_definition *d)
     take_list(d, &d->exclude, json_object_get(tain, "exclude"));
     d->policies = json_incref(json_object_get(tain, "policies"));
     take_retained(d, tain_json_get_str(tain, "retainedLog", NULL));
+    take_replica(d, tain_json_get_str(tain, "snapshotFrom", NULL));
     free(d->given_up);
     d->given_up = tain_strdup(tain_json_get_str(tain, "givenUp", NULL));
     if (!d->capture_given) d->poll_capture = poll;
@@ -229,6 +242,9 @@ static json_t *definition_to_json(const tain_definition *d)
     json_t *tain = json_object_get(json_object_get(root, "properties"), "tain");
     if (root && d->policies) json_object_set(tain, "policies", d->policies);
     put_text(tain, "retainedLog", d->retained_log);
+    char *replica = d->snapshot_from ? tain_url_redacted(d->snapshot_from) : NULL;
+    put_text(tain, "snapshotFrom", replica);
+    free(replica);
     put_text(tain, "givenUp", d->given_up);
     return root;
 }
@@ -255,6 +271,7 @@ tain_source_options tain_definition_source_options(const tain_definition *d, con
         .jobs = d->jobs,
         .memory = d->memory / 4,
         .spool_dir = spool_dir,
+        .snapshot_from = d->snapshot_from,
         .poll_capture = d->poll_capture,
         .policies = d->policies,
     };

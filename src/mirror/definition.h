@@ -22,6 +22,7 @@ typedef struct tain_definition {
     bool    poll_capture, capture_given; /* given: in this run, whatever is stored */
     json_t *policies;     /* the "policies" object: what becomes of values Delta has no place for; NULL: defaults */
     char   *retained_log; /* limits of the log that the source keeps, as retained.h reads them; NULL: not given */
+    char   *snapshot_from; /* URL of a replica that loads are read from, as given; NULL: not given, "": none */
     char   *given_up;     /* why the mirror has let go of its position in the source; NULL: it has not */
     char   *old_name;     /* the stored name, when another was given */
     bool    changed;      /* what was given is not what is stored: save it once it has been put into effect */
@@ -35,8 +36,8 @@ enum { TAIN_DEFAULT_JOBS = 1 };
 void tain_definition_done(tain_definition *d);
 /* A name from a lake's address that no other lake has: "shop_3fa2c1". Caller frees. */
 char *tain_definition_make_name(const char *lake_url);
-/* Reads mirroring.json into what d leaves open: id, policies and given_up, and name, globs, capture and retained_log when they are not
- * given (an empty list of globs, or text, is given). NOT_FOUND: there is none. INVALID: the lake mirrors another source than d names. */
+/* Reads mirroring.json into what d leaves open: id, policies and given_up, and name, globs, capture, retained_log and snapshot_from when they
+ * are not given (an empty list of globs, or text, is given). NOT_FOUND: there is none. INVALID: the lake mirrors another source than d names. */
 tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_error *err);
 /* Writes mirroring.json. */
 tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tain_error *err);

@@ -214,6 +214,15 @@ static tain_status clear_damaged(tain_mirror *m, tain_error *err)
 
 /* --- the source ---------------------------------------------------------------------------------------------------- */
 
+/* What is followed goes on; the loads that cannot be will say so, too. */
+static bool is_bearable(tain_mirror *m, const tain_finding *f)
+{
+    if (f->level != TAIN_VERDICT_ERROR) return true;
+    if (!f->loads_only || m->is_new) return false;
+    tain_mirror_say(m, "%s; %s", f->message, f->remedy ? f->remedy : "");
+    return true;
+}
+
 static tain_status check_source(tain_mirror *m, tain_catalog *catalog, tain_error *err)
 {
     tain_finding *findings = NULL;
@@ -221,7 +230,7 @@ static tain_status check_source(tain_mirror *m, tain_catalog *catalog, tain_erro
     TAIN_TRY(m->source->ops->describe(m->source, catalog, &findings, &n, err));
     tain_status st = TAIN_OK;
     for (size_t i = 0; i < n && st == TAIN_OK; i++) {
-        if (findings[i].level != TAIN_VERDICT_ERROR) continue;
+        if (is_bearable(m, &findings[i])) continue;
         st = tain_fail(err, TAIN_E_CONFIG, "%s", findings[i].message);
         if (findings[i].remedy) tain_error_remedy(err, "%s", findings[i].remedy);
     }

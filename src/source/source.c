@@ -62,6 +62,8 @@ tain_status tain_source_open(const tain_source_options *options, tain_source **r
 {
     const tain_source_ops *ops = driver_of(options->url);
     if (!ops) return no_driver(options->url, err);
+    if (options->snapshot_from && *options->snapshot_from && !ops->replicas)
+        return tain_fail(err, TAIN_E_UNSUPPORTED, "a source of %s has no replica that could be named with --snapshot-from", ops->name);
     return ops->open(options, ret, err);
 }
 

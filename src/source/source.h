@@ -31,6 +31,7 @@ typedef enum tain_verdict { TAIN_VERDICT_OK, TAIN_VERDICT_WARNING, TAIN_VERDICT_
 typedef struct tain_finding {
     tain_verdict level;
     char *code, *column /* NULL: the table */, *message, *remedy;
+    bool  loads_only; /* an error of the source as a whole that keeps tables from being loaded, not from being followed */
 } tain_finding;
 
 struct tain_source_table {
@@ -64,6 +65,7 @@ typedef struct tain_source_options {
     int          jobs;          /* snapshot readers that may be opened */
     int64_t      memory;        /* budget in bytes for what the driver holds itself */
     const char  *spool_dir;
+    const char  *snapshot_from; /* URL of a copy of it that loads are read from; NULL or empty: they are read here */
     bool         poll_capture;  /* --capture=poll: leave nothing in the source (SQLite) */
     const json_t *policies;     /* definition's "tain.policies" object: see README.md; NULL: defaults */
 } tain_source_options;
@@ -130,6 +132,7 @@ typedef struct tain_waiting { char reason[480], remedy[240]; /* "": not known */
 typedef struct tain_source_ops {
     const char *name;      /* "sqlite" */
     const char *const *schemes; /* "sqlite", "file"...; NULL-terminated */
+    bool replicas;         /* snapshot_from is understood; other drivers are not opened with it */
     bool beside;           /* what streams may be called between snapshot_begin and snapshot_end, also while readers read */
 
     /* Connects and looks. Changes nothing in the source. *ret is set as soon as cancel can end it, and is NULL if it fails. */

@@ -111,6 +111,32 @@ static void changes_are_noticed(void **state)
     }
 }
 
+static void a_replica_is_kept_without_its_password(void **state)
+{
+    static const char *const given[] = {"postgresql://tain:other@replica/shop", "postgresql://tain@replica2/shop", ""};
+    tain_definition d = define("postgresql://tain@db/shop");
+    d.snapshot_from = tain_strdup("postgresql://tain:secret@replica/shop");
+    assert_ok(tain_definition_save(&d, store, err));
+    tain_definition_done(&d);
+    d = from("postgresql://tain@db/shop");
+    assert_ok(tain_definition_load(&d, store, err));
+    assert_string_equal(tain_definition_source_options(&d, NULL).snapshot_from, "postgresql://tain:***@replica/shop");
+    tain_definition_done(&d);
+    for (int what = 0; what < 3; what++) {
+        d = from("postgresql://tain@db/shop");
+        d.snapshot_from = tain_strdup(given[what]);
+        assert_ok(tain_definition_load(&d, store, err));
+        assert_int_equal(d.changed, what != 0);
+        assert_string_equal(d.snapshot_from, given[what]);
+        assert_ok(tain_definition_save(&d, store, err));
+        tain_definition_done(&d);
+    }
+    d = from("postgresql://tain@db/shop");
+    assert_ok(tain_definition_load(&d, store, err));
+    assert_null(d.snapshot_from);
+    tain_definition_done(&d);
+}
+
 static void policies_are_kept(void **state)
 {
     tain_definition d = define("postgresql://tain@db/shop");
@@ -311,6 +337,7 @@ int main(void)
         CASE(what_was_saved_is_loaded),
         CASE(what_is_given_wins),
         CASE(changes_are_noticed),
+        CASE(a_replica_is_kept_without_its_password),
         CASE(policies_are_kept),
         CASE(source_comes_from_the_lake),
         CASE(no_password_is_stored),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "source/postgres/result.h"
+#include "source/postgres/standby.h"
 #include "postgres_queries.h"
 
 /* --- the publication ----------------------------------------------------------------------------------------------- */
@@ -246,6 +247,7 @@ tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *
     TAIN_TRY(refuse(s, NULL, err));
     bool whole = slot.there && s->server.has_publication;
     if (s->stream && (!whole || slot.lost[0])) return tain_pg_capture_gone(s, &slot, err);
+    if (!whole) TAIN_TRY(tain_pg_standby_check(s, err));
     bool told = tain_pg_ddl_install(s, say), published = !s->server.has_publication; /* before the slot, so that nothing it brings is untold */
     if (whole) {
         *ret_fresh = slot.lost[0] != 0;

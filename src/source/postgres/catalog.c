@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "source/postgres/result.h"
+#include "source/postgres/standby.h"
 #include "postgres_queries.h"
 
 tain_pg_table *tain_pg_table_by_oid(const tain_pg_source *s, uint32_t oid)
@@ -29,11 +30,23 @@ static void replace(tain_pg_source *s, char **slot, const char *text)
     *slot = tain_strdup(text);
 }
 
-static tain_status read_server(tain_pg_source *s, tain_error *err)
+/* What is in the catalog, and so the same on every server of the system. */
+static void take_capture(tain_pg_server *v, const PGresult *r)
 {
-    TAIN_PG_RESULT *r = NULL;
-    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_server, 2, (const char *[]){s->slot, s->publication}, &r, err));
-    if (PQntuples(r) != 1) return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s does not know its own role", s->target.where);
+    v->has_publication = !tain_pg_is_null(r, 0, "publication");
+    v->all_tables = tain_pg_get_bool(r, 0, "puballtables");
+    v->via_root = tain_pg_get_bool(r, 0, "pubviaroot");
+    v->publishes_all = tain_pg_get_bool(r, 0, "publishes_all");
+    v->owns_publication = tain_pg_get_bool(r, 0, "owns_publication");
+    v->publication = tain_pg_get_oid(r, 0, "publication");
+    v->tells = tain_pg_get_bool(r, 0, "tells");
+    v->has_schema = tain_pg_get_bool(r, 0, "has_schema");
+    v->outdated = v->tells && !tain_pg_ddl_is_ours(tain_pg_get(r, 0, "made_by"));
+    v->altered = tain_pg_get_oid(r, 0, "altered");
+}
+
+static void take_server(tain_pg_source *s, const PGresult *r)
+{
     tain_pg_server *v = &s->server;
     replace(s, &v->wal_level, tain_pg_get(r, 0, "wal_level"));
     replace(s, &v->version, tain_pg_get(r, 0, "server_version"));
@@ -48,17 +61,21 @@ static tain_status read_server(tain_pg_source *s, tain_error *err)
     v->free_slots = tain_pg_get_int(r, 0, "free_slots");
     v->free_senders = tain_pg_get_int(r, 0, "free_senders");
     v->has_slot = !tain_pg_is_null(r, 0, "slot");
-    v->has_publication = !tain_pg_is_null(r, 0, "publication");
-    v->all_tables = tain_pg_get_bool(r, 0, "puballtables");
-    v->via_root = tain_pg_get_bool(r, 0, "pubviaroot");
-    v->publishes_all = tain_pg_get_bool(r, 0, "publishes_all");
-    v->owns_publication = tain_pg_get_bool(r, 0, "owns_publication");
-    v->publication = tain_pg_get_oid(r, 0, "publication");
-    v->tells = tain_pg_get_bool(r, 0, "tells");
-    v->has_schema = tain_pg_get_bool(r, 0, "has_schema");
-    v->outdated = v->tells && !tain_pg_ddl_is_ours(tain_pg_get(r, 0, "made_by"));
-    v->altered = tain_pg_get_oid(r, 0, "altered");
-    v->known = true;
+}
+
+static tain_status ask_server(tain_pg_source *s, PGresult **ret, tain_error *err)
+{
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_server, 2, (const char *[]){s->slot, s->publication}, ret, err));
+    return PQntuples(*ret) == 1 ? TAIN_OK : tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s does not know its own role", s->conn.target->where);
+}
+
+static tain_status read_server(tain_pg_source *s, tain_error *err)
+{
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_TRY(ask_server(s, &r, err));
+    take_server(s, r);
+    take_capture(&s->server, r);
+    s->server.known = true;
     return TAIN_OK;
 }
 
@@ -425,9 +442,11 @@ static void take_beside(tain_pg_source *s)
 
 static tain_status read_as_of(tain_pg_source *s, tain_error *err)
 {
+    TAIN_PG_RESULT *r = NULL;
     TAIN_TRY(tain_pg_run(&s->conn, err, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
     TAIN_TRY(tain_pg_run(&s->conn, err, "SET TRANSACTION SNAPSHOT '%s'", s->snapshot));
-    TAIN_TRY(read_server(s, err)); /* the publication, which may have been made since */
+    TAIN_TRY(ask_server(s, &r, err));
+    take_capture(&s->server, r); /* the publication may have been made since */
     TAIN_TRY(read_tables(s, err));
     TAIN_TRY(tain_pg_leaves_read(s, err));
     TAIN_TRY(read_shapes(s, err));
@@ -437,9 +456,15 @@ static tain_status read_as_of(tain_pg_source *s, tain_error *err)
 
 tain_status tain_pg_catalog_renew(tain_pg_source *s, tain_error *err)
 {
-    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    tain_pg_conn *there = tain_pg_standby_conn(s), own = s->conn; /* only the server that made a snapshot has it */
+    if (there) s->conn = *there;
+    else TAIN_TRY(tain_pg_catalog_conn(s, err));
     tain_status status = read_as_of(s, err);
     if (status != TAIN_OK && tain_pg_connected(&s->conn)) (void)!tain_pg_run(&s->conn, NULL, "ROLLBACK");
+    if (there) {
+        *there = s->conn;
+        s->conn = own;
+    }
     TAIN_TRY(status);
     take_beside(s);
     return TAIN_OK;

@@ -101,6 +101,40 @@ tain_status tain_pg_target_init(tain_pg_target *t, const char *url, tain_error *
     return t->wake < 0 ? tain_fail_errno(err, "eventfd") : TAIN_OK;
 }
 
+static bool is_open(const tain_pg_target *t, const char *keyword)
+{
+    const char *value = parameter(t, keyword);
+    return !value || !*value || (strcmp(keyword, "password") == 0 && strcmp(value, "***") == 0);
+}
+
+static bool is_about_place(const char *keyword)
+{
+    static const char *const keywords[] = {"host", "hostaddr", "port", "service", "target_session_attrs", "load_balance_hosts"};
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
+        if (strcmp(keyword, keywords[i]) == 0) return true;
+    return false;
+}
+
+/* A password is that of its user. */
+static bool is_same_user(const tain_pg_target *a, const tain_pg_target *b)
+{
+    const char *x = parameter(a, "user"), *y = parameter(b, "user");
+    return !x || (y && strcmp(x, y) == 0);
+}
+
+void tain_pg_target_follow(tain_pg_target *t, const tain_pg_target *leader)
+{
+    bool same = is_same_user(t, leader);
+    t->leader = leader;
+    if (is_open(t, "password")) set_parameter(t, "password", tain_strdup(""));
+    for (size_t i = 0; i < leader->count; i++) {
+        const char *keyword = leader->keywords[i];
+        if (is_about_place(keyword) || !is_open(t, keyword) || (!same && strcmp(keyword, "password") == 0)) continue;
+        set_parameter(t, keyword, tain_strdup(leader->values[i]));
+    }
+    if (!parameter(t, "target_session_attrs")) set_parameter(t, "target_session_attrs", tain_strdup("any"));
+}
+
 void tain_pg_target_done(tain_pg_target *t)
 {
     for (size_t i = 0; i < t->count; i++) {
@@ -246,10 +280,11 @@ static int wait_ms(tain_time deadline)
 
 tain_status tain_pg_wait(tain_pg_conn *c, bool write, tain_time deadline, tain_error *err)
 {
-    struct pollfd fds[2] = {{.fd = PQsocket(c->pg), .events = write ? POLLOUT : POLLIN}, {.fd = c->target->wake, .events = POLLIN}};
+    const tain_pg_target *heard = c->target->leader ? c->target->leader : c->target;
+    struct pollfd fds[2] = {{.fd = PQsocket(c->pg), .events = write ? POLLOUT : POLLIN}, {.fd = heard->wake, .events = POLLIN}};
     int n = poll(fds, 2, wait_ms(deadline));
     if (n < 0 && errno != EINTR) return tain_fail_errno(err, "poll");
-    if (atomic_load(&c->target->cancelled)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
+    if (atomic_load(&heard->cancelled)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
     if (n <= 0 && wait_ms(deadline) == 0) return tain_fail(err, TAIN_E_BUSY, "PostgreSQL at %s: nothing within the time given", c->target->where);
     return TAIN_OK;
 }

@@ -21,10 +21,14 @@ typedef struct tain_pg_target {
     tain_time  timeout;            /* of connecting */
     int        wake;               /* eventfd: readable while cancelled */
     atomic_bool cancelled;
+    const struct tain_pg_target *leader; /* whose cancellation ends waits here, too; NULL: its own does */
 } tain_pg_target;
 
 /* url: postgres:// or postgresql:// as libpq reads it. */
 tain_status tain_pg_target_init(tain_pg_target *t, const char *url, tain_error *err);
+/* One of the same system: what t's URL leaves open, but where it is, is as for `leader`, which outlives it; cancelled with it. A
+ * password that was struck out (***) was left open. */
+void        tain_pg_target_follow(tain_pg_target *t, const tain_pg_target *leader);
 void        tain_pg_target_done(tain_pg_target *t);
 void        tain_pg_target_cancel(tain_pg_target *t); /* any thread */
 /* Takes a cancellation that happened: CANCELLED once, else OK. Thread: main. */

@@ -5,6 +5,7 @@
 
 #include "source/postgres/capture.h"
 #include "source/postgres/result.h"
+#include "source/postgres/standby.h"
 #include "postgres_queries.h"
 
 #define LOOK_EVERY TAIN_SECOND /* while nothing comes */
@@ -20,7 +21,8 @@ static void let_it_notice(tain_pg_conn *c)
 
 static tain_status send(tain_pg_source *s, const char *slot, bool temporary, tain_error *err)
 {
-    TAIN_TRY(tain_pg_connect(&s->exporter, &s->target, TAIN_PG_WALSENDER, err));
+    tain_pg_target *where = temporary && s->standby ? &s->standby->target : &s->target;
+    TAIN_TRY(tain_pg_connect(&s->exporter, where, TAIN_PG_WALSENDER, err));
     let_it_notice(&s->exporter);
     bool failover = !temporary && s->exporter.version >= 170000 && !s->server.in_recovery;
     char sql[200];
@@ -29,16 +31,17 @@ static tain_status send(tain_pg_source *s, const char *slot, bool temporary, tai
     if (!s->exporter.pg || !PQsendQuery(s->exporter.pg, sql)) return tain_pg_fail(&s->exporter, NULL, err);
     s->asked = true;
     s->described_at = tain_monotonic();
-    if (temporary) snprintf(s->passing, sizeof s->passing, "%s", slot);
     return TAIN_OK;
 }
 
 static tain_status ask(tain_pg_source *s, const char *slot, bool temporary, tain_error *err)
 {
     tain_pg_export_end(s);
-    tain_status status = send(s, slot, temporary, err);
+    if (temporary) snprintf(s->passing, sizeof s->passing, "%s", slot);
+    bool later = temporary && s->standby;
+    tain_status status = later ? tain_pg_standby_ask(s, err) : send(s, slot, temporary, err);
     if (status == TAIN_OK) return status;
-    tain_error_context(err, "replication slot %s", slot);
+    if (!later) tain_error_context(err, "replication slot %s", slot);
     tain_pg_export_end(s);
     return status;
 }
@@ -60,16 +63,31 @@ static tain_status take_snapshot(tain_pg_source *s, tain_error *err)
     if (PQresultStatus(r) != PGRES_TUPLES_OK) return tain_pg_fail(&s->exporter, r, err);
     snprintf(s->snapshot, sizeof s->snapshot, "%s", tain_pg_get(r, 0, "snapshot_name"));
     if (!tain_pg_parse_lsn(tain_pg_get(r, 0, "consistent_point"), &s->snapshot_lsn))
-        return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s gave no position with its new slot", s->target.where);
+        return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s gave no position with its new slot", s->exporter.target->where);
     PQclear(PQgetResult(s->exporter.pg));
+    TAIN_TRY(tain_pg_standby_take(s, err));
     s->unread = true;
     return TAIN_OK;
 }
 
+static bool is_behind(const tain_pg_source *s) { return s->standby && s->standby->behind; }
+
+static tain_status ask_standby(tain_pg_source *s, tain_time deadline, tain_error *err)
+{
+    if (!is_behind(s)) return TAIN_OK;
+    TAIN_TRY(tain_pg_standby_wait(s, deadline, err));
+    return is_behind(s) ? TAIN_OK : send(s, s->passing, true, err);
+}
+
 static tain_status answer(tain_pg_source *s, tain_time deadline, tain_error *err)
 {
+    TAIN_TRY(ask_standby(s, deadline, err));
+    if (is_behind(s)) return TAIN_OK;
     while (PQisBusy(s->exporter.pg)) {
-        tain_status waited = tain_pg_wait(&s->exporter, false, deadline, err);
+        tain_time until = deadline;
+        TAIN_TRY(tain_pg_standby_urge(s, &until, err));
+        tain_status waited = tain_pg_wait(&s->exporter, false, until, err);
+        if (waited == TAIN_E_BUSY && until < deadline) continue;
         if (waited == TAIN_E_BUSY) return TAIN_OK;
         TAIN_TRY(waited);
         if (!PQconsumeInput(s->exporter.pg)) return tain_pg_fail(&s->exporter, NULL, err);
@@ -83,7 +101,7 @@ static tain_status look(tain_pg_source *s, tain_time deadline, tain_error *err)
     tain_status status = answer(s, deadline, err);
     tain_pg_stream_keep_alive(s);
     if (status == TAIN_OK) return status;
-    tain_error_context(err, "replication slot %s", s->passing[0] ? s->passing : s->slot);
+    if (!is_behind(s)) tain_error_context(err, "replication slot %s", s->passing[0] ? s->passing : s->slot);
     tain_pg_export_end(s);
     return status;
 }
@@ -112,8 +130,9 @@ static void describe(tain_pg_source *s, tain_waiting *ret)
     char pid[16];
     const char *value = pid;
     TAIN_PG_RESULT *r = NULL;
-    snprintf(pid, sizeof pid, "%d", PQbackendPID(s->exporter.pg));
     *ret = (tain_waiting){0};
+    if (s->standby && s->passing[0]) return tain_pg_standby_describe(s, ret);
+    snprintf(pid, sizeof pid, "%d", PQbackendPID(s->exporter.pg));
     if (tain_pg_catalog_conn(s, NULL) != TAIN_OK || tain_pg_query_params(&s->conn, tain_query_blocker, 1, &value, &r, NULL) != TAIN_OK || PQntuples(r) == 0) return;
     if (!tain_pg_is_null(r, 0, "pid")) describe_session(s, r, ret);
     else if (!tain_pg_is_null(r, 0, "gid")) describe_prepared(s, r, ret);
@@ -155,7 +174,11 @@ tain_status tain_pg_export_temporary(tain_pg_source *s, tain_error *err)
     return wait_for_it(s, NULL, err);
 }
 
-bool tain_pg_is_exported(tain_pg_source *s) { return s->unread && tain_pg_is_alive(&s->exporter); }
+bool tain_pg_is_exported(tain_pg_source *s)
+{
+    bool elsewhere = s->standby && s->exporter.target != &s->standby->target;
+    return s->unread && !elsewhere && tain_pg_is_alive(&s->exporter);
+}
 
 /* A slot of the mirror that was lost is made anew by beginning. */
 static tain_status ask_if_needed(tain_pg_source *s, bool *ret_ready, tain_error *err)
@@ -188,6 +211,7 @@ void tain_pg_export_end(tain_pg_source *s)
     if (s->asked) tain_pg_give_up(&s->exporter);
     else if (s->passing[0] && tain_pg_connected(&s->exporter)) (void)!tain_pg_run(&s->exporter, NULL, "DROP_REPLICATION_SLOT %s", s->passing);
     tain_pg_disconnect(&s->exporter);
+    tain_pg_standby_end(s);
     s->passing[0] = s->snapshot[0] = 0;
     s->awaited = (tain_waiting){0};
     s->asked = s->unread = false;

@@ -45,6 +45,8 @@ static void add_remedy(tain_pg_conn *c, const char *sqlstate, tain_error *err)
     if (strcmp(sqlstate, "53300") == 0) tain_error_remedy(err, "ALTER SYSTEM SET max_wal_senders / max_connections to a higher number and restart the server");
     if (strcmp(sqlstate, "53200") == 0)
         tain_error_remedy(err, "give the server more memory; if it is the shared memory: ALTER SYSTEM SET max_locks_per_transaction to a higher number and restart the server, since a publication is made with a lock on each of its tables");
+    if (strcmp(sqlstate, "40001") == 0)
+        tain_error_remedy(err, "it is tried again; if a standby gave way to its primary: set hot_standby_feedback = on there, or a longer max_standby_streaming_delay");
     if (strcmp(sqlstate, "57P01") == 0 || strcmp(sqlstate, "57P03") == 0) tain_error_remedy(err, "the server is stopping or starting; it is tried again");
 }
 

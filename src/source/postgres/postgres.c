@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "source/postgres/capture.h"
+#include "source/postgres/standby.h"
 
 /* --- positions: "%08X/%08X", so that the order of texts is the order of the log ---------------------------------------- */
 
@@ -50,6 +51,7 @@ static void copy_options(tain_pg_source *s, const tain_source_options *o)
 {
     s->options = *o;
     s->options.url = tain_strdup(o->url);
+    s->options.snapshot_from = NULL; /* it is in s->standby */
     s->options.mirror_name = tain_strdup(o->mirror_name ? o->mirror_name : "mirror");
     s->options.tables = copy_list(o->tables);
     s->options.exclude = copy_list(o->exclude);
@@ -97,6 +99,7 @@ static void close_source(tain_source *base)
     if (!s) return;
     tain_pg_stream_stop(s);
     tain_pg_export_end(s);
+    tain_pg_standby_close(s);
     tain_pg_disconnect(&s->conn);
     tain_pg_disconnect(&s->looker);
     for (size_t i = 0; i < s->table_count; i++) tain_pg_table_free(s->tables[i]);
@@ -135,6 +138,7 @@ static tain_status open_source(const tain_source_options *options, tain_source *
     if (status == TAIN_OK) status = tain_pg_policy_check(s->options.policies, err);
     if (status == TAIN_OK) status = tain_pg_target_init(&s->target, s->options.url, err);
     if (status == TAIN_OK) status = tain_pg_target_init(&s->look_target, s->options.url, err);
+    if (status == TAIN_OK) status = tain_pg_standby_open(s, options->snapshot_from, err);
     if (status == TAIN_OK) *ret = &s->base; /* connecting can be ended from now on */
     if (status == TAIN_OK) status = tain_pg_catalog_conn(s, err);
     if (status == TAIN_OK) return status;
@@ -165,7 +169,7 @@ static tain_status describe(tain_source *base, tain_catalog *ret, tain_finding *
     s->catalog = list;
     *ret = (tain_catalog){.tables = list, .count = n};
     tain_pg_source_judge(s, ret_findings, ret_count);
-    return TAIN_OK;
+    return tain_pg_standby_judge(s, ret_findings, ret_count, err);
 }
 
 static void cancel(tain_source *base)
@@ -179,7 +183,7 @@ static const char *const schemes[] = {"postgresql", "postgres", NULL};
 
 const tain_source_ops tain_source_postgres = {
     .name = "postgres",
-    .schemes = schemes, .beside = true,
+    .schemes = schemes, .beside = true, .replicas = true,
     .open = open_source,
     .close = close_source,
     .describe = describe,

@@ -134,6 +134,7 @@ typedef struct tain_pg_server {
 } tain_pg_server;
 
 typedef struct tain_pg_stream tain_pg_stream;
+typedef struct tain_pg_standby tain_pg_standby;
 
 typedef struct tain_pg_source {
     tain_source         base; /* first */
@@ -157,11 +158,12 @@ typedef struct tain_pg_source {
     bool                refresh;  /* reading the catalog may replace shapes: nobody follows them yet */
     bool                streamed; /* shapes change in stream order only */
 
+    tain_pg_standby *standby;   /* where loads are read; NULL: here */
     tain_pg_conn exporter;      /* holds the snapshot */
     char         snapshot[80];  /* "" : none */
     uint64_t     snapshot_lsn;
     char         passing[64];   /* exporter's temporary slot; "": none */
-    bool         asked;         /* exporter's slot is being created: the server has not answered */
+    bool         asked;         /* exporter's slot is to be created: the server has not answered, or a standby is not there yet */
     bool         unread;        /* exporter's snapshot is there, and nobody has begun with it */
     tain_waiting awaited;       /* what for, as of described_at */
     tain_time    described_at;
@@ -319,9 +321,10 @@ tain_status tain_pg_unpublish(tain_pg_source *s, tain_pg_table *t, tain_error *e
  * every transaction has ended that was open: minutes, perhaps. */
 /* Makes the mirror's slot; says what it waits for, if it does for long. say may be NULL. */
 tain_status tain_pg_export(tain_pg_source *s, void (*say)(const char *), tain_error *err);
+/* At the standby, if there is one. */
 tain_status tain_pg_export_temporary(tain_pg_source *s, tain_error *err);
 void        tain_pg_export_end(tain_pg_source *s); /* also while it is waited for */
-bool        tain_pg_is_exported(tain_pg_source *s); /* there is one that nobody has begun with */
+bool        tain_pg_is_exported(tain_pg_source *s); /* there is one, of where loads are read, that nobody has begun with */
 tain_status tain_pg_snapshot_ready(tain_source *base, tain_time deadline, bool *ret_ready, tain_waiting *ret_why, tain_error *err);
 
 /* snapshot.c */

@@ -4,9 +4,11 @@
 #include "postgres_queries.h"
 #include "source/postgres/copy.h"
 #include "source/postgres/result.h"
+#include "source/postgres/standby.h"
 
 struct tain_reader {
     tain_pg_source *source;
+    tain_pg_target *target; /* the server that has the snapshot */
     tain_pg_conn    conn;
 };
 
@@ -14,7 +16,8 @@ tain_status tain_pg_reader_open(tain_source *base, tain_reader **ret, tain_error
 {
     tain_reader *r = tain_alloc(sizeof *r);
     r->source = (tain_pg_source *)base;
-    tain_status status = tain_pg_connect(&r->conn, &r->source->target, TAIN_PG_READER, err);
+    r->target = tain_pg_standby_conn(r->source) ? &r->source->standby->target : &r->source->target;
+    tain_status status = tain_pg_connect(&r->conn, r->target, TAIN_PG_READER, err);
     if (status == TAIN_OK) *ret = r;
     else tain_pg_reader_close(r);
     return status;
@@ -114,7 +117,7 @@ static tain_status connect_again(tain_reader *r, tain_error *err)
 {
     if (tain_pg_connected(&r->conn)) return TAIN_OK;
     tain_pg_disconnect(&r->conn);
-    return tain_pg_connect(&r->conn, &r->source->target, TAIN_PG_READER, err);
+    return tain_pg_connect(&r->conn, r->target, TAIN_PG_READER, err);
 }
 
 /* VACUUM FULL, CLUSTER, TRUNCATE and changes of type give a table a new file, in which rows are anywhere. A partition that
@@ -135,7 +138,7 @@ static tain_status begin(tain_reader *r, tain_error *err)
     TAIN_TRY(tain_pg_run(&r->conn, err, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
     tain_status status = tain_pg_run(&r->conn, err, "SET TRANSACTION SNAPSHOT '%s'", r->source->snapshot);
     if (status != TAIN_E_INVALID && status != TAIN_E_NOT_FOUND) return status;
-    (void)tain_fail(err, TAIN_E_UNAVAILABLE, "PostgreSQL at %s: the snapshot that was being read is gone", r->source->target.where);
+    (void)tain_fail(err, TAIN_E_UNAVAILABLE, "PostgreSQL at %s: the snapshot that was being read is gone", r->target->where);
     tain_error_remedy(err, "another one is read; if this comes again and again, a proxy between ends connections that are idle: let it wait longer");
     return TAIN_E_UNAVAILABLE;
 }
