@@ -98,10 +98,13 @@ tain_status tain_delta_look(const tain_delta *t, tain_error *err);
 typedef struct tain_delta_writer tain_delta_writer;
 tain_status tain_delta_writer_new(tain_store *folder, const tain_schema *schema, const tain_parquet_options *o, tain_delta_writer **ret, tain_error *err);
 tain_parquet_writer *tain_delta_writer_parquet(tain_delta_writer *w); /* append through this */
-/* Of how many columns, from the first, the files of a table are to have statistics (delta.dataSkippingNumIndexedCols, else 32),
- * -1: of all; and that the file at hand has them, which is 32 unless said. */
-int64_t tain_delta_indexed_columns(const tain_delta *t); /* accepts NULL */
-void    tain_delta_writer_index_columns(tain_delta_writer *w, int64_t columns);
+/* Of which columns the files of a table are to have statistics: those named (delta.dataSkippingStatsColumns), else so many from
+ * the first (delta.dataSkippingNumIndexedCols, else 32), -1: all. A file has them of the first 32 unless said. */
+typedef struct tain_delta_indexed { int64_t first; char *named; /* NULL: not by name */ } tain_delta_indexed;
+tain_delta_indexed tain_delta_indexed_columns(const tain_delta *t); /* accepts NULL; the caller's, with done */
+void               tain_delta_indexed_done(tain_delta_indexed *i);
+void               tain_delta_writer_index_columns(tain_delta_writer *w, const tain_delta *t); /* as t has it now; accepts NULL */
+void               tain_delta_writer_index(tain_delta_writer *w, const tain_delta_indexed *columns);
 /* Finishes the file: durable, but not live before a commit adds it. Caller owns *ret (tain_delta_file_free). */
 tain_status tain_delta_writer_finish(tain_delta_writer *w, tain_delta_file **ret, tain_error *err); /* frees w */
 void        tain_delta_writer_abort(tain_delta_writer *w);                                          /* accepts NULL */

@@ -109,8 +109,10 @@ tain_status tain_parse_commit(tain_delta *t, int64_t version, const char *key, t
 
 /* --- stats.c ------------------------------------------------------------------------------------------------------ */
 
-/* Statistics of a new file, for the first `indexed` leaf columns (-1: all), appended. */
-void tain_stats_json(const tain_schema *schema, const tain_parquet_summary *s, int64_t indexed, bool tight, tain_buffer *out);
+/* Whether column i of a table is one of them. */
+bool tain_delta_is_indexed(const tain_delta_indexed *indexed, const tain_field *field, size_t i);
+/* Statistics of a new file, for those columns, appended. */
+void tain_stats_json(const tain_schema *schema, const tain_parquet_summary *s, const tain_delta_indexed *indexed, bool tight, tain_buffer *out);
 /* numRecords of stats text, -1: none. */
 int64_t tain_stats_rows(const char *stats);
 /* The same text with numRecords there and tightBounds false. stats NULL or unusable: a minimal one. Caller frees. */

@@ -20,10 +20,48 @@ int64_t tain_property_int(const tain_delta *t, const char *key, int64_t otherwis
     return text && end != text && !*end ? v : otherwise;
 }
 
-int64_t tain_delta_indexed_columns(const tain_delta *t)
+tain_delta_indexed tain_delta_indexed_columns(const tain_delta *t)
 {
     int64_t n = t ? tain_property_int(t, "delta.dataSkippingNumIndexedCols", INDEXED_COLUMNS) : INDEXED_COLUMNS;
-    return n >= -1 ? n : INDEXED_COLUMNS;
+    return (tain_delta_indexed){.first = n >= -1 ? n : INDEXED_COLUMNS, .named = t ? tain_strdup(tain_property(t, "delta.dataSkippingStatsColumns", NULL)) : NULL};
+}
+
+void tain_delta_indexed_done(tain_delta_indexed *i)
+{
+    tain_free(i->named);
+    *i = (tain_delta_indexed){0};
+}
+
+/* Takes one name off a list: in backticks it may have anything in it, doubled ones too; a point outside of them leads into
+ * a struct, of which mirrored tables have none: then *ret_deeper. */
+static const char *take_name(const char *p, tain_buffer *out, bool *ret_deeper)
+{
+    bool quoted = false;
+    for (out->size = 0, *ret_deeper = false; *p && (quoted || *p != ','); p++) {
+        bool both = quoted && p[0] == '`' && p[1] == '`';
+        *ret_deeper |= !quoted && *p == '.';
+        if (*p == '`' && !both) quoted = !quoted;
+        else if (quoted || !isspace((unsigned char)*p)) tain_buffer_append_u8(out, (uint8_t)*p);
+        p += both;
+    }
+    return *p ? p + 1 : p;
+}
+
+static bool is_named(const char *list, const char *name)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer one = {0};
+    bool found = false, deeper;
+    while (*list && !found) {
+        list = take_name(list, &one, &deeper);
+        found = !deeper && strcasecmp(tain_buffer_cstr(&one), name) == 0;
+    }
+    return found;
+}
+
+bool tain_delta_is_indexed(const tain_delta_indexed *indexed, const tain_field *field, size_t i)
+{
+    if (indexed->named) return is_named(indexed->named, field->name);
+    return indexed->first < 0 || i < (size_t)indexed->first;
 }
 
 bool tain_property_bool(const json_t *configuration, const char *key, bool otherwise)

@@ -8,9 +8,12 @@
 static char *joined_stats(const tain_delta *t, const tain_delta_file *f, const tain_schema *added, size_t columns, const tain_parquet_summary *s)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer own = {0};
-    int64_t indexed = tain_delta_indexed_columns(t);
-    if (!f->stats || (indexed >= 0 && columns > (size_t)indexed)) return tain_strdup(f->stats);
-    tain_stats_json(added, s, -1, true, &own);
+    tain_delta_indexed indexed = tain_delta_indexed_columns(t);
+    bool beyond = !indexed.named && indexed.first >= 0 && columns > (size_t)indexed.first;
+    indexed.first = -1;
+    if (f->stats && !beyond) tain_stats_json(added, s, &indexed, true, &own);
+    tain_delta_indexed_done(&indexed);
+    if (!f->stats || beyond) return tain_strdup(f->stats);
     return tain_stats_join(f->stats, tain_buffer_cstr(&own));
 }
 

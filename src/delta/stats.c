@@ -167,35 +167,34 @@ static void bound(tain_json *j, const tain_field *field, const tain_buffer *b, b
     tain_json_raw(j, (const char *)text.data, text.size);
 }
 
-static void bounds(tain_json *j, const char *key, const tain_schema *schema, const tain_parquet_summary *s, size_t n, bool upper)
+static void bounds(tain_json *j, const char *key, const tain_schema *schema, const tain_parquet_summary *s, const tain_delta_indexed *indexed, bool upper)
 {
     tain_json_key(j, key);
     tain_json_object(j);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < schema->count; i++) {
         const tain_column_stats *c = &s->columns[i];
-        if (c->has_bounds) bound(j, &schema->fields[i], upper ? &c->max : &c->min, upper);
+        if (c->has_bounds && tain_delta_is_indexed(indexed, &schema->fields[i], i)) bound(j, &schema->fields[i], upper ? &c->max : &c->min, upper);
     }
     tain_json_object_end(j);
 }
 
-static void null_counts(tain_json *j, const tain_schema *schema, const tain_parquet_summary *s, size_t n)
+static void null_counts(tain_json *j, const tain_schema *schema, const tain_parquet_summary *s, const tain_delta_indexed *indexed)
 {
     tain_json_key(j, "nullCount");
     tain_json_object(j);
-    for (size_t i = 0; i < n; i++)
-        if (schema->fields[i].type.kind != TAIN_STRUCT) tain_json_kint(j, schema->fields[i].physical, s->columns[i].null_count);
+    for (size_t i = 0; i < schema->count; i++)
+        if (schema->fields[i].type.kind != TAIN_STRUCT && tain_delta_is_indexed(indexed, &schema->fields[i], i)) tain_json_kint(j, schema->fields[i].physical, s->columns[i].null_count);
     tain_json_object_end(j);
 }
 
-void tain_stats_json(const tain_schema *schema, const tain_parquet_summary *s, int64_t indexed, bool tight, tain_buffer *out)
+void tain_stats_json(const tain_schema *schema, const tain_parquet_summary *s, const tain_delta_indexed *indexed, bool tight, tain_buffer *out)
 {
-    size_t    n = indexed < 0 || (size_t)indexed > schema->count ? schema->count : (size_t)indexed;
     tain_json j = {.out = out};
     tain_json_object(&j);
     tain_json_kint(&j, "numRecords", s->rows);
-    bounds(&j, "minValues", schema, s, n, false);
-    bounds(&j, "maxValues", schema, s, n, true);
-    null_counts(&j, schema, s, n);
+    bounds(&j, "minValues", schema, s, indexed, false);
+    bounds(&j, "maxValues", schema, s, indexed, true);
+    null_counts(&j, schema, s, indexed);
     tain_json_kbool(&j, "tightBounds", tight);
     tain_json_object_end(&j);
 }

@@ -8,7 +8,7 @@ struct tain_delta_writer {
     tain_store          *folder;
     tain_schema         *schema;
     char                *name;
-    int64_t              indexed; /* columns with statistics */
+    tain_delta_indexed   indexed; /* columns with statistics */
     tain_upload         *upload;
     tain_parquet_writer *parquet;
 };
@@ -43,15 +43,23 @@ tain_parquet_writer *tain_delta_writer_parquet(tain_delta_writer *w)
     return w->parquet;
 }
 
-void tain_delta_writer_index_columns(tain_delta_writer *w, int64_t columns)
+void tain_delta_writer_index_columns(tain_delta_writer *w, const tain_delta *t)
 {
-    w->indexed = columns;
+    tain_delta_indexed_done(&w->indexed);
+    w->indexed = tain_delta_indexed_columns(t);
+}
+
+void tain_delta_writer_index(tain_delta_writer *w, const tain_delta_indexed *columns)
+{
+    tain_delta_indexed_done(&w->indexed);
+    w->indexed = (tain_delta_indexed){.first = columns->first, .named = tain_strdup(columns->named)};
 }
 
 static void release(tain_delta_writer *w)
 {
     tain_parquet_writer_free(w->parquet);
     tain_schema_free(w->schema);
+    tain_delta_indexed_done(&w->indexed);
     tain_free(w->name);
     tain_free(w);
 }
@@ -66,7 +74,7 @@ void tain_delta_writer_abort(tain_delta_writer *w)
 static tain_delta_file *described(tain_delta_writer *w, const tain_parquet_summary *s)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer stats = {0};
-    tain_stats_json(w->schema, s, w->indexed, true, &stats);
+    tain_stats_json(w->schema, s, &w->indexed, true, &stats);
     tain_delta_file *f = tain_alloc(sizeof *f);
     f->path = tain_strdup(w->name);
     f->size = s->bytes;

@@ -22,7 +22,7 @@ static tain_status write_rows(tain_net *net, tain_delta_file **ret, tain_error *
     tain_delta_writer *w;
     tain_parquet_options options = tain_table_file_options(net->table);
     TAIN_TRY(tain_delta_writer_new(net->table->store, net->table->schema, &options, &w, err));
-    tain_delta_writer_index_columns(w, tain_delta_indexed_columns(net->table->delta));
+    tain_delta_writer_index_columns(w, net->table->delta);
     tain_status st = append(net, tain_delta_writer_parquet(w), err);
     if (st != TAIN_OK) {
         tain_delta_writer_abort(w);

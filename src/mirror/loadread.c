@@ -204,7 +204,7 @@ static tain_status open_writer(chunk *c, tain_error *err)
     options.row_group_bytes = (size_t)(d->memory / (c->all->beside ? 16 : 8) / d->jobs);
     if (options.row_group_bytes > defaults.row_group_bytes) options.row_group_bytes = defaults.row_group_bytes;
     TAIN_TRY(tain_delta_writer_new(c->load->table->store, c->load->table->schema, &options, &c->writer, err));
-    tain_delta_writer_index_columns(c->writer, tain_delta_indexed_columns(c->load->table->delta));
+    tain_delta_writer_index_columns(c->writer, c->load->table->delta);
     return TAIN_OK;
 }
 

@@ -35,7 +35,7 @@ struct tain_rewrite {
     size_t           count;
     bool             hashed;
     tain_parquet_options options;
-    int64_t          indexed; /* columns with statistics */
+    tain_delta_indexed indexed; /* columns with statistics */
     uint16_t        *key_columns;
     tain_key         key;
     tain_delta_file *output;
@@ -214,6 +214,7 @@ void tain_rewrite_free(tain_rewrite *r)
     }
     if (r->output) give_up_output(r);
     tain_schema_free(r->schema);
+    tain_delta_indexed_done(&r->indexed);
     free(r->inputs);
     free(r->ordinals);
     free(r->key_columns);
@@ -289,7 +290,7 @@ tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err)
 {
     tain_delta_writer *w;
     TAIN_TRY(tain_delta_writer_new(r->folder, r->schema, &r->options, &w, err));
-    tain_delta_writer_index_columns(w, r->indexed);
+    tain_delta_writer_index(w, &r->indexed);
     tain_status st = TAIN_OK;
     for (size_t i = 0; st == TAIN_OK && i < r->count; i++) st = copy_file(r, &r->inputs[i], tain_delta_writer_parquet(w), err);
     if (st != TAIN_OK || r->rows == 0) {

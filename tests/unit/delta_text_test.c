@@ -68,7 +68,7 @@ static char *stats_of(const tain_schema *schema, tain_column_stats *columns, int
 {
     tain_buffer          out = {0};
     tain_parquet_summary s = {.rows = rows, .column_count = schema->count, .columns = columns};
-    tain_stats_json(schema, &s, indexed, true, &out);
+    tain_stats_json(schema, &s, &(tain_delta_indexed){.first = indexed}, true, &out);
     for (size_t i = 0; i < schema->count; i++) tain_buffer_done(&columns[i].min), tain_buffer_done(&columns[i].max);
     return tain_buffer_cstr(&out);
 }

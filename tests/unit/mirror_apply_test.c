@@ -528,6 +528,43 @@ static void statistics_are_of_the_columns_wanted(void **state)
     end(&b);
 }
 
+static void check_statistics(bench *b, const char *wanted, const char *given)
+{
+    json_error_t e;
+    json_t *names = json_loads(given, 0, &e);
+    tain_delta_file *f;
+    for (size_t cursor = 0; tain_delta_next_file(b->table->delta, &cursor, &f);) {
+        json_t *stats = json_loads(f->stats, JSON_DECODE_INT_AS_REAL, &e);
+        assert_int_equal(columns_with_statistics(f), json_array_size(names));
+        for (size_t i = 0; i < json_array_size(names); i++)
+            if (!json_object_get(json_object_get(stats, "nullCount"), json_string_value(json_array_get(names, i)))) fail_msg("%s: %s", wanted, f->stats);
+        json_decref(stats);
+    }
+    json_decref(names);
+}
+
+/* By name they count instead of the number. */
+static void statistics_are_of_the_columns_named(void **state)
+{
+    static const struct { const char *wanted, *given; } cases[] = {
+        {"large", "[\"large\"]"}, {" `k` , SMALL,nowhere", "[\"k\", \"small\"]"}, {"", "[]"}, {"large.inner,`small.x`", "[]"}, {",,`k`,`large`", "[\"k\", \"large\"]"}};
+    bench b;
+    begin(&b, TEXT_KEY);
+    for (size_t i = 0, e = 1; i < sizeof cases / sizeof *cases; i++) {
+        set_elsewhere(&b, "delta.dataSkippingNumIndexedCols", "1");
+        set_elsewhere(&b, "delta.dataSkippingStatsColumns", cases[i].wanted);
+        truncate_all(&b);
+        commit(&b, (int)e++);
+        for (int k = 0; k < 8; k++, e++) {
+            apply_some(&b, 5);
+            commit(&b, (int)e);
+        }
+        finish_merge(&b);
+        check_statistics(&b, cases[i].wanted, cases[i].given);
+    }
+    end(&b);
+}
+
 static void make_older(bench *b, const char *path, int hours)
 {
     char full[512];
@@ -710,6 +747,7 @@ int main(void)
         cmocka_unit_test(unknown_feature_meets_a_vacuum),
         cmocka_unit_test(change_data_feed_is_refused),
         cmocka_unit_test(statistics_are_of_the_columns_wanted),
+        cmocka_unit_test(statistics_are_of_the_columns_named),
         cmocka_unit_test(vacuum_waits_as_long_as_the_table_says),
         cmocka_unit_test(files_are_merged_under_a_truncation),
         cmocka_unit_test(merged_and_vacuumed_elsewhere),
