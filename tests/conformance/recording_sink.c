@@ -6,6 +6,8 @@
 
 #include "cells.h"
 
+#define PATIENCE (60 * TAIN_SECOND)
+
 static recording *of(tain_sink *sink)
 {
     return (recording *)sink;
@@ -504,15 +506,18 @@ static tain_status turn(recording *r, tain_source *s, tain_error *err)
     return recording_load(r, s, err);
 }
 
+/* As long as it moves it may be slow. */
 tain_status recording_catch_up(recording *r, tain_source *s, tain_error *err)
 {
-    tain_position head;
-    tain_time give_up = tain_monotonic() + 60 * TAIN_SECOND;
+    tain_position head, before = r->position;
+    tain_time give_up = tain_monotonic() + PATIENCE;
     TAIN_TRY(turn(r, s, err));
     TAIN_TRY(s->ops->head(s, &head, err));
     while (tain_position_compare(&r->position, &head) < 0) {
+        if (tain_position_compare(&r->position, &before) != 0) give_up = tain_monotonic() + PATIENCE;
+        else if (tain_monotonic() > give_up) return tain_fail(err, TAIN_E_UNAVAILABLE, "the stream stays at %s, the head is %s", before.text, head.text);
+        before = r->position;
         TAIN_TRY(turn(r, s, err));
-        if (tain_monotonic() > give_up) return tain_fail(err, TAIN_E_UNAVAILABLE, "the stream stays at %s, the head is %s", r->position.text, head.text);
     }
     return TAIN_OK;
 }
