@@ -704,6 +704,31 @@ def test_event_triggers_of_another_version(folder):
         assert_same_as_postgres(pg, lake, "public.t")
 
 
+def test_killed_while_it_makes_its_slot(folder):
+    """What the server goes on making for nobody is not taken for the mirror's."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table t (id int primary key)")
+        other = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-h", pg.folder, "-U", "postgres", "-d", "shop"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        other.stdin.write("begin; insert into t values (1); select pg_backend_pid();\n")
+        other.stdin.flush()
+        pid = other.stdout.readline().strip()
+        with Background("mirror", pg.url(), lake) as m:
+            wait_until(lambda: pg.sql("select 1 from pg_replication_slots where confirmed_flush_lsn is null"), what="it is being made")
+            m.stop(signal.SIGKILL)
+        with Background("mirror", pg.url(), lake) as m:
+            wait_until(lambda: f"the transaction of process {pid} " in m.output(), what="it waits again")
+            other.stdin.write("commit;\n")
+            other.stdin.close()
+            other.wait()
+            wait_until(lambda: (lake_status(lake) or {"tables": [{"status": ""}]})["tables"][0]["status"] == "Replicating", what="it follows")
+            pg.sql("insert into t values (2)")
+            assert m.stop() == 0, m.output()
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert_same_as_postgres(pg, lake, "public.t")
+        assert pg.sql("select count(*) from pg_replication_slots") == "1"
+
+
 def test_stopped_while_it_makes_its_slot(folder):
     """A transaction that is open keeps the server from making it; which one is said."""
     lake = os.path.join(folder, "lake")

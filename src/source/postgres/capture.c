@@ -8,6 +8,8 @@
 #include "source/postgres/standby.h"
 #include "postgres_queries.h"
 
+#define MAKER_WAIT (10 * TAIN_SECOND)
+
 /* --- the publication ----------------------------------------------------------------------------------------------- */
 
 static bool may_be_published(const tain_pg_table *t) { return t->present && t->pub->verdict != TAIN_VERDICT_ERROR; }
@@ -236,6 +238,23 @@ static void unmake(tain_pg_source *s, tain_status status, bool published, bool t
     if (told) (void)tain_pg_ddl_remove(s, NULL, NULL);
 }
 
+/* One that is still being made is for a mirror that was killed, which the server notices soon, or for another that starts. */
+static tain_status await_maker(tain_pg_source *s, tain_pg_slot *slot, tain_error *err)
+{
+    tain_time until = tain_monotonic() + MAKER_WAIT;
+    while (slot->there && slot->active_pid && !slot->confirmed) {
+        tain_status waited = tain_pg_wait(&s->conn, false, tain_monotonic() + 50 * TAIN_MILLISECOND, err);
+        if (waited != TAIN_OK && waited != TAIN_E_BUSY) return waited;
+        if (tain_monotonic() >= until) {
+            (void)tain_fail(err, TAIN_E_BUSY, "replication slot %s at %s is being made by process %d of the server", s->slot, s->target.where, slot->active_pid);
+            tain_error_remedy(err, "if no other mirror of that name is starting: SELECT pg_terminate_backend(%d);", slot->active_pid);
+            return TAIN_E_BUSY;
+        }
+        TAIN_TRY(tain_pg_slot_read(s, slot, err));
+    }
+    return TAIN_OK;
+}
+
 /* A slot that was lost stays as it is until the next load, so that it does not hold the log back for nobody. */
 tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *ret_fresh, tain_error *err)
 {
@@ -244,6 +263,7 @@ tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *
     TAIN_TRY(tain_pg_target_check(&s->target, err));
     TAIN_TRY(tain_pg_catalog_read(s, err));
     TAIN_TRY(tain_pg_slot_read(s, &slot, err));
+    TAIN_TRY(await_maker(s, &slot, err));
     TAIN_TRY(refuse(s, NULL, err));
     bool whole = slot.there && s->server.has_publication;
     if (s->stream && (!whole || slot.lost[0])) return tain_pg_capture_gone(s, &slot, err);
