@@ -143,6 +143,18 @@ def test_a_partition_that_comes_and_goes(folder):
             assert_end(pg, lake, m, user, "public.p")
 
 
+def test_a_partition_that_comes_with_rows_and_is_heard_of_first(folder):
+    """The first row of it that the log has is there before the catalog is looked at."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        user = plain_tables(pg)
+        with followed(pg, lake, user) as m:
+            pg.sql("create table p2 (like p including all); insert into p2 values (2, 2), (3, 2); begin; alter table p attach partition p2 for values in (2);"
+                   "insert into p values (4, 2); commit", user=user)
+            wait_for(m, pg, lake)
+            assert_end(pg, lake, m, user, "public.p")
+
+
 def test_what_was_not_seen_before_the_mirror_stopped(folder):
     """The last record is of a position behind the change, and nothing is written to the log since."""
     lake = os.path.join(folder, "lake")

@@ -111,6 +111,7 @@ static struct fake {
     void       (*on_confirm)(size_t position);
     void       (*on_load)(void);    /* a snapshot begins */
     void       (*on_ask)(void);     /* is there one? */
+    void       (*on_loaded)(void);  /* it ends */
     bool         waits, fix;        /* there is none yet; its content is fixed all the same */
     /* what it saw */
     size_t       starts, loads, confirmed, rows_taken, rows_skipped;
@@ -642,6 +643,7 @@ static inline tain_status fake_snapshot_end(tain_source *s, tain_error *err)
 {
     fake.reading = false;
     fake.fixed = fake.asks = 0;
+    if (fake.on_loaded) fake.on_loaded();
     return TAIN_OK;
 }
 

@@ -44,11 +44,14 @@ void tain_pg_beside_look(const tain_pg_source *s, const tain_pg_table *t, tain_p
 
 static bool same_text(const char *a, const char *b) { return strcmp(a ? a : "", b ? b : "") == 0; }
 
+/* One that was only heard of may have come with rows. */
+static bool same_leaf(const tain_pg_watched *a, const tain_pg_watched *b) { return a->oid == b->oid && !a->filenode == !b->filenode; }
+
 bool tain_pg_beside_same_leaves(const tain_pg_beside *a, const tain_pg_beside *b)
 {
     if (a->leaf_count != b->leaf_count) return false;
     for (size_t i = 0; i < a->leaf_count; i++)
-        if (a->leaves[i].oid != b->leaves[i].oid) return false;
+        if (!same_leaf(&a->leaves[i], &b->leaves[i])) return false;
     return true;
 }
 
