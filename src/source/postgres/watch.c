@@ -267,7 +267,7 @@ static tain_status look(tain_pg_source *s, bool *io_any, tain_error *err)
 tain_status tain_pg_watch_begin(tain_pg_source *s, tain_error *err)
 {
     for (size_t i = 0; i < s->table_count; i++) {
-        s->tables[i]->due = TAIN_PG_DUE_NOTHING;
+        if (s->tables[i]->due != TAIN_PG_DUE_SHAPE) s->tables[i]->due = TAIN_PG_DUE_NOTHING; /* that waits for where it was first seen */
         tain_pg_beside_copy(&s->tables[i]->looked, &s->tables[i]->settled);
     }
     tain_status status = compare_all(s, err);
