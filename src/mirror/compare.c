@@ -234,6 +234,9 @@ static tain_status read_lake(worker *w, tain_error *err)
     return st;
 }
 
+/* Readers take chunks as they come. */
+static int64_t chunk_rows(const tain_compare *c) { return c->source->in_order ? INT64_MAX / 2 : CHUNK_ROWS; }
+
 /* --- both at once -------------------------------------------------------------------------------------------------- */
 
 static void *work(void *ctx)
@@ -361,7 +364,7 @@ tain_status tain_compare_pass(tain_compare *c, tain_delta *delta, bool last, tai
     if (!same_columns(columns, tain_delta_meta(delta)->schema, r->reason, sizeof r->reason)) return TAIN_OK;
     take_columns(c);
     pass p = {.c = c, .delta = delta};
-    TAIN_TRY(c->source->ops->snapshot_plan(c->source, c->table, CHUNK_ROWS, &p.chunks, &p.chunk_count, err));
+    TAIN_TRY(c->source->ops->snapshot_plan(c->source, c->table, chunk_rows(c), &p.chunks, &p.chunk_count, err));
     begin(&p, last);
     run_workers(&p);
     if (p.status == TAIN_OK) {
@@ -378,7 +381,7 @@ tain_status tain_compare_pass(tain_compare *c, tain_delta *delta, bool last, tai
 tain_status tain_compare_hand_out(tain_compare *c, tain_delta *delta, tain_compare_take hand, void *ctx, tain_error *err)
 {
     pass p = {.c = c, .delta = delta, .hand = hand, .hand_ctx = ctx};
-    TAIN_TRY(c->source->ops->snapshot_plan(c->source, c->table, CHUNK_ROWS, &p.chunks, &p.chunk_count, err));
+    TAIN_TRY(c->source->ops->snapshot_plan(c->source, c->table, chunk_rows(c), &p.chunks, &p.chunk_count, err));
     begin(&p, false);
     p.left = tain_alloc((c->differences.count + 1) * sizeof *p.left);
     for (size_t i = 0; i < c->differences.count; i++) p.left[i] = llabs(c->differences.list[i].surplus);

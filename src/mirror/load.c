@@ -150,6 +150,16 @@ static tain_status begin_log(loading *g, table_load *l, const tain_chunk *chunks
     return TAIN_OK;
 }
 
+/* A reader goes through its own part of the table, from chunk to chunk. */
+static void give_runs(loading *g, size_t first)
+{
+    size_t jobs = (size_t)g->mirror->definition->jobs, share = (g->task_count - first + jobs - 1) / jobs;
+    for (size_t at = first, end; g->mirror->source->in_order && at < g->task_count; at = end) {
+        for (end = at + 1; end < g->task_count && end - at < share && g->tasks[end].chunk.from == g->tasks[end - 1].chunk.to;) end++;
+        for (size_t i = at; i < end; i++) g->tasks[i].chunk.ahead = g->tasks[end - 1].chunk.to;
+    }
+}
+
 static tain_status plan_new(loading *g, table_load *l, const tain_chunk *chunks, size_t n, tain_error *err)
 {
     if (n > 1) TAIN_TRY(begin_log(g, l, chunks, n, err));
@@ -255,7 +265,9 @@ static tain_status make_plan(loading *g, table_load *l, tain_error *err)
     pthread_mutex_lock(&l->table->lock);
     l->table->rows_total = l->table->source->rows_estimate;
     pthread_mutex_unlock(&l->table->lock);
+    size_t first = g->task_count;
     st = l->log ? plan_rest(g, l, err) : plan_new(g, l, chunks, n, err);
+    give_runs(g, first);
     free(chunks);
     return st;
 }

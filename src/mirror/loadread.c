@@ -221,13 +221,33 @@ static void read_chunk(loading *g, tain_reader *reader, tain_encoder *encoder, c
 
 /* --- readers ------------------------------------------------------------------------------------------------------- */
 
-static task *next_task(loading *g)
+/* What follows is kept for the reader of the task in front of it. */
+static bool is_kept(const loading *g, size_t i)
+{
+    if (!g->mirror->source->in_order || i == 0 || i >= g->task_count) return false;
+    const task *front = &g->tasks[i - 1];
+    return front->load == g->tasks[i].load && front->chunk.ahead > front->chunk.to;
+}
+
+/* g->task_count: there is none. */
+static size_t find_task(loading *g, const task *last)
+{
+    size_t i = last ? (size_t)(last - g->tasks) + 1 : 0;
+    if (last && is_kept(g, i)) return i;
+    while (is_kept(g, g->next)) g->next++;
+    return g->next < g->task_count ? g->next++ : g->task_count;
+}
+
+/* last: the reader's, NULL: it had none. */
+static task *next_task(loading *g, task *last)
 {
     task *k = NULL;
     pthread_mutex_lock(&g->lock);
-    while (!k && g->status == TAIN_OK && g->next < g->task_count && !atomic_load(&g->halted)) {
-        k = &g->tasks[g->next++];
-        if (k->load->failure.code != TAIN_OK) k = NULL;
+    while (!k && g->status == TAIN_OK && !atomic_load(&g->halted)) {
+        size_t i = find_task(g, last);
+        if (i == g->task_count) break;
+        last = &g->tasks[i];
+        if (last->load->failure.code == TAIN_OK) k = last;
     }
     pthread_mutex_unlock(&g->lock);
     return k;
@@ -261,7 +281,7 @@ static void finish_ready(loading *g, tain_reader *reader)
 
 static void work(loading *g, tain_reader *reader, tain_encoder *encoder)
 {
-    for (task *k; (k = next_task(g));) {
+    for (task *k = NULL; (k = next_task(g, k));) {
         read_chunk(g, reader, encoder, k);
         if (!g->beside) finish_ready(g, reader);
     }

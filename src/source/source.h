@@ -106,6 +106,7 @@ typedef struct tain_chunk {
     tain_source_table *table;
     int64_t            from, to; /* the driver's meaning: blocks, rowids; [from, to) */
     int64_t            rows_estimate;
+    int64_t            ahead; /* of sources that are in_order, set by who reads, if more than `to`: the reader is asked for what follows next, as far as this */
 } tain_chunk;
 
 /* Receives full batches of a reader; the batch is cleared after the call. The receiver may take the rows by exchanging
@@ -201,6 +202,7 @@ typedef struct tain_source_ops {
 
 struct tain_source { /* embedded first by drivers */
     const tain_source_ops *ops;
+    bool in_order; /* a chunk costs little only if its reader was told of it, by `ahead`, with the one in front of it */
 };
 
 /* The remedy where the source has forgotten the position. */

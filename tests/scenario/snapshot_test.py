@@ -54,9 +54,9 @@ def test_killed_at_half_it_repeats_little(folder):
         nothing_left(lake)
 
 
-def test_changes_while_it_is_dead(folder):
+def test_changes_while_it_is_dead(folder, version=None):
     lake = os.path.join(folder, "lake")
-    with Postgres(folder) as pg:
+    with Postgres(folder, version=version) as pg:
         make_table(pg, 300_000)
         pg.sql("create table other (id int primary key); insert into other select generate_series(1, 100)")
         killed_at("snapshot.recorded:5", pg, lake)
@@ -112,8 +112,8 @@ def test_what_changes_between_the_snapshot_and_the_reading(folder):
         assert_same_as_postgres(pg, lake, "public.table_swapped_too", *[f"public.{t}" for t in BEHIND_THE_SNAPSHOT if t != "dropped"])
 
 
-def test_killed_at_every_point(folder):
-    with Postgres(folder) as pg:
+def test_killed_at_every_point(folder, version=None):
+    with Postgres(folder, version=version) as pg:
         make_table(pg, 70_000)
         for i, point in enumerate(["planned", "read", "staged", "replayed", "forgotten"]):
             lake = os.path.join(folder, "lake-" + point)
@@ -127,9 +127,9 @@ def test_killed_at_every_point(folder):
             tain("mirror", pg.url(), lake, "--remove", check=0)
 
 
-def test_values_that_are_not_sent_again(folder):
+def test_values_that_are_not_sent_again(folder, version=None):
     lake = os.path.join(folder, "lake")
-    with Postgres(folder) as pg:
+    with Postgres(folder, version=version) as pg:
         make_table(pg, 150_000, ", big text")
         pg.sql("alter table t alter big set storage external; update t set big = repeat(md5(id::text), 80) where id % 500 = 0; vacuum full t; analyze t")
         killed_at("snapshot.recorded:2", pg, lake)
@@ -139,9 +139,9 @@ def test_values_that_are_not_sent_again(folder):
         assert not any(t["warnings"] for t in lake_status(lake)["tables"]), lake_status(lake)
 
 
-def test_rows_in_other_places(folder):
+def test_rows_in_other_places(folder, version=None):
     lake = os.path.join(folder, "lake")
-    with Postgres(folder) as pg:
+    with Postgres(folder, version=version) as pg:
         make_table(pg, 150_000)
         killed_at("snapshot.recorded:2", pg, lake)
         pg.sql("delete from t where id % 3 = 0; vacuum full t")
@@ -224,6 +224,92 @@ def test_files_that_go_before_the_commit(folder):
             pg.sql("update t set v = 'again' where id < 100")
             tain("mirror", pg.url(), lake, "--once", check=0)
             assert_same_as_postgres(pg, lake, "public.t")
+
+
+# --- PostgreSQL 13: one COPY goes on from part to part ------------------------------------------------------------------
+
+
+def test_changes_while_it_is_dead_13(folder):
+    test_changes_while_it_is_dead(folder, 13)
+
+
+def test_killed_at_every_point_13(folder):
+    test_killed_at_every_point(folder, 13)
+
+
+def test_rows_in_other_places_13(folder):
+    test_rows_in_other_places(folder, 13)
+
+
+def test_values_that_are_not_sent_again_13(folder):
+    test_values_that_are_not_sent_again(folder, 13)
+
+
+def copies(pg):
+    return sum("statement: COPY (SELECT ctid" in line for line in open(os.path.join(pg.folder, "log"), errors="replace"))
+
+
+def sent(pg):
+    """Rows that sequential scans gave since the last call, what was passed by included."""
+    now = rows_read(pg)
+    before, pg.sent_before = getattr(pg, "sent_before", 0), now
+    return now - before
+
+
+def test_one_copy_goes_from_part_to_part_13(folder):
+    lake, rows = os.path.join(folder, "lake"), 400_000
+    with Postgres(folder, version=13, log_statement="all") as pg:
+        make_table(pg, rows)
+        sent(pg)
+        finished(pg, os.path.join(folder, "uninterrupted"))
+        assert copies(pg) == 1 and sent(pg) == rows, "it is one scan"
+        tain("mirror", pg.url(), os.path.join(folder, "uninterrupted"), "--remove", check=0)
+        killed_at("snapshot.recorded:12", pg, lake)
+        sent(pg)
+        r = finished(pg, lake)
+        assert re.search(r"its load goes on: 1[2-9] of 2", r.err), r
+        assert copies(pg) == 3 and sent(pg) == rows, "one more scan, that passes by what is there"
+        assert_same_as_postgres(pg, lake, "public.t")
+        sent(pg)
+        finished(pg, lake, "--resync", "--jobs", "2")
+        assert copies(pg) == 5, "a part of the table each"
+        assert rows < sent(pg) < 2 * rows
+        assert_same_as_postgres(pg, lake, "public.t")
+        assert tain("verify", pg.url(), lake).code == 0
+
+
+def test_tables_and_partitions_by_parts_13(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder, version=13) as pg:
+        make_table(pg, 100_000)
+        pg.sql("create table p (id int primary key, v text) partition by range (id); create table p1 partition of p for values from (0) to (90000);"
+               "create table p2 partition of p for values from (90000) to (95000); create table p3 partition of p for values from (95000) to (300000);"
+               "insert into p select i, repeat('v', i % 50) from generate_series(1, 200000) i; create table k (n int, v text); alter table k replica identity full;"
+               "insert into k select i % 1000, 'k' from generate_series(1, 150000) i; create table sparse (id int primary key, v text);"
+               "insert into sparse select i, 'sparse' from generate_series(1, 200000) i; analyze; delete from sparse where id > 30000 or id % 3 = 0; vacuum sparse")
+        killed_at("snapshot.recorded:9", pg, lake, "--jobs", "3")
+        pg.sql("update p set v = 'changed' where id % 9 = 0; update sparse set v = 'too' where id % 5 = 0; delete from k where n = 5; insert into p values (250000, 'new')")
+        finished(pg, lake, "--jobs", "2")
+        assert_same_as_postgres(pg, lake, "public.t", "public.p", "public.k", "public.sparse")
+        nothing_left(lake)
+
+
+def test_large_tables_change_between_the_snapshot_and_the_reading_13(folder):
+    lake = os.path.join(folder, "lake")
+    changes = {"truncated": "truncate {t}; insert into {t} values (1, 1, 'only')", "rewritten": "alter table {t} alter n type int using n + 1",
+               "computed": "alter table {t} alter v type text using v || '!'", "swapped": "alter table {t} rename n to x; alter table {t} rename v to n; alter table {t} rename x to v",
+               "dropped": "drop table {t}", "changed": "update {t} set n = 5 where id % 2 = 0; delete from {t} where id % 3 = 0"}
+    with Postgres(folder, version=13) as pg:
+        for t in changes:
+            pg.sql(f"create table {t} (id bigint primary key, n int, v text); insert into {t} select i, -i, 'row ' || i from generate_series(1, 60000) i; analyze {t}")
+        with Background("mirror", pg.url(), lake, "--once", "--jobs", "2", env={"TAIN_FAULT": "snapshot.begun=stop"}) as mirror:
+            wait_until(lambda: is_stopped(mirror.process), what="the snapshot is there")
+            for t, ddl in changes.items():
+                pg.sql(ddl.format(t=t))
+            mirror.process.send_signal(signal.SIGCONT)
+            assert mirror.process.wait(120) == 0, mirror.output()
+        finished(pg, lake)
+        assert_same_as_postgres(pg, lake, *[f"public.{t}" for t in changes if t != "dropped"])
 
 
 if __name__ == "__main__":

@@ -72,6 +72,48 @@ static void copies_come_in_pieces(void **state)
     }
 }
 
+#define PLACED(block) "\0\3\0\0\0\6\0\0\0" block "\0\1\0\0\0\4\0\0\0\7\0\0\0\2\0\1"
+
+/* Rows of each part, which ends in front of its stop; 0 ends the list. */
+static tain_status copy_by_parts(const char *data, size_t n, size_t piece, const uint32_t *stops, size_t *seen, tain_error *err)
+{
+    tain_pg_shape *shape = shape_new(&types, 2, TAIN_PG_RANGE_NULL, false);
+    const tain_pg_codec *codecs[] = {shape->columns[0].codec, shape->columns[1].codec};
+    tain_source_table table = {.schema = "s", .name = "t"};
+    tain_rows_sink sink = {.rows = rows};
+    tain_pg_copy c;
+    size_t at = 0;
+    tain_status st = TAIN_OK;
+    tain_pg_copy_init(&c, &table, shape->schema, codecs, &sink);
+    tain_pg_copy_place(&c, stops[0]);
+    for (size_t part = 0; stops[part] && st == TAIN_OK; part++) {
+        rows_seen = 0;
+        st = tain_pg_copy_go_on(&c, &sink, stops[part], err);
+        for (; at < n && st == TAIN_OK && !c.stopped; at += piece) st = tain_pg_copy_feed(&c, data + at, n - at < piece ? n - at : piece, err);
+        if (st == TAIN_OK) st = c.stopped ? tain_pg_copy_pause(&c, err) : tain_pg_copy_finish(&c, err);
+        seen[part] = rows_seen;
+    }
+    tain_pg_copy_done(&c);
+    tain_pg_shape_free(shape);
+    return st;
+}
+
+static void copies_go_from_part_to_part(void **state)
+{
+    static const char five[] = HEADER PLACED("\0") PLACED("\0") PLACED("\1") PLACED("\5") PLACED("\7") "\377\377";
+    size_t seen[4];
+    tain_error e = {0};
+    for (size_t piece = 1; piece < 170; piece++) {
+        assert_int_equal(copy_by_parts(bytes(five), piece, (uint32_t[]){1, 2, 4, UINT32_MAX, 0}, seen, NULL), TAIN_OK);
+        assert_int_equal(seen[0], 2);
+        assert_int_equal(seen[1], 1);
+        assert_int_equal(seen[2], 0);
+        assert_int_equal(seen[3], 2);
+    }
+    assert_int_equal(copy_by_parts(bytes(HEADER PLACED("\2") PLACED("\1")), 1000, (uint32_t[]){9, 0}, seen, &e), TAIN_E_PROTOCOL);
+    assert_non_null(strstr(e.message, "order of their places"));
+}
+
 static void copies_that_are_refused(void **state)
 {
     static const struct { const char *bytes; size_t n; const char *message; } cases[] = {
@@ -292,7 +334,7 @@ static void text_beyond_2_gib(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(copies_come_in_pieces), cmocka_unit_test(copies_that_are_refused), cmocka_unit_test(messages_out_of_place), cmocka_unit_test(numerics),
+        cmocka_unit_test(copies_come_in_pieces), cmocka_unit_test(copies_go_from_part_to_part), cmocka_unit_test(copies_that_are_refused), cmocka_unit_test(messages_out_of_place), cmocka_unit_test(numerics),
         cmocka_unit_test(a_truncate_of_who_knows_what), cmocka_unit_test(a_relation_that_names_a_column_twice), cmocka_unit_test(many_subtransactions),
         cmocka_unit_test(moments_far_away), cmocka_unit_test(text_beyond_2_gib),
     };

@@ -55,7 +55,23 @@ static tain_status read_header(tain_pg_copy *c, const uint8_t *p, size_t n, size
     return TAIN_OK;
 }
 
-typedef enum got { GOT_ROW, GOT_END, GOT_PART, GOT_ERROR } got;
+typedef enum got { GOT_ROW, GOT_END, GOT_PART, GOT_STOP, GOT_ERROR } got;
+enum { PLACE_BYTES = 6 }; /* block, offset */
+
+/* *io moves behind the place. */
+static got read_place(tain_pg_copy *c, const uint8_t **io, const uint8_t *end, tain_error *err)
+{
+    if (end - *io < 4 + PLACE_BYTES) return GOT_PART;
+    uint32_t block = tain_pg_load32(*io + 4);
+    if (tain_pg_load32(*io) != PLACE_BYTES || block < c->at) {
+        (void)tain_fail(err, TAIN_E_PROTOCOL, "table %s.%s: its rows do not come in the order of their places", c->table->schema, c->table->name);
+        return GOT_ERROR;
+    }
+    if (block >= c->stop) return GOT_STOP;
+    c->at = block;
+    *io += 4 + PLACE_BYTES;
+    return GOT_ROW;
+}
 
 /* One row at *io, which moves behind it. A row of which a part is missing is taken back. */
 static got read_row(tain_pg_copy *c, const uint8_t **io, const uint8_t *end, tain_error *err)
@@ -65,11 +81,13 @@ static got read_row(tain_pg_copy *c, const uint8_t **io, const uint8_t *end, tai
     if (end - p < 2) return GOT_PART;
     uint16_t fields = tain_pg_load16(p);
     if (fields == 0xffff) return GOT_END;
-    if (fields != count) {
-        (void)tain_fail(err, TAIN_E_PROTOCOL, "table %s.%s: a row has %u values, not %zu", c->table->schema, c->table->name, fields, count);
+    if (fields != count + c->placed) {
+        (void)tain_fail(err, TAIN_E_PROTOCOL, "table %s.%s: a row has %u values, not %zu", c->table->schema, c->table->name, fields, count + c->placed);
         return GOT_ERROR;
     }
     p += 2;
+    got place = c->placed ? read_place(c, &p, end, err) : GOT_ROW;
+    if (place != GOT_ROW) return place;
     for (size_t i = 0; i < count; i++) {
         const tain_pg_copy_column *column = &c->columns[i];
         if (__builtin_expect(end - p < 4, 0)) goto part;
@@ -105,6 +123,7 @@ static tain_status read_rows(tain_pg_copy *c, const uint8_t **io, const uint8_t 
         switch (read_row(c, io, end, err)) {
         case GOT_ROW: break;
         case GOT_PART: return TAIN_OK;
+        case GOT_STOP: c->stopped = true; return TAIN_OK;
         case GOT_END:
             c->ended = true;
             *io = end;
@@ -127,8 +146,17 @@ static tain_status consume(tain_pg_copy *c, const uint8_t *p, size_t n, size_t *
         c->begun = header != 0;
         at += header;
     }
-    if (c->begun && !c->ended) TAIN_TRY(read_rows(c, &at, end, err));
+    if (c->begun && !c->ended && !c->stopped) TAIN_TRY(read_rows(c, &at, end, err));
     *ret = (size_t)(at - p);
+    return TAIN_OK;
+}
+
+static tain_status consume_carried(tain_pg_copy *c, tain_error *err)
+{
+    size_t used;
+    TAIN_TRY(consume(c, c->carry.data, c->carry.size, &used, err));
+    memmove(c->carry.data, c->carry.data + used, c->carry.size - used);
+    c->carry.size -= used;
     return TAIN_OK;
 }
 
@@ -141,11 +169,24 @@ tain_status tain_pg_copy_feed(tain_pg_copy *c, const void *data, size_t n, tain_
         return TAIN_OK;
     }
     tain_buffer_append(&c->carry, data, n);
-    TAIN_TRY(consume(c, c->carry.data, c->carry.size, &used, err));
-    memmove(c->carry.data, c->carry.data + used, c->carry.size - used);
-    c->carry.size -= used;
-    return TAIN_OK;
+    return consume_carried(c, err);
 }
+
+void tain_pg_copy_place(tain_pg_copy *c, uint32_t stop)
+{
+    c->placed = true;
+    c->stop = stop;
+}
+
+tain_status tain_pg_copy_go_on(tain_pg_copy *c, const tain_rows_sink *sink, uint32_t stop, tain_error *err)
+{
+    c->sink = sink;
+    c->stop = stop;
+    c->stopped = false;
+    return c->carry.size ? consume_carried(c, err) : TAIN_OK;
+}
+
+tain_status tain_pg_copy_pause(tain_pg_copy *c, tain_error *err) { return flush(c, err); }
 
 tain_status tain_pg_copy_give(tain_pg_copy *c, tain_error *err)
 {

@@ -23,12 +23,22 @@ typedef struct tain_pg_copy {
     tain_buffer           carry; /* what is not decoded yet */
     size_t                bytes; /* of rows in the batch */
     bool                  begun, ended;
+    bool                  placed;   /* every row begins with its place, which is none of the columns */
+    bool                  stopped;  /* the next row is in block `stop` or behind it: it waits for go_on */
+    uint32_t              stop, at; /* at: block of the last row */
 } tain_pg_copy;
 
 /* codecs: one for each field of schema, in order. */
 void tain_pg_copy_init(tain_pg_copy *c, tain_source_table *table, const tain_schema *schema, const tain_pg_codec *const *codecs,
                        const tain_rows_sink *sink);
 void tain_pg_copy_done(tain_pg_copy *c);
+/* Before the first bytes: the first value of every row is its ctid, and rows come in that order. They are taken as far as block
+ * `stop`; bytes of those behind it are kept. */
+void tain_pg_copy_place(tain_pg_copy *c, uint32_t stop);
+/* Rows are taken as far as that block now, and go to that sink. */
+tain_status tain_pg_copy_go_on(tain_pg_copy *c, const tain_rows_sink *sink, uint32_t stop, tain_error *err);
+/* Stopped: gives the last batch in front of it. */
+tain_status tain_pg_copy_pause(tain_pg_copy *c, tain_error *err);
 tain_status tain_pg_copy_feed(tain_pg_copy *c, const void *data, size_t n, tain_error *err);
 /* Gives away a row so large that it should not be held besides the bytes it came in: to be called when those are freed. */
 tain_status tain_pg_copy_give(tain_pg_copy *c, tain_error *err);

@@ -141,6 +141,7 @@ static tain_status open_source(const tain_source_options *options, tain_source *
     if (status == TAIN_OK) status = tain_pg_standby_open(s, options->snapshot_from, err);
     if (status == TAIN_OK) *ret = &s->base; /* connecting can be ended from now on */
     if (status == TAIN_OK) status = tain_pg_catalog_conn(s, err);
+    s->base.in_order = status == TAIN_OK && s->conn.version < TAIN_PG_RANGES_SINCE;
     if (status == TAIN_OK) return status;
     *ret = NULL;
     close_source(&s->base);

@@ -331,6 +331,7 @@ tain_status tain_pg_snapshot_ready(tain_source *base, tain_time deadline, bool *
 /* A chunk's from and to: the OID of a partition (0: the table itself) above 32 bits of block number. WHOLE, as to: everything,
  * without looking at blocks. */
 #define TAIN_PG_WHOLE INT64_MAX
+enum { TAIN_PG_RANGES_SINCE = 140000 }; /* older servers look at the whole table for a range of its blocks */
 tain_status tain_pg_snapshot_begin(tain_source *base, tain_source_table **tables, size_t n, tain_position *ret, tain_error *err);
 tain_status tain_pg_snapshot_plan(tain_source *base, tain_source_table *table, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err);
 tain_status tain_pg_snapshot_end(tain_source *base, tain_error *err);

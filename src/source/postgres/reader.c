@@ -10,7 +10,22 @@ struct tain_reader {
     tain_pg_source *source;
     tain_pg_target *target; /* the server that has the snapshot */
     tain_pg_conn    conn;
+    struct run { /* a COPY that goes on behind the chunk that was read last */
+        const tain_pg_table *table;   /* NULL: there is none */
+        int64_t              at;      /* what it is at, as in chunks */
+        bool                 over;    /* it has come to its end: there are no more rows */
+        tain_pg_copy         copy;
+    } run;
 };
+
+/* The server may be in the midst of it. */
+static void end_run(tain_reader *r)
+{
+    if (!r->run.table) return;
+    if (!r->run.over) tain_pg_give_up(&r->conn);
+    tain_pg_copy_done(&r->run.copy);
+    r->run = (struct run){0};
+}
 
 tain_status tain_pg_reader_open(tain_source *base, tain_reader **ret, tain_error *err)
 {
@@ -26,6 +41,7 @@ tain_status tain_pg_reader_open(tain_source *base, tain_reader **ret, tain_error
 void tain_pg_reader_close(tain_reader *r)
 {
     if (!r) return;
+    end_run(r);
     tain_pg_disconnect(&r->conn);
     tain_free(r);
 }
@@ -75,9 +91,11 @@ static void put_range(tain_buffer *out, uint32_t from, uint32_t to)
     if (to != UINT32_MAX) tain_buffer_printf(out, " AND ctid < '(%u,0)'::tid", to);
 }
 
+static bool is_whole(const tain_chunk *chunk) { return chunk->to == TAIN_PG_WHOLE || ((uint32_t)chunk->from == 0 && (uint32_t)chunk->to == UINT32_MAX); }
+
 static void put_copy(tain_buffer *out, const tain_pg_table *t, const tain_pg_shape *shape, const tain_chunk *chunk, const tain_pg_leaf *leaf)
 {
-    bool whole = chunk->to == TAIN_PG_WHOLE || ((uint32_t)chunk->from == 0 && (uint32_t)chunk->to == UINT32_MAX);
+    bool whole = is_whole(chunk);
     const char *schema = leaf ? leaf->schema : t->pub->schema, *name = leaf ? leaf->name : t->pub->name;
     if (whole && (leaf || t->kind != 'p') && is_binary(shape)) {
         tain_buffer_append_str(out, "COPY ");
@@ -126,6 +144,7 @@ tain_status tain_pg_reader_mark(tain_reader *r, tain_source_table *table, char *
 {
     TAIN_PG_RESULT *result = NULL;
     const char *oid = table->identity;
+    end_run(r);
     TAIN_TRY(connect_again(r, err));
     TAIN_TRY(tain_pg_query_params(&r->conn, tain_query_places, 1, &oid, &result, err));
     *ret = tain_strdup(PQntuples(result) == 1 ? tain_pg_get(result, 0, "mark") : "");
@@ -145,7 +164,7 @@ static tain_status begin(tain_reader *r, tain_error *err)
 
 static tain_status read_all(tain_reader *r, tain_pg_copy *copy, tain_error *err)
 {
-    for (;;) {
+    while (!copy->stopped) {
         char *data = NULL;
         size_t n = 0;
         tain_pg_copied what;
@@ -156,6 +175,7 @@ static tain_status read_all(tain_reader *r, tain_pg_copy *copy, tain_error *err)
         TAIN_TRY(status);
         TAIN_TRY(tain_pg_copy_give(copy, err));
     }
+    return tain_pg_copy_pause(copy, err);
 }
 
 /* --- is it still what is known of it? ------------------------------------------------------------------------------- */
@@ -202,7 +222,7 @@ static tain_status hold(tain_reader *r, const tain_pg_table *t, const tain_pg_sh
     return is_as_known(part, shape, leaf->oid, false) ? TAIN_OK : fail_changed(err);
 }
 
-/* Asked at the end, when everything that was read is locked. */
+/* Asked when everything that is read is locked. */
 static tain_status check_unmoved(tain_reader *r, uint32_t oid, tain_error *err)
 {
     char text[16];
@@ -215,6 +235,14 @@ static tain_status check_unmoved(tain_reader *r, uint32_t oid, tain_error *err)
 
 /* --- a chunk -------------------------------------------------------------------------------------------------------- */
 
+static void begin_decoding(tain_pg_copy *copy, const tain_pg_table *t, const tain_pg_shape *shape, const tain_rows_sink *sink)
+{
+    const tain_pg_codec **codecs = tain_alloc((shape->count + 1) * sizeof *codecs);
+    for (size_t i = 0; i < shape->count; i++) codecs[i] = shape->columns[i].codec;
+    tain_pg_copy_init(copy, t->pub, shape->shown, codecs, sink);
+    tain_free(codecs);
+}
+
 static tain_status read_chunk(tain_reader *r, const tain_pg_table *t, const tain_pg_leaf *leaf, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
@@ -223,16 +251,68 @@ static tain_status read_chunk(tain_reader *r, const tain_pg_table *t, const tain
     TAIN_TRY(begin(r, err));
     TAIN_TRY(hold(r, t, shape, leaf, err));
     TAIN_TRY(tain_pg_begin_copy(&r->conn, tain_buffer_cstr(&sql), PGRES_COPY_OUT, err));
-    const tain_pg_codec **codecs = tain_alloc((shape->count + 1) * sizeof *codecs);
-    for (size_t i = 0; i < shape->count; i++) codecs[i] = shape->columns[i].codec;
     tain_pg_copy copy;
-    tain_pg_copy_init(&copy, t->pub, shape->shown, codecs, sink);
+    begin_decoding(&copy, t, shape, sink);
     tain_status status = read_all(r, &copy, err);
     tain_pg_copy_done(&copy);
-    tain_free(codecs);
     TAIN_TRY(status);
     TAIN_TRY(check_unmoved(r, leaf ? leaf->oid : t->oid, err));
     return tain_pg_run(&r->conn, err, "COMMIT"); /* lets go of the table at once */
+}
+
+/* --- chunk by chunk, where the server knows no ranges of blocks -------------------------------------------------------- */
+
+/* It passes what is in front of a place by, which costs less than sending it, and not nothing: so one COPY goes on from chunk to
+ * chunk, with rows that say where they are. */
+
+static void put_run(tain_buffer *out, const tain_pg_table *t, const tain_pg_shape *shape, uint32_t from, const tain_pg_leaf *leaf)
+{
+    tain_buffer_append_str(out, "COPY (SELECT ctid, ");
+    put_columns(out, shape, put_column);
+    tain_buffer_append_str(out, " FROM ONLY ");
+    tain_pg_put_name(out, leaf ? leaf->schema : t->pub->schema, leaf ? leaf->name : t->pub->name);
+    if (from) put_range(out, from, UINT32_MAX);
+    tain_buffer_append_str(out, ") TO STDOUT (FORMAT binary)");
+}
+
+/* Nothing moves any more once the table is held. */
+static tain_status begin_run(tain_reader *r, const tain_pg_table *t, const tain_pg_leaf *leaf, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
+    const tain_pg_shape *shape = t->shape;
+    put_run(&sql, t, shape, (uint32_t)chunk->from, leaf);
+    TAIN_TRY(begin(r, err));
+    TAIN_TRY(tain_pg_run(&r->conn, err, "SET LOCAL synchronize_seqscans = off; SET LOCAL enable_seqscan = on; SET LOCAL max_parallel_workers_per_gather = 0"));
+    TAIN_TRY(hold(r, t, shape, leaf, err));
+    TAIN_TRY(check_unmoved(r, leaf ? leaf->oid : t->oid, err));
+    TAIN_TRY(tain_pg_begin_copy(&r->conn, tain_buffer_cstr(&sql), PGRES_COPY_OUT, err));
+    r->run = (struct run){.table = t, .at = chunk->from};
+    begin_decoding(&r->run.copy, t, shape, sink);
+    tain_pg_copy_place(&r->run.copy, (uint32_t)chunk->to);
+    return TAIN_OK;
+}
+
+static tain_status read_on(tain_reader *r, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err)
+{
+    struct run *run = &r->run;
+    if (!run->over) {
+        TAIN_TRY(tain_pg_copy_go_on(&run->copy, sink, (uint32_t)chunk->to, err));
+        TAIN_TRY(read_all(r, &run->copy, err));
+        run->over = !run->copy.stopped;
+        if (run->over) TAIN_TRY(tain_pg_run(&r->conn, err, "COMMIT"));
+    }
+    run->at = chunk->to;
+    if (chunk->ahead <= chunk->to) end_run(r);
+    return TAIN_OK;
+}
+
+static tain_status read_in_order(tain_reader *r, const tain_pg_table *t, const tain_pg_leaf *leaf, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err)
+{
+    if (r->run.table != t || r->run.at != chunk->from) {
+        end_run(r);
+        TAIN_TRY(begin_run(r, t, leaf, chunk, sink, err));
+    }
+    return read_on(r, chunk, sink, err);
 }
 
 tain_status tain_pg_reader_read(tain_reader *r, const tain_chunk *chunk, const tain_rows_sink *sink, tain_error *err)
@@ -241,8 +321,11 @@ tain_status tain_pg_reader_read(tain_reader *r, const tain_chunk *chunk, const t
     uint32_t oid = chunk->to == TAIN_PG_WHOLE ? 0 : (uint32_t)((uint64_t)chunk->from >> 32);
     const tain_pg_leaf *leaf = oid ? leaf_of(t, oid) : NULL;
     if (oid && !leaf) return TAIN_OK; /* the partition is gone, and its rows with it */
-    tain_status status = read_chunk(r, t, leaf, chunk, sink, err);
+    bool in_order = r->source->base.in_order && !is_whole(chunk);
+    if (!in_order) end_run(r);
+    tain_status status = (in_order ? read_in_order : read_chunk)(r, t, leaf, chunk, sink, err);
     if (status == TAIN_OK) return TAIN_OK;
+    end_run(r);
     tain_pg_disconnect(&r->conn); /* a COPY given up midway cannot be asked anything else */
     return explain(r, t, status, err);
 }

@@ -7,7 +7,7 @@
 #include "source/postgres/result.h"
 #include "postgres_queries.h"
 
-enum { PAGE = 8192, RANGES_SINCE = 140000 /* older servers read the whole table for every range */ };
+enum { PAGE = 8192 };
 
 /* --- fixing the content -------------------------------------------------------------------------------------------- */
 
@@ -84,11 +84,11 @@ static void add_chunk(plan *p, int64_t from, int64_t to, double rows)
 }
 
 /* Blocks of one relation in ranges of about `rows` rows; the last one is open, the relation may have grown. */
-static void cut(plan *p, uint32_t leaf, int64_t blocks, double all_rows, int64_t rows, bool ranges)
+static void cut(plan *p, uint32_t leaf, int64_t blocks, double all_rows, int64_t rows)
 {
     int64_t base = (int64_t)((uint64_t)leaf << 32);
     double pieces = all_rows / (double)rows;
-    int64_t step = pieces < 1.5 || !ranges ? blocks : (int64_t)((double)blocks / pieces);
+    int64_t step = pieces < 1.5 ? blocks : (int64_t)((double)blocks / pieces);
     if (step < 1) step = 1;
     int64_t at = 0;
     for (; blocks - at >= 2 * step; at += step) add_chunk(p, base + at, base + at + step, all_rows * (double)step / (double)blocks);
@@ -104,13 +104,13 @@ static bool leaves_readable(const tain_pg_table *t)
 
 static double leaf_blocks(const tain_pg_leaf *l) { return l->bytes >= 0 ? (double)l->bytes / PAGE : l->relpages; }
 
-static void plan_leaves(plan *p, const tain_pg_leaves *leaves, int64_t rows, bool ranges)
+static void plan_leaves(plan *p, const tain_pg_leaves *leaves, int64_t rows)
 {
     double all = 0;
     for (size_t i = 0; i < leaves->count; i++) all += leaf_blocks(&leaves->list[i]);
     for (size_t i = 0; i < leaves->count; i++) {
         double blocks = leaf_blocks(&leaves->list[i]);
-        cut(p, leaves->list[i].oid, (int64_t)blocks, all > 0 ? (double)p->table->rows_estimate * blocks / all : 0, rows, ranges);
+        cut(p, leaves->list[i].oid, (int64_t)blocks, all > 0 ? (double)p->table->rows_estimate * blocks / all : 0, rows);
     }
 }
 
@@ -123,11 +123,10 @@ tain_status tain_pg_snapshot_plan(tain_source *base, tain_source_table *table, i
     if (!t->present) return tain_fail(err, TAIN_E_NOT_FOUND, "table %s.%s is not in the database any more", table->schema, table->name);
     TAIN_TRY(tain_pg_catalog_conn(s, err));
     TAIN_TRY(tain_pg_catalog_size(s, t, err));
-    bool small = table->rows_estimate < rows + rows / 2, ranges = s->conn.version >= RANGES_SINCE;
+    bool small = table->rows_estimate < rows + rows / 2;
     if (small || (t->kind == 'p' && !leaves_readable(t))) add_chunk(&p, 0, TAIN_PG_WHOLE, (double)table->rows_estimate);
-    else if (t->kind == 'p') plan_leaves(&p, t->leaves, rows, ranges);
-    else if (!ranges) add_chunk(&p, 0, TAIN_PG_WHOLE, (double)table->rows_estimate);
-    else cut(&p, 0, t->bytes >= 0 ? t->bytes / PAGE : (int64_t)t->relpages, (double)table->rows_estimate, rows, ranges);
+    else if (t->kind == 'p') plan_leaves(&p, t->leaves, rows);
+    else cut(&p, 0, t->bytes >= 0 ? t->bytes / PAGE : (int64_t)t->relpages, (double)table->rows_estimate, rows);
     *ret = p.list;
     *ret_count = p.count;
     return TAIN_OK;

@@ -180,7 +180,9 @@ tain_status tain_pg_standby_judge(tain_pg_source *s, tain_finding **io, size_t *
             "ALTER SYSTEM SET hot_standby_feedback = on; SELECT pg_reload_conf();  -- at the standby");
     TAIN_AUTO(tain_free) char *remedy = grant(s);
     if (!s->standby->may_log)
-        add(io, io_count, TAIN_VERDICT_WARNING, "standby_snapshot", "the role cannot make the primary log what a snapshot of a standby waits for: loads begin later, or, while nothing is written, not", remedy);
+        add(io, io_count, TAIN_VERDICT_WARNING, "standby_snapshot",
+            "the role cannot make the primary log what a snapshot of a standby waits for: loads begin later, or, while nothing is written, not",
+            remedy);
     return TAIN_OK;
 }
 
@@ -207,9 +209,9 @@ static tain_status fail_behind(tain_pg_source *s, uint64_t at, tain_error *err)
 {
     uint64_t end = at;
     (void)!tain_pg_log_end(s, &end, NULL);
+    double lag = end > at ? (double)(end - at) / (1 << 20) : 0;
     (void)tain_fail(err, TAIN_E_BUSY, "the standby at %s is %.1f MiB of the log behind the source (at %X/%X, the source at %X/%X) and has not moved for %d s",
-                    s->standby->target.where, end > at ? (double)(end - at) / (1 << 20) : 0.0, (unsigned)(at >> 32), (unsigned)at, (unsigned)(end >> 32), (unsigned)end,
-                    (int)(PATIENCE / TAIN_SECOND));
+                    s->standby->target.where, lag, (unsigned)(at >> 32), (unsigned)at, (unsigned)(end >> 32), (unsigned)end, (int)(PATIENCE / TAIN_SECOND));
     tain_error_remedy(err, "see pg_stat_replication at the source, recovery_min_apply_delay and pg_is_wal_replay_paused() at the standby, or %s", elsewhere);
     return TAIN_E_BUSY;
 }
