@@ -397,18 +397,28 @@ json_t *tain_table_memo(const tain_table *t, const char *memo)
 
 /* --- state --------------------------------------------------------------------------------------------------------- */
 
+/* The lock is held. */
+static void set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy)
+{
+    t->status = status;
+    snprintf(t->reason, sizeof t->reason, "%s", reason ? reason : "");
+    snprintf(t->remedy, sizeof t->remedy, "%s", remedy ? remedy : "");
+}
+
+/* One that was not followed lacks something already. */
 void tain_table_set_dropped(tain_table *t)
 {
     t->needs_load = false;
-    tain_table_set_status(t, TAIN_TABLE_STOPPED, "the table was dropped in the source", "remove its folder if you do not need it any more");
+    pthread_mutex_lock(&t->lock);
+    if (t->status != TAIN_TABLE_STOPPED) atomic_store(&t->finishes, t->status == TAIN_TABLE_REPLICATING);
+    set_status(t, TAIN_TABLE_STOPPED, "the table was dropped in the source", "remove its folder if you do not need it any more");
+    pthread_mutex_unlock(&t->lock);
 }
 
 void tain_table_set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy)
 {
     pthread_mutex_lock(&t->lock);
-    t->status = status;
-    snprintf(t->reason, sizeof t->reason, "%s", reason ? reason : "");
-    snprintf(t->remedy, sizeof t->remedy, "%s", remedy ? remedy : "");
+    set_status(t, status, reason, remedy);
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -472,7 +482,7 @@ tain_status tain_table_fail_key(const tain_source_table *source, size_t column, 
 bool tain_table_takes_changes(const tain_table *t)
 {
     tain_table_status s = t->status;
-    return s == TAIN_TABLE_REPLICATING || (s == TAIN_TABLE_STOPPED && t->delta);
+    return s == TAIN_TABLE_REPLICATING || (s == TAIN_TABLE_STOPPED && t->delta && atomic_load(&t->finishes));
 }
 
 /* --- pending ------------------------------------------------------------------------------------------------------- */

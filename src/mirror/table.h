@@ -114,6 +114,7 @@ typedef struct tain_table {
     /* for others: guarded by lock */
     pthread_mutex_t   lock;
     _Atomic tain_table_status status;
+    atomic_bool       finishes;     /* it was followed when it was dropped: what came before that is still written */
     atomic_bool       anew;         /* it is to be loaded from the beginning */
     char              reason[1024], remedy[1024];
     char             *misfit;       /* why its files cannot be brought to its shape, until the source thread has seen it; owned */
@@ -174,7 +175,7 @@ void tain_table_set_status(tain_table *t, tain_table_status status, const char *
 void tain_table_warn(tain_table *t, const char *code, const char *column, int64_t count);
 /* They were about content that is replaced. */
 void tain_table_forget_warnings(tain_table *t);
-/* Also one that was dropped: what came before that is still to be written. */
+/* Also one that was dropped while it was followed: what came before that is still to be written. */
 bool tain_table_takes_changes(const tain_table *t);
 /* Whether a column is part of the key: values that a policy replaces there would make different rows the same. */
 bool        tain_source_table_is_key(const tain_source_table *source, size_t column);

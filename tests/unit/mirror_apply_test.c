@@ -735,6 +735,25 @@ static void folder_is_removed_under_a_merge(void **state)
     end(&b);
 }
 
+/* What a table lacks already is not made up for by what comes later. */
+static void dropped_table_is_finished_if_it_was_followed(void **state)
+{
+    bench b;
+    begin(&b, INTEGER_KEY);
+    tain_table *t = b.table;
+    tain_table_set_dropped(t);
+    tain_table_set_dropped(t);
+    assert_true(tain_table_takes_changes(t));
+    tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
+    tain_table_misfit(t, "its files do not fit");
+    assert_false(tain_table_takes_changes(t));
+    tain_table_set_dropped(t);
+    assert_false(tain_table_takes_changes(t));
+    tain_table_set_dropped(t);
+    assert_false(tain_table_takes_changes(t));
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -754,6 +773,7 @@ int main(void)
         cmocka_unit_test(pending_files_are_vacuumed_elsewhere),
         cmocka_unit_test(merged_file_is_vacuumed_elsewhere),
         cmocka_unit_test(folder_is_removed_under_a_merge),
+        cmocka_unit_test(dropped_table_is_finished_if_it_was_followed),
     };
     cmocka_set_test_filter(getenv("CASE"));
     return cmocka_run_group_tests(tests, NULL, NULL);
