@@ -87,7 +87,7 @@ static bool is_due(tain_fault_point point)
 static void act(void)
 {
     if (armed_act == DIE) die();
-    if (armed_act == STOP) kill(getpid(), SIGSTOP);
+    if (armed_act == STOP) raise(SIGSTOP); /* this thread does not get any further; kill() might let it */
 }
 
 void tain_fault(tain_fault_point point)

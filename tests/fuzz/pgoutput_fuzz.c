@@ -37,7 +37,7 @@ static tain_changes *changes(tain_sink *sink, tain_source_table *t)
     return s->changes.batch.rows < 64 ? &s->changes : NULL;
 }
 
-static tain_status truncated(tain_sink *s, tain_source_table *t, tain_error *err) { return TAIN_OK; }
+static tain_status truncated(tain_sink *s, tain_source_table *t, const tain_region *within, tain_error *err) { return TAIN_OK; }
 static tain_status failed(tain_sink *s, tain_source_table *t, const char *reason, const char *remedy, tain_error *err)
 {
     assert(*reason && *remedy);
