@@ -14,9 +14,9 @@ static const char *next_character(const char *s)
     return s;
 }
 
-/* Only the last star needs a way back: what an earlier one matched can always be given to it. */
 static const char *of_escape(const char *p) { return *p == '\\' && p[1] ? p + 1 : p; }
 
+/* Only the last star needs a way back: what an earlier one matched can always be given to it. */
 bool tain_glob_match(const char *pattern, const char *text)
 {
     const char *star = NULL, *retry = NULL, *literal;

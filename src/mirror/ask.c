@@ -14,11 +14,9 @@ static void note(tain_mirror *m, const tain_waiting *why)
 /* The source keeps what comes from here on, since the snapshot will be behind it. Tables that need a load now are in it. */
 static void begin(tain_mirror *m)
 {
-    pthread_mutex_lock(&m->lock);
-    tain_position at = m->position;
-    pthread_mutex_unlock(&m->lock);
+    tain_position at = tain_mirror_recorded(m);
     m->held_before = m->held;
-    if (!m->held.text[0] || tain_position_compare(&at, &m->held) < 0) m->held = at;
+    tain_mirror_hold(m, &at);
     for (size_t i = 0; i < m->table_count; i++) m->tables[i]->late = false;
     m->asked = tain_monotonic();
 }

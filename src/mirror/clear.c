@@ -5,17 +5,6 @@
 
 enum { SLICE_BYTES = 8 << 20 };
 
-/* The columns that matter, as data files have them. */
-static tain_schema *columns_of(const tain_table *t, const tain_region *within)
-{
-    tain_schema *s = tain_schema_new();
-    for (size_t i = 0; i < within->column_count; i++) {
-        const tain_field *f = &t->schema->fields[within->columns[i]];
-        tain_schema_add(s, f->name, f->type)->physical = f->physical;
-    }
-    return s;
-}
-
 /* Rows of one file that are within and were there until now. */
 static tain_status find_rows(tain_table *t, tain_delta_file *f, const tain_region *within, const tain_schema *schema, roaring_bitmap_t *out, tain_error *err)
 {
@@ -74,7 +63,7 @@ tain_status tain_apply_clear(tain_table *t, const tain_region *within, tain_erro
         tain_replay_give_up(t, "rows of it went at once while its load was interrupted");
         return TAIN_OK;
     }
-    tain_schema *schema = columns_of(t, within);
+    tain_schema *schema = tain_table_file_columns(t, within->columns, within->column_count);
     tain_status st = clear_files(t, within, schema, err);
     tain_schema_free(schema);
     return st;

@@ -488,8 +488,6 @@ void tain_intake_abort(tain_intake *in)
     }
     tain_writer_drain(in->mirror);
     in->given = in->open = false;
-    pthread_mutex_lock(&in->mirror->lock);
-    in->position = in->mirror->position;
-    pthread_mutex_unlock(&in->mirror->lock);
+    in->position = tain_mirror_recorded(in->mirror);
     for (size_t i = 0; i < in->mirror->table_count; i++) forget_told(in, in->mirror->tables[i]);
 }

@@ -21,20 +21,12 @@ static tain_store *lake_of(const table_load *l)
     return tain_lake_store(l->mirror->lake);
 }
 
-static tain_position recorded(tain_mirror *m)
-{
-    pthread_mutex_lock(&m->lock);
-    tain_position p = m->position;
-    pthread_mutex_unlock(&m->lock);
-    return p;
-}
-
 /* --- what an earlier load has left --------------------------------------------------------------------------------- */
 
 /* What came since it began was not confirmed to the source. */
 static bool is_held(tain_mirror *m, const tain_loadlog *log)
 {
-    tain_position at = recorded(m);
+    tain_position at = tain_mirror_recorded(m);
     if (tain_position_compare(&log->first, &at) >= 0) return true;
     return m->held.text[0] && tain_position_compare(&log->first, &m->held) >= 0;
 }
@@ -392,7 +384,7 @@ static void is_loaded(table_load *l, const tain_position *at)
  * all tables are at one position again. */
 static void take_up(tain_mirror *m, tain_table *t)
 {
-    tain_position at = recorded(m);
+    tain_position at = tain_mirror_recorded(m);
     if (tain_position_compare(&t->have, &at) >= 0) return;
     t->behind = t->missed || t->staged;
     m->overdue |= t->behind;
@@ -536,16 +528,11 @@ static tain_status begin(loading *g, tain_error *err)
     return st;
 }
 
-static void hold(tain_mirror *m, const tain_position *at)
-{
-    if (!m->held.text[0] || tain_position_compare(at, &m->held) < 0) m->held = *at;
-}
-
 static void hold_all(loading *g)
 {
-    if (g->reads) hold(g->mirror, &g->position);
+    if (g->reads) tain_mirror_hold(g->mirror, &g->position);
     for (size_t i = 0; i < g->load_count; i++)
-        if (g->loads[i].log) hold(g->mirror, &g->loads[i].log->first);
+        if (g->loads[i].log) tain_mirror_hold(g->mirror, &g->loads[i].log->first);
 }
 
 static tain_status begin_tables(loading *g, tain_error *err)

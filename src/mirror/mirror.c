@@ -92,6 +92,19 @@ void tain_replays_begin(tain_mirror *m, const tain_position *at)
     pthread_mutex_unlock(&m->lock);
 }
 
+tain_position tain_mirror_recorded(tain_mirror *m)
+{
+    pthread_mutex_lock(&m->lock);
+    tain_position p = m->position;
+    pthread_mutex_unlock(&m->lock);
+    return p;
+}
+
+void tain_mirror_hold(tain_mirror *m, const tain_position *at)
+{
+    if (!m->held.text[0] || tain_position_compare(at, &m->held) < 0) m->held = *at;
+}
+
 void tain_mirror_pause(tain_mirror *m, tain_time how_long)
 {
     tain_time until = tain_monotonic() + how_long;

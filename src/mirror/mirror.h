@@ -172,6 +172,10 @@ void tain_load_replayed(tain_mirror *m, tain_table *t);
 /* Whether a failure is that of one table, which is quarantined while the others go on; anything else is the lake's or the
  * source's trouble, worth waiting for. */
 bool tain_mirror_is_tables_own(tain_status st);
+/* The position of the newest record. Any thread. */
+tain_position tain_mirror_recorded(tain_mirror *m);
+/* The source keeps what came since `at`, if not more already: it is not confirmed. Thread: source. */
+void tain_mirror_hold(tain_mirror *m, const tain_position *at);
 /* Waits so long, or until the mirror is asked to stop. */
 void tain_mirror_pause(tain_mirror *m, tain_time how_long);
 /* Puts a table into quarantine. */

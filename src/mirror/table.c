@@ -164,14 +164,19 @@ void tain_table_know_files(tain_table *t)
 
 /* --- index --------------------------------------------------------------------------------------------------------- */
 
-tain_schema *tain_table_key_schema(const tain_table *t)
+tain_schema *tain_table_file_columns(const tain_table *t, const uint16_t *columns, size_t n)
 {
     tain_schema *s = tain_schema_new();
-    for (size_t i = 0; i < t->key.count; i++) {
-        const tain_field *f = &t->schema->fields[t->key_columns[i]];
+    for (size_t i = 0; i < n; i++) {
+        const tain_field *f = &t->schema->fields[columns[i]];
         tain_schema_add(s, f->name, f->type)->physical = f->physical;
     }
     return s;
+}
+
+tain_schema *tain_table_key_schema(const tain_table *t)
+{
+    return tain_table_file_columns(t, t->key_columns, t->key.count);
 }
 
 /* The key as columns of key_schema(): 0, 1, 2... */

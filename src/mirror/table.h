@@ -156,6 +156,8 @@ void tain_table_misfit(tain_table *t, const char *why);
 tain_status tain_table_new_index(tain_table *t, tain_error *err);
 /* Makes the index anew for the key it has now, from live and pending files. */
 tain_status tain_table_index_anew(tain_table *t, tain_error *err);
+/* Those columns alone, in that order, as data files have them; names in them are the table's. Caller frees. */
+tain_schema *tain_table_file_columns(const tain_table *t, const uint16_t *columns, size_t n);
 /* The key columns alone, in key order; caller frees. */
 tain_schema *tain_table_key_schema(const tain_table *t);
 /* Feeds the index every live file it does not cover. */

@@ -245,14 +245,6 @@ static bool any_content(const tain_mirror *m)
     return false;
 }
 
-static tain_position recorded_position(tain_mirror *m)
-{
-    pthread_mutex_lock(&m->lock);
-    tain_position p = m->position;
-    pthread_mutex_unlock(&m->lock);
-    return p;
-}
-
 static bool any_behind(const tain_mirror *m)
 {
     for (size_t i = 0; i < m->table_count; i++)
@@ -275,7 +267,7 @@ static void note_record(tain_mirror *m, const tain_position *recorded)
 static tain_status start_position(tain_mirror *m, tain_position *ret, tain_error *err)
 {
     const tain_table *last = NULL;
-    tain_position recorded = recorded_position(m);
+    tain_position recorded = tain_mirror_recorded(m);
     note_record(m, &recorded);
     for (size_t i = 0; i < m->table_count; i++) {
         const tain_table *t = m->tables[i];
@@ -463,7 +455,7 @@ static tain_status writer_failure(tain_mirror *m, tain_error *err)
 /* The source keeps what loads under way, and tables that are behind, still need. */
 static tain_position confirmable(tain_mirror *m, const tain_intake *in)
 {
-    tain_position p = recorded_position(m);
+    tain_position p = tain_mirror_recorded(m);
     if (m->replays == TAIN_REPLAYS_NONE && !m->load && !in->load_wanted) m->held = (tain_position){0};
     return m->held.text[0] && tain_position_compare(&m->held, &p) < 0 ? m->held : p;
 }
@@ -482,7 +474,7 @@ static tain_status confirm(tain_mirror *m, const tain_intake *in, tain_position 
  * nothing: a record would say that they were with the others. */
 static tain_status settle(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)
 {
-    tain_position recorded = recorded_position(m);
+    tain_position recorded = tain_mirror_recorded(m);
     bool moved = tain_position_compare(&in->position, &recorded) > 0 || (tain_writer_idle(m) && tain_moves_wait(m, &in->position));
     if (!m->overdue && !in->open && tain_intake_is_whole(in) && (in->part || in->given || moved)) TAIN_TRY(tain_intake_cut(in, err));
     tain_writer_drain(m);
@@ -564,7 +556,7 @@ static tain_status cut_if_due(tain_mirror *m, tain_intake *in, tain_error *err)
     if (tain_intake_due(in, now)) return tain_intake_cut(in, err);
     bool idle = !in->part && !in->given && !in->open && tain_intake_is_whole(in) && tain_writer_idle(m);
     if (!idle || now - in->last_cut < IDLE_RECORD) return TAIN_OK;
-    tain_position recorded = recorded_position(m);
+    tain_position recorded = tain_mirror_recorded(m);
     return tain_position_compare(&in->position, &recorded) > 0 || tain_moves_wait(m, &in->position) ? tain_intake_cut(in, err) : TAIN_OK;
 }
 
@@ -707,9 +699,9 @@ static tain_status turn(tain_mirror *m, tain_intake *in, patience *p, tain_posit
 /* Tables that are behind catch up with the others before anything is shown or confirmed. */
 static void begin_behind(tain_mirror *m, const tain_position *from)
 {
-    tain_position recorded = recorded_position(m);
+    tain_position recorded = tain_mirror_recorded(m);
     if (tain_position_compare(from, &recorded) >= 0) return;
-    if (!m->held.text[0] || tain_position_compare(from, &m->held) < 0) m->held = *from;
+    tain_mirror_hold(m, from);
     tain_replays_begin(m, &recorded);
 }
 
@@ -736,7 +728,7 @@ static tain_status follow(tain_mirror *m, tain_intake *in, tain_position *confir
         begun = true;
         if (st == TAIN_OK) {
             set_state(m, TAIN_MIRROR_RUNNING);
-            if (!recorded_position(m).text[0] && tain_writer_idle(m) && tain_intake_is_whole(in)) st = tain_intake_cut(in, err); /* the first record: loaded */
+            if (!tain_mirror_recorded(m).text[0] && tain_writer_idle(m) && tain_intake_is_whole(in)) st = tain_intake_cut(in, err); /* the first record: loaded */
         }
         if (st == TAIN_OK) st = turn(m, in, &p, confirmed, &target, &done, err);
         if (st == TAIN_OK) {
