@@ -172,6 +172,42 @@ static void what_happened_meanwhile(void **state)
     }
 }
 
+static bool shows(const char *rows)
+{
+    char *text = model_text(&m.tables[0]);
+    bool same = strncmp(text, rows, strlen(rows)) == 0;
+    free(text);
+    return same;
+}
+
+/* Its partitions are in other files then, and the catalog is not looked at any more. */
+static void truncated_soon_after_a_look(int id)
+{
+    char *row = tain_format("%d|1", id);
+    must(source->ops->poll(source, &m.sink, tain_monotonic() + 50 * TAIN_MILLISECOND, err)); /* one with nothing to tell looks */
+    server_sql(&pg, "TRUNCATE app.t; INSERT INTO app.t VALUES (%d, 1)", id);
+    for (int i = 0; i < 500 && !shows(row); i++) must(source->ops->poll(source, &m.sink, tain_monotonic() + 20 * TAIN_MILLISECOND, err));
+    assert_true(shows(row));
+    tain_free(row);
+}
+
+static void truncated_just_before_a_stop(void **state)
+{
+    server_sql(&pg, PARTS);
+    begin();
+    truncated_soon_after_a_look(2);
+    while_stopped("INSERT INTO app.t VALUES (3, 1)");
+    assert_int_equal(m.reloads, 0);
+    assert_same_as_server(&m.tables[0]);
+    truncated_soon_after_a_look(4);
+    while_stopped("TRUNCATE app.t; INSERT INTO app.t VALUES (5, 1)");
+    while_stopped("SELECT 1");
+    assert_int_equal(m.reloads, 0);
+    while_stopped("TRUNCATE app.t1");
+    assert_int_equal(m.reloads, 1);
+    end();
+}
+
 static void rows_filtered_for_a_while(void **state)
 {
     if (PQserverVersion(pg.sql) < 150000) return;
@@ -261,7 +297,7 @@ int main(void)
     server_init(&pg, "client_min_messages=warning");
     server_sql(&pg, "CREATE SCHEMA app");
     const struct CMUnitTest tests[] = {
-        test(what_happened_meanwhile), test(rows_filtered_for_a_while), test(a_narrowed_publication_is_noticed),
+        test(what_happened_meanwhile), test(truncated_just_before_a_stop), test(rows_filtered_for_a_while), test(a_narrowed_publication_is_noticed),
         test(a_snapshot_has_the_columns_of_its_moment), test(what_was_told_is_taken_back),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,7 @@ void tain_pg_beside_look(const tain_pg_source *s, const tain_pg_table *t, tain_p
     *ret = (tain_pg_beside){
         .leaves = tain_alloc((n + 1) * sizeof *ret->leaves), .leaf_count = n, .types = t->shape ? tain_pg_parts_of(&s->types, t->shape) : NULL,
         .policies = t->shape ? tain_pg_policies_of(s, t->pub->schema, t->pub->name, t->shape) : NULL, .publication = s->server.publication, .altered = s->server.altered, .listed = t->listed,
+        .truncates = t->truncates,
     };
     for (size_t i = 0; i < n; i++) {
         const tain_pg_leaf *l = &t->leaves->list[i];
@@ -90,5 +91,4 @@ void tain_pg_beside_take(tain_pg_source *s, tain_pg_table *t)
     tain_pg_beside_copy(&t->looked, &now);
     tain_pg_beside_copy(&t->settled, &now);
     tain_pg_beside_done(&now);
-    t->truncates_then = t->truncates;
 }

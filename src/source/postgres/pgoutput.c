@@ -264,8 +264,8 @@ static tain_status on_truncate(tain_pg_decoder *d, tain_pg_bytes *b, tain_error 
         if (!r) return short_message('T', err);
         if (!r->table) continue;
         tain_pg_decoder_begin(d);
-        if (d->truncated) TAIN_TRY(d->truncated(d->ctx, r->table, err));
         TAIN_TRY(d->sink->truncate(d->sink, r->table->pub, NULL, err));
+        if (d->truncated) TAIN_TRY(d->truncated(d->ctx, r->table, err));
     }
     return TAIN_OK;
 }

@@ -75,6 +75,7 @@ typedef struct tain_pg_beside {
     char            *types;  /* what the types of its columns are made of (parts.h) */
     char            *policies; /* that its values were treated by; "": none concerns it */
     uint32_t         publication, altered /* xid */, listed; /* the publication, and its entry for the table; 0: none */
+    uint64_t         truncates; /* that the stream had told of the table by then: any later one may be why leaves are in other files */
 } tain_pg_beside;
 
 typedef struct tain_pg_table {
@@ -88,7 +89,7 @@ typedef struct tain_pg_table {
     bool               taken;     /* whoever uses the source knows it as one that is mirrored */
     bool               dropped;
     bool               failed;    /* given up until it is as it should be again */
-    uint64_t           truncates; /* seen in the stream */
+    uint64_t           truncates; /* told by the stream */
     uint64_t           read_at;   /* where in the log its content was read: rows from before are in it */
     bool               recalled;  /* shows what was written down of it, until the stream tells otherwise */
     bool               textual_now; /* the catalog has a column of it that can be read as text only */
@@ -100,10 +101,9 @@ typedef struct tain_pg_table {
     tain_pg_beside     looked;    /* as last compared */
     uint64_t           looked_mark; /* tain_pg_table_mark of what the catalog said then */
     tain_pg_beside     settled;   /* as the stream has come to */
-    uint64_t           truncates_then; /* truncates when they were compared */
     enum { TAIN_PG_DUE_NOTHING, TAIN_PG_DUE_SHAPE, TAIN_PG_DUE_RELOAD, TAIN_PG_DUE_DROP } due; /* when the stream has come to due_at */
     uint64_t           due_at;
-    uint64_t           due_unless_truncated; /* truncates_then, + 1; 0: in any case */
+    uint64_t           due_unless_truncated; /* reaches this; 0: in any case */
     bool               due_for_leaves; /* only because of partitions that came or went, which the stream may have told by then */
     char              *due_reason;
     double             reltuples, relpages;

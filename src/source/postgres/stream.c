@@ -105,7 +105,7 @@ static bool any_textual(const tain_pg_source *s)
 static tain_status on_truncated(void *ctx, tain_pg_table *t, tain_error *err)
 {
     t->truncates++;
-    return TAIN_OK;
+    return t->leaves ? tain_pg_tell(ctx, t, false, NULL, err) : TAIN_OK;
 }
 
 static void tick(void *ctx) { tain_pg_stream_keep_alive(ctx); }

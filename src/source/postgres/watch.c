@@ -66,9 +66,8 @@ static void compare_leaves(tain_pg_source *s, tain_pg_table *t, const tain_pg_be
         bool seen = w && w->filenode; /* one that was only heard of may have come with rows */
         if (!seen && came_filled(s, l)) set_due_for_leaves(t, at, "a partition was attached with rows in it");
         else if (seen && w->filenode != l->filenode)
-            set_due(t, TAIN_PG_DUE_RELOAD, at, t->truncates_then + 1, "partition %s was truncated or rewritten", l->name);
+            set_due(t, TAIN_PG_DUE_RELOAD, at, t->looked.truncates + 1, "partition %s was truncated or rewritten", l->name);
     }
-    t->truncates_then = t->truncates;
 }
 
 /* --- what a new reading of the catalog means --------------------------------------------------------------------------- */
@@ -211,6 +210,7 @@ static tain_status settle(tain_pg_source *s, tain_pg_table *t, tain_error *err)
     tain_fault(TAIN_FAULT_WATCH_DUE);
     TAIN_TRY(tain_pg_adopt_looked(s, t, &later, err));
     if (later) return wait_again(s, t, err);
+    t->looked.truncates = t->truncates; /* what came by now was seen */
     tain_pg_beside_copy(&t->settled, &t->looked);
     return tain_pg_tell(s, t, false, t->due_reason, err);
 }
