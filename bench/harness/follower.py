@@ -11,7 +11,7 @@ from .place import Trouble
 
 class Follower:
     def __init__(self, place, database, lake, tables, *options):
-        self.lake, self.tables = lake, tables.split(",")
+        self.place, self.lake, self.tables = place, lake, tables.split(",")
         self.errors = open(place.path("follower-errors"), "w+")
         self.process = subprocess.Popen(place.mirror_command(database, lake, tables, *options), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=self.errors)
@@ -30,6 +30,14 @@ class Follower:
             if time.monotonic() > deadline:
                 raise Trouble(f"what was committed is not in the lake after {patience} s: {self.said()}")
             time.sleep(0.05)
+
+    def wait_loaded(self, tables, patience=600):
+        """Until so many tables are replicating."""
+        deadline = time.monotonic() + patience
+        while sum(t["status"] == "Replicating" for t in self.place.status(self.lake).values()) < tables:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise Trouble(f"the tables are not loaded: {self.said()}")
+            time.sleep(0.1)
 
     def said(self):
         self.errors.seek(0)

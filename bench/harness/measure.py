@@ -36,6 +36,13 @@ def own_memory(pid):
     return total
 
 
+def cpu_seconds(pid):
+    """Of a core, that the process has used by now."""
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def children(pid):
     found = []
     try:

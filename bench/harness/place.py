@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Where a run takes place: folders, programs, the server once it is needed."""
+import json
 import os
 import subprocess
 
@@ -56,6 +57,13 @@ class Place:
             raise Trouble(f"there is no {self.tain_path}: build it, or name another with TAIN")
         return self.tain_path
 
+    @property
+    def python(self):
+        """One that has the programs tain is compared with; None: there is none."""
+        named = os.environ.get("BENCH_PYTHON")
+        ours = os.path.join(self.root, ".venv", "bin", "python3")
+        return named or (ours if os.access(ours, os.X_OK) else None)
+
     def tain_version(self):
         if not os.access(self.tain_path, os.X_OK):
             return None
@@ -70,6 +78,11 @@ class Place:
         if result.exit != 0:
             raise Trouble(f"tain mirror --once ended with {result.exit}: {result.errors.strip()[-500:]}")
         return result
+
+    def status(self, lake):
+        """What tain status says, by table; {}: nothing yet."""
+        said = measure([self.tain, "status", lake, "--json"])
+        return {t["name"]: t for t in json.loads(said.output)["tables"]} if said.exit == 0 else {}
 
     def check_rows(self, database, lake, table):
         """Lake and source have as many rows."""

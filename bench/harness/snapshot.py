@@ -63,6 +63,18 @@ def mirrored(place, jobs):
     return best(costs)
 
 
+def by_duckdb(place, rows):
+    """What DuckDB's scanner into one Parquet file costs, or why that is not known."""
+    if not place.python:
+        return "DuckDB is not compared: BENCH_PYTHON names no Python that has duckdb and its postgres scanner."
+    script, file = os.path.join(os.path.dirname(__file__), "duckdb_copy.py"), place.path("by-duckdb.parquet")
+    cost = measure([place.python, script, place.server.conninfo("snapshot"), "public.lineitem", file, "1"])
+    if cost.exit:
+        return "DuckDB is not compared: " + (cost.errors.strip().splitlines() or ["it failed"])[-1]
+    os.remove(file)
+    return f"DuckDB's postgres scanner into one Parquet file, one thread: {rows / cost.seconds:,.0f} rows/s, {cost.cpu / rows * 1e6:.3f} us CPU a row, {cost.memory / 2**20:.0f} MiB at most."
+
+
 def folder_bytes(folder):
     return sum(os.path.getsize(os.path.join(at, f)) for at, _, files in os.walk(folder) for f in files if f.endswith(".parquet"))
 
@@ -90,6 +102,7 @@ def run(place):
                         copy.cpu / rows * 1e6, tain.cpu / rows * 1e6, tain.memory / 2**20)
         section.note(f"COPY sends {copy.copied['bytes'] / rows:.0f} bytes a row; Parquet holds {tain.lake_bytes / rows:.0f}. "
                      "The time of tain includes its start, assessment and the end of the mirror.")
+        section.note(by_duckdb(place, rows))
     finally:
         place.server.drop("snapshot")
     return section

@@ -66,12 +66,11 @@ def by_tain(place, rows, lake, sizes, repeat):
 
 def by_delta_rs(place, rows, sizes, repeat):
     """None, with the reason, when it is not to be had."""
-    python = os.environ.get("BENCH_DELTA_PYTHON")
-    if not python:
-        return None, "delta-rs is not compared: BENCH_DELTA_PYTHON names no Python that has deltalake and pyarrow"
+    if not place.python:
+        return None, "delta-rs is not compared: BENCH_PYTHON names no Python that has deltalake and pyarrow"
     script = os.path.join(os.path.dirname(__file__), "delta_merge.py")
     folder = place.path("delta-rs")
-    done = subprocess.run([python, script, folder, str(rows), ",".join(map(str, sizes)), str(repeat)], capture_output=True, text=True)
+    done = subprocess.run([place.python, script, folder, str(rows), ",".join(map(str, sizes)), str(repeat)], capture_output=True, text=True)
     shutil.rmtree(folder, ignore_errors=True)
     if done.returncode:
         return None, "delta-rs is not compared: " + (done.stderr.strip().splitlines() or ["it failed"])[-1]

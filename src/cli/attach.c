@@ -24,6 +24,7 @@ typedef struct attaching {
     tain_attached *attached;
     tain_lake     *lake;
     const char    *catalog;
+    bool           has_public, has_dbo;
 } attaching;
 
 static void keep(tain_attached *a, tain_store *store, tain_delta *delta)
@@ -66,9 +67,20 @@ static tain_status attach_table(void *ctx, const char *schema, const char *table
         return TAIN_OK;
     }
     keep(w->attached, store, delta);
+    w->has_public = w->has_public || strcmp(schema, "public") == 0;
+    w->has_dbo = w->has_dbo || strcmp(schema, "dbo") == 0;
     if (st == TAIN_OK) st = add_files(w->attached, w->catalog, schema, table, delta, err);
     if (st != TAIN_OK) tain_error_context(err, "table %s.%s", schema, table);
     return st;
+}
+
+/* Where sources look for a table whose schema is not named. */
+static tain_status search(const attaching *w, tain_error *err)
+{
+    if (w->catalog) return TAIN_OK;
+    TAIN_AUTO(tain_result_free) tain_result *none = NULL;
+    TAIN_AUTO(tain_free) char *sql = tain_format("SET search_path = 'main%s%s'", w->has_public ? ",public" : "", w->has_dbo ? ",dbo" : "");
+    return tain_scan_query(w->attached->scan, sql, &none, err);
 }
 
 static tain_status attach_database(tain_attached *a, const char *url, const char *catalog, tain_error *err)
@@ -78,7 +90,8 @@ static tain_status attach_database(tain_attached *a, const char *url, const char
     a->lakes = tain_realloc(a->lakes, (a->lake_count + 1) * sizeof(tain_lake *));
     a->lakes[a->lake_count++] = lake;
     attaching w = {.attached = a, .lake = lake, .catalog = catalog};
-    return tain_lake_each_table(lake, attach_table, &w, err);
+    TAIN_TRY(tain_lake_each_table(lake, attach_table, &w, err));
+    return search(&w, err);
 }
 
 static tain_status attach_named(tain_attached *a, const char *url, tain_error *err)

@@ -38,6 +38,8 @@ def test_first_content_and_changes(folder):
         mirrored(pg, lake)
         assert_same_as_postgres(pg, lake, "public.a", "s2.b", "public.empty")
         assert tain("verify", pg.url(), lake).code == 0
+        assert tain("query", lake, "select (select count(*) from a), (select count(*) from s2.b)", "--format", "csv", check=0).out.splitlines()[1] == "859,2"
+        assert "s2.b" in tain("query", lake, "select * from b", check=3).err
         epoch = last_epoch(lake)
         mirrored(pg, lake)  # nothing to do: no reload, no data commit
         assert last_epoch(lake)["tables"] == {} or last_epoch(lake)["epoch"] == epoch["epoch"], last_epoch(lake)

@@ -317,7 +317,7 @@ def test_query_status_and_table_commands(folder):
         once(db, lake)
     rows = json.loads(tain("query", lake, "select id, v, r from main.t where id < 10 order by id", "--format", "json", check=0).out)
     assert rows == [{"id": 1, "v": "x", "r": 0.5}, {"id": 2, "v": None, "r": 2.0}], rows
-    assert tain("query", lake, "select count(*) as n from main.t", "--format", "csv", check=0).out == "n\n4\n"
+    assert tain("query", lake, "select count(*) as n from t", "--format", "csv", check=0).out == "n\n4\n"
     nested = "select [1.50::decimal(9,2), null] as l, {'a': ['x', null], 'b': 'nan'::double} as s, map {'k': true} as m, 'it''s' as v"
     rows = json.loads(tain("query", lake, nested, "--json", check=0).out)
     assert rows == [{"l": [1.5, None], "s": {"a": ["x", None], "b": "nan"}, "m": {"k": True}, "v": "it's"}], rows
