@@ -3,6 +3,7 @@
 """A catalog that is further than the stream, or that nobody looked at in time: what it says belongs where it became true, and
 what cannot be told to be right is loaded again."""
 import os
+import subprocess
 
 from harness import *
 from storm_test import commit_positions, lsn, lsn_of, make_plain
@@ -97,6 +98,62 @@ def test_a_column_made_anew_before_its_first_row(folder):
             pg.sql("alter table t rename to other", user=user)
             wait_for(m, pg, lake)
             assert_end(pg, lake, m, user, "public.other")
+
+
+def session(pg, user, sql):
+    return subprocess.Popen(["psql", "-X", "-q", "-h", pg.folder, "-U", user, "-d", "shop", "-c", sql])
+
+
+def settle(pg, sql):
+    pg.sql(f"{sql}; select pg_reload_conf()")
+
+
+def test_a_transaction_that_the_catalog_does_not_show_yet(folder):
+    """It is in the log before anybody sees it; here it waits for a standby that is not there."""
+    for name, change, stops in (("anew", "alter table t drop d, drop e; alter table t add d text", False), ("renamed", "alter table t drop d; alter table t rename e to d", False),
+                                ("stopped", "alter table t drop d; alter table t rename e to d", True)):
+        print(f"  {name}", flush=True)
+        part = os.path.join(folder, name)
+        os.mkdir(part)
+        os.chmod(part, 0o755)
+        lake = os.path.join(part, "lake")
+        with Postgres(part) as pg:
+            user = plain_tables(pg)
+            pg.sql("alter table t add e text; update t set e = 'e'", user=user)
+            pg.sql("alter database shop set synchronous_commit = local")
+            with followed(pg, lake, user) as m:
+                settle(pg, "alter system set synchronous_standby_names = nobody")
+                writer = session(pg, user, f"set synchronous_commit = on; begin; {change}; insert into t (id, d) values (2, 'two'); commit")
+                try:
+                    wait_until(lambda: any(2 in row for row in read_delta(table_folder(lake, "public.t"))[2]), what="its row is in the lake")
+                    if stops:
+                        assert m.stop() == 0, m.output()
+                finally:
+                    settle(pg, "alter system reset synchronous_standby_names")
+                assert writer.wait() == 0
+                if stops:
+                    tain("mirror", pg.url(user), lake, "--once", check=0)
+                    assert_same_as_postgres(pg, lake, "public.t")
+                else:
+                    wait_for(m, pg, lake)
+                    assert_end(pg, lake, m, user, "public.t")
+
+
+def test_a_transaction_that_is_seen_before_it_is_in_the_log(folder):
+    """Its log is written later: a look that sees it is due no earlier."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder, wal_writer_delay="10s") as pg:
+        user = plain_tables(pg)
+        with followed(pg, lake, user) as m:
+            writer = int(pg.sql("select pid from pg_stat_activity where backend_type = 'walwriter'"))
+            os.kill(writer, signal.SIGSTOP)
+            try:
+                pg.sql("set synchronous_commit = off; alter table t alter id set statistics 50; insert into t values (2, 'two'); begin; alter table t drop d; alter table t add d text; commit", user=user)
+                write_status_again(lake)
+            finally:
+                os.kill(writer, signal.SIGCONT)
+            wait_for(m, pg, lake)
+            assert_end(pg, lake, m, user, "public.t")
 
 
 def test_a_column_made_anew_behind_a_row(folder):

@@ -164,6 +164,7 @@ static void take_seen(tain_pg_source *s, tain_pg_table *t, const char *as_of)
     replace(s, &t->pub->name, t->seen.name);
     tain_free(t->as_of);
     t->as_of = tain_strdup(as_of);
+    t->unseen = 0;
     t->fresh = true;
 }
 
@@ -391,6 +392,7 @@ static tain_status read_now(tain_pg_source *s, tain_pg_table *t, const PGresult 
     ret->identity = t->seen.identity;
     ret->key_count = parse_attnums(tain_pg_get(table, 0, "key_columns"), &ret->key_attnums);
     ret->as_of = tain_strdup(tain_pg_get(table, 0, "as_of"));
+    ret->shown_below = tain_pg_shown_below(ret->as_of);
     ret->mark = tain_pg_table_mark(t, columns, 0, PQntuples(columns));
     char *full = tain_format("%s.%s", ret->schema, ret->name);
     ret->shape = tain_pg_shape_read(s, columns, 0, PQntuples(columns), older, full);

@@ -127,20 +127,6 @@ static bool never_was(const telling *t, const json_t *d)
     return false;
 }
 
-/* Whether what the transaction did is in a reading of the catalog under that snapshot, "xmin:xmax:xip,xip". */
-static bool is_visible(const char *snapshot, uint64_t xid)
-{
-    char *at;
-    if (!snapshot) return false;
-    uint64_t xmin = strtoull(snapshot, &at, 10);
-    uint64_t xmax = *at == ':' ? strtoull(at + 1, &at, 10) : 0;
-    if (xid < xmin) return true;
-    if (xid >= xmax) return false;
-    while (*at == ':' || *at == ',')
-        if (strtoull(at + 1, &at, 10) == xid) return false;
-    return true;
-}
-
 static void look_soon(tain_pg_source *s) { s->stream->next_look = 0; }
 
 static tain_status take_table(const telling *told, const json_t *d, tain_error *err)
@@ -152,7 +138,7 @@ static tain_status take_table(const telling *told, const json_t *d, tain_error *
         if (!t || !t->failed || t->dropped) return TAIN_OK;
         return tain_pg_tell_name(s, t, tain_json_get_str(d, "schema", t->pub->schema), tain_json_get_str(d, "name", t->pub->name), err);
     }
-    if (t->dropped || never_was(told, d) || is_visible(t->as_of, told->xid)) return TAIN_OK;
+    if (t->dropped || never_was(told, d) || tain_pg_is_visible(t->as_of, told->xid)) return TAIN_OK;
     tain_pg_now now = {0};
     tain_status status = tain_pg_catalog_conn(s, err); /* types may be new ones */
     if (status == TAIN_OK) status = tain_pg_now_read(s, d, &now, err);
@@ -177,7 +163,7 @@ static tain_status drop_table(const telling *told, uint32_t oid, tain_error *err
     if (!t || t->dropped || (!t->taken && !t->failed)) {
         tain_pg_table *root = root_of(s, oid);
         look_soon(s);
-        return root && !root->failed && !is_visible(root->as_of, told->xid) ? tain_pg_lose_leaf(s, root, oid, err) : TAIN_OK;
+        return root && !root->failed && !tain_pg_is_visible(root->as_of, told->xid) ? tain_pg_lose_leaf(s, root, oid, err) : TAIN_OK;
     }
     t->dropped = true;
     t->taken = false;
@@ -208,7 +194,7 @@ static tain_status withdraw_table(const telling *told, uint32_t oid, tain_error 
     tain_pg_source *s = told->source;
     tain_pg_table *t = tain_pg_table_by_oid(s, oid);
     look_soon(s); /* by which it enters again once it can */
-    if (!t || !t->taken || t->dropped || is_visible(t->as_of, told->xid)) return TAIN_OK;
+    if (!t || !t->taken || t->dropped || tain_pg_is_visible(t->as_of, told->xid)) return TAIN_OK;
     tain_pg_decoder_begin(&s->stream->decoder);
     if (is_back(s, t)) return read_again(s, t, reason, err);
     char *remedy = tain_pg_identity_remedy(s, t);

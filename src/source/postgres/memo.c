@@ -4,7 +4,7 @@
  *   {"oid":16385,"kind":"r","file":16385,"ident":"d","schema":"app","name":"t","natts":3,"key":[1],
  *    "cols":[[attnum,name,type,typmod,dimensions,written,missing,flags]...]   flags: 1 generated, 2 filled, 4 unsure
  *    "leaves":[[oid,file,filled,bounds]...],   filled: 0: it has no rows; bounds: a text (partition.c), or null
- *    "types":"oid:count:hash,...", "policies":"{...}", "publication":[oid,altered,listed], "as_of":"xmin:xmax:...", "read":lsn,
+ *    "types":"oid:count:hash,...", "policies":"{...}", "publication":[oid,altered,listed], "as_of":"xmin:xmax:...", "unseen":xid, "read":lsn,
  *    "truncates":n}   of a memo only */
 #include "source/postgres/postgres.h"
 
@@ -81,6 +81,7 @@ static char *write_memo(const tain_pg_table *t)
     put_beside(&j, &t->settled);
     if (t->leaves && t->truncates > t->settled.truncates) tain_json_kint(&j, "truncates", (int64_t)(t->truncates - t->settled.truncates));
     if (t->as_of) tain_json_kstr(&j, "as_of", t->as_of);
+    if (t->unseen) tain_json_kint(&j, "unseen", (int64_t)t->unseen);
     if (t->read_at) tain_json_kint(&j, "read", (int64_t)t->read_at);
     tain_json_object_end(&j);
     return tain_buffer_cstr(&out);
@@ -224,6 +225,7 @@ static tain_status recall(tain_pg_source *s, tain_pg_table *t, const json_t *d, 
         t->textual_now = t->shape->textual;
         recall_beside(t, d, &now);
         tain_pg_table_adopt(s, t, &now);
+        t->unseen = (uint64_t)tain_json_get_int(d, "unseen", 0);
         t->read_at = (uint64_t)tain_json_get_int(d, "read", 0);
         t->truncates = (uint64_t)tain_json_get_int(d, "truncates", 0);
         t->recalled = true;

@@ -307,9 +307,11 @@ tain_status tain_pg_decoder_change(tain_pg_decoder *d, const uint8_t *data, size
 static tain_status on_begin(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err)
 {
     uint64_t commit = tain_pg_u64(b);
-    tain_pg_take(b, 12);
+    tain_pg_take(b, 8);
+    uint32_t xid = tain_pg_u32(b);
     if (b->bad || d->open || d->streaming) return short_message('B', err);
     d->open = true;
+    d->xid = xid;
     d->at = commit + 1;
     return TAIN_OK;
 }

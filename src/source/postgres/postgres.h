@@ -90,6 +90,7 @@ typedef struct tain_pg_table {
     bool               dropped;
     bool               failed;    /* given up until it is as it should be again */
     uint64_t           truncates; /* told by the stream */
+    uint64_t           unseen;    /* rows came of transactions up to that xid before the catalog showed what they did; 0: of none */
     uint64_t           read_at;   /* where in the log its content was read: rows from before are in it */
     bool               recalled;  /* shows what was written down of it, until the stream tells otherwise */
     bool               textual_now; /* the catalog has a column of it that can be read as text only */
@@ -170,7 +171,7 @@ typedef struct tain_pg_source {
 
     uint64_t        confirmed;
     uint64_t        head;       /* last answer, 0: none */
-    uint64_t        nudged;     /* the head for which the log was moved by us */
+    uint64_t        nudged;     /* the position for which the log was moved by us */
     int             old_sender; /* server's process of the stream before */
     tain_pg_stream *stream;
 
@@ -240,6 +241,7 @@ typedef struct tain_pg_now {
     tain_pg_watched *leaves;   /* partitioned */
     size_t           leaf_count;
     char            *as_of;
+    uint64_t         shown_below; /* it shows what all transactions did whose xid is less */
     uint64_t         mark;     /* the catalog's: tain_pg_table_mark */
     tain_pg_shape   *shape;
 } tain_pg_now;
@@ -257,6 +259,12 @@ void        tain_pg_now_done(tain_pg_now *now);
 tain_status tain_pg_catalog_renew(tain_pg_source *s, tain_error *err);
 /* What the publication has now. */
 tain_status tain_pg_published_read(tain_pg_source *s, tain_error *err);
+
+/* visible.c: snapshots of the server, "xmin:xmax:xip,xip"; NULL: one that shows nothing. */
+/* Whether what the transaction did is in a reading of the catalog under that snapshot. */
+bool     tain_pg_is_visible(const char *snapshot, uint64_t xid);
+/* It is for all whose xid is less. */
+uint64_t tain_pg_shown_below(const char *snapshot);
 
 /* memo.c: a table written down, and read again. */
 /* Brings pub->memo up to date. Whether it is another. */
@@ -353,11 +361,16 @@ tain_status tain_pg_confirm(tain_source *base, const tain_position *position, ta
 tain_status tain_pg_confirmed(tain_source *base, tain_position *ret, tain_error *err);
 tain_status tain_pg_head(tain_source *base, tain_position *ret, tain_error *err);
 int         tain_pg_wait_fd(tain_source *base);
+/* What is written of it. */
 tain_status tain_pg_log_end(tain_pg_source *s, uint64_t *ret, tain_error *err);
+/* The end of all that the catalog shows: a transaction that does not wait for its log to be written is seen before it is. */
+tain_status tain_pg_log_seen(tain_pg_source *s, uint64_t *ret, tain_error *err);
 void        tain_pg_stream_stop(tain_pg_source *s);
 /* Stops and waits until the server has let go of the slot. */
 tain_status tain_pg_stream_release(tain_pg_source *s, tain_error *err);
 /* Keeps the stream's connection alive while the thread waits for something else. */
+/* Somebody waits for it to come somewhere. */
+void        tain_pg_stream_hurry(tain_pg_source *s);
 void        tain_pg_stream_keep_alive(tain_pg_source *s);
 
 #endif

@@ -138,6 +138,7 @@ tain_status tain_pg_streamed_commit(tain_pg_decoder *d, tain_pg_bytes *b, tain_e
     *t = (tain_pg_streamed){.spool = tain_spool_new(d->spool_dir, LEAST_SHARE)};
     drop(d, t);
     d->open = true;
+    d->xid = xid;
     d->at = end;
     d->replayed = &whole;
     tain_status status = replay(d, whole.spool, err);

@@ -171,6 +171,7 @@ static difference compare(tain_pg_source *s, const tain_pg_table *t, const tain_
     if (strcmp(t->pub->schema, now->schema) != 0 || strcmp(t->pub->name, now->name) != 0)
         note(&d, SHOWN, "it was renamed from %s.%s", t->pub->schema, t->pub->name);
     if (t->identity != now->identity) note(&d, NOTED, "its replica identity changed");
+    if (t->unseen && d.what == SHOWN) note(&d, DEEP, "rows of it came before the catalog showed what columns they have");
     return d;
 }
 
@@ -193,6 +194,7 @@ void tain_pg_table_adopt(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now)
     t->key_attnums = now->key_attnums;
     t->key_count = now->key_count;
     now->key_attnums = NULL;
+    if (t->unseen < now->shown_below) t->unseen = 0;
     tain_free(t->as_of);
     t->as_of = now->as_of;
     now->as_of = NULL;
@@ -255,16 +257,24 @@ static tain_status apply(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, 
 static tain_status adopt(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, tain_error *err)
 {
     difference d = compare(s, t, now);
-    tain_status status = d.what == SAME ? TAIN_OK : apply(s, t, now, &d, err);
+    bool seen = t->unseen && t->unseen < now->shown_below;
+    tain_status status = d.what == SAME && !seen ? TAIN_OK : apply(s, t, now, &d, err);
     tain_free(d.gone);
     return status;
+}
+
+static tain_status note_unseen(tain_pg_source *s, tain_pg_table *t, uint64_t xid, tain_error *err)
+{
+    if (xid > t->unseen) t->unseen = xid;
+    return tain_pg_tell(s, t, false, NULL, err);
 }
 
 tain_status tain_pg_adopt_ahead(tain_pg_source *s, tain_pg_table *t, tain_error *err)
 {
     tain_pg_now now;
-    TAIN_TRY(tain_pg_catalog_now(s, t, &now, err));
-    tain_status status = now.there ? adopt(s, t, &now, err) : TAIN_OK;
+    uint64_t unseen;
+    TAIN_TRY(tain_pg_catalog_abreast(s, t, &now, &unseen, err));
+    tain_status status = unseen ? note_unseen(s, t, unseen, err) : now.there ? adopt(s, t, &now, err) : TAIN_OK;
     tain_pg_now_done(&now);
     return status;
 }

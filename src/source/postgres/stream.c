@@ -52,13 +52,26 @@ tain_status tain_pg_stream_release(tain_pg_source *s, tain_error *err)
     return wait_for_release(s, &slot, err);
 }
 
+static tain_status read_lsn(const tain_pg_source *s, const PGresult *r, uint64_t *ret, tain_error *err)
+{
+    if (tain_pg_parse_lsn(tain_pg_get(r, 0, "lsn"), ret)) return TAIN_OK;
+    return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s does not say where its log ends", s->target.where);
+}
+
 tain_status tain_pg_log_end(tain_pg_source *s, uint64_t *ret, tain_error *err)
 {
     TAIN_PG_RESULT *r = NULL;
     TAIN_TRY(tain_pg_catalog_conn(s, err));
     TAIN_TRY(tain_pg_query(&s->conn, "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END AS lsn", &r, err));
-    if (tain_pg_parse_lsn(tain_pg_get(r, 0, "lsn"), ret)) return TAIN_OK;
-    return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s does not say where its log ends", s->target.where);
+    return read_lsn(s, r, ret, err);
+}
+
+tain_status tain_pg_log_seen(tain_pg_source *s, uint64_t *ret, tain_error *err)
+{
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    TAIN_TRY(tain_pg_query(&s->conn, "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS lsn", &r, err));
+    return read_lsn(s, r, ret, err);
 }
 
 /* Whether what was committed after `from` can still be had. */
@@ -291,12 +304,23 @@ static tain_status on_message(tain_pg_source *s, tain_sink *sink, const char *da
     }
 }
 
+/* Where somebody waits for the stream to be: 0, or what it has passed: nobody does. */
+static uint64_t goal(const tain_pg_source *s)
+{
+    const tain_pg_stream *st = s->stream;
+    return st->due && st->due_until > s->head ? st->due_until : s->head;
+}
+
+static bool is_behind(const tain_pg_source *s) { return goal(s) > s->stream->decoder.position; }
+
+void tain_pg_stream_hurry(tain_pg_source *s) { s->stream->ask_pause = ASK_FIRST; }
+
 /* The log's flushed end may lie inside a record of a transaction that is still open; nothing then moves it until somebody
  * commits. A commit of our own, that writes nothing else, does. */
 static void nudge(tain_pg_source *s)
 {
-    if (s->stream->stuck < STUCK_AFTER || s->head <= s->stream->decoder.position || s->nudged == s->head) return;
-    s->nudged = s->head;
+    if (s->stream->stuck < STUCK_AFTER || !is_behind(s) || s->nudged == goal(s)) return;
+    s->nudged = goal(s);
     if (tain_pg_catalog_conn(s, NULL) == TAIN_OK) (void)!tain_pg_run(&s->conn, NULL, "SELECT pg_current_xact_id()");
 }
 
@@ -304,7 +328,7 @@ static tain_status ask_if_due(tain_pg_source *s, tain_error *err)
 {
     tain_pg_stream *st = s->stream;
     tain_time now = tain_monotonic();
-    bool behind = s->head > st->decoder.position;
+    bool behind = is_behind(s);
     if (!tain_pg_decoder_between(&st->decoder)) return now >= st->next_status ? send_status(s, false, err) : TAIN_OK;
     if (now >= st->asked + (behind ? st->ask_pause : IDLE_EVERY)) {
         nudge(s);
@@ -317,7 +341,7 @@ static tain_status ask_if_due(tain_pg_source *s, tain_error *err)
 static tain_time wake_at(const tain_pg_source *s, tain_time deadline)
 {
     const tain_pg_stream *st = s->stream;
-    bool between = tain_pg_decoder_between(&st->decoder), behind = s->head > st->decoder.position;
+    bool between = tain_pg_decoder_between(&st->decoder), behind = is_behind(s);
     tain_time next = st->next_status, ask = st->asked + (behind ? st->ask_pause : IDLE_EVERY);
     if (between && deadline < next) next = deadline;
     if (between && ask < next) next = ask;
@@ -417,7 +441,8 @@ tain_status tain_pg_head(tain_source *base, tain_position *ret, tain_error *err)
     TAIN_TRY(tain_pg_target_check(&s->target, err));
     TAIN_TRY(tain_pg_log_end(s, &s->head, err));
     if (s->stream) { /* who asks wants to come there soon, with all that belongs to it */
-        s->stream->ask_pause = ASK_FIRST;
+        s->head = goal(s);
+        tain_pg_stream_hurry(s);
         s->stream->next_look = 0;
     }
     tain_pg_position(s->head, ret);

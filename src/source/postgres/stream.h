@@ -26,7 +26,10 @@ struct tain_pg_stream {
     uint64_t        stuck_at;   /* log position of keepalives that do not move, */
     int             stuck;      /* and how many */
     tain_time       next_look;  /* when the catalog is looked at again */
-    size_t          due;        /* tables with something that waits for the stream */
+    size_t          due;        /* tables with something that waits for the stream, */
+    uint64_t        due_until;  /* to come there at the furthest */
+    uint32_t        awaited;    /* the transaction that the catalog was last waited for to show, */
+    tain_time       awaited_until; /* at the longest */
     bool            tells;      /* schema changes are told at their place */
     tain_pg_table  *root;       /* partitioned, of the last Relation message; NULL: it was another's */
     char           *fingerprint; /* of the catalog when it was last looked at */
@@ -44,7 +47,8 @@ tain_status tain_pg_unfit(void *ctx /* tain_pg_source */, tain_pg_relation *r, s
 bool tain_pg_keeps_values(const tain_pg_codec *a, const tain_pg_codec *b, int32_t a_typmod, int32_t b_typmod);
 /* Without a look at the rows nothing is to be seen of it: the same bytes are read by the same function. */
 bool tain_pg_is_alike(const tain_pg_codec *a, const tain_pg_codec *b);
-/* What the catalog says of a table now, which may be further than the stream, becomes true for it. */
+/* What the catalog says of a table now, which may be further than the stream, becomes true for it. If it does not show yet what the
+ * open transaction did, it is noted that rows came unseen: the next change loads the table again. */
 tain_status tain_pg_adopt_ahead(tain_pg_source *s, tain_pg_table *t, tain_error *err);
 /* What the catalog says of a table becomes true for it, between transactions, if it is what it said when it was looked at: the
  * stream has come to where the log ended then. *ret_later: it is not; what it says now is noted as looked at. */
@@ -60,6 +64,9 @@ tain_status tain_pg_tell_name(tain_pg_source *s, tain_pg_table *t, const char *s
 tain_status tain_pg_lose_leaf(tain_pg_source *s, tain_pg_table *t, uint32_t oid, tain_error *err);
 /* Tells the sink that the table is another, if its memo is, or that it must be read again. */
 tain_status tain_pg_tell(tain_pg_source *s, tain_pg_table *t, bool reload, const char *reason, tain_error *err);
+/* visible.c: what the catalog says of a table, when it shows what the open transaction did, which is waited for, a second at most:
+ * *ret_unseen is its xid if it does not even then. */
+tain_status tain_pg_catalog_abreast(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, uint64_t *ret_unseen, tain_error *err);
 /* watch.c: what no message tells: tables that come, go, change without rows, partitions that move. Between transactions. */
 tain_status tain_pg_watch(tain_pg_source *s, tain_error *err);
 /* The table is not followed from here on, until a look at the catalog finds it as it should be. */

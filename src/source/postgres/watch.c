@@ -125,7 +125,7 @@ static tain_status compare_all(tain_pg_source *s, tain_error *err)
     uint64_t at;
     TAIN_TRY(tain_pg_types_renew(&s->types, &s->conn, err));
     TAIN_TRY(tain_pg_catalog_columns(s, &columns, err));
-    TAIN_TRY(tain_pg_log_end(s, &at, err));
+    TAIN_TRY(tain_pg_log_seen(s, &at, err));
     compare_shapes(s, columns, at);
     for (size_t i = 0; i < s->table_count; i++) {
         tain_pg_table *t = s->tables[i];
@@ -195,12 +195,18 @@ static tain_status read_again(tain_pg_source *s, bool *io_any, tain_error *err)
 
 /* --- when the stream is there ------------------------------------------------------------------------------------------ */
 
+static void add_due(tain_pg_stream *st, const tain_pg_table *t)
+{
+    st->due++;
+    if (t->due_at > st->due_until) st->due_until = t->due_at;
+}
+
 /* The catalog has become another since it was looked at: what it says now is due where the log ends now. */
 static tain_status wait_again(tain_pg_source *s, tain_pg_table *t, tain_error *err)
 {
-    TAIN_TRY(tain_pg_log_end(s, &t->due_at, err));
+    TAIN_TRY(tain_pg_log_seen(s, &t->due_at, err));
     t->due = TAIN_PG_DUE_SHAPE;
-    s->stream->due++;
+    add_due(s->stream, t);
     return TAIN_OK;
 }
 
@@ -244,8 +250,10 @@ tain_status tain_pg_watch_reached(void *ctx, uint64_t end, tain_error *err)
 
 static void count_due(tain_pg_source *s)
 {
-    s->stream->due = 0;
-    for (size_t i = 0; i < s->table_count; i++) s->stream->due += s->tables[i]->due != TAIN_PG_DUE_NOTHING;
+    s->stream->due = s->stream->due_until = 0;
+    for (size_t i = 0; i < s->table_count; i++)
+        if (s->tables[i]->due != TAIN_PG_DUE_NOTHING) add_due(s->stream, s->tables[i]);
+    if (s->stream->due) tain_pg_stream_hurry(s);
 }
 
 /* --- looking ------------------------------------------------------------------------------------------------------- */
