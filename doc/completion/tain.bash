@@ -12,14 +12,15 @@ _tain()
     case $prev in
     --format) mapfile -t COMPREPLY < <(compgen -W 'table csv json' -- "$cur"); return ;;
     --capture) mapfile -t COMPREPLY < <(compgen -W 'log poll' -- "$cur"); return ;;
+    --partitions) mapfile -t COMPREPLY < <(compgen -W 'root leaf' -- "$cur"); return ;;
     --on-drop) mapfile -t COMPREPLY < <(compgen -W 'keep delete' -- "$cur"); return ;;
     --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --name | --seconds | --last | --retention) return ;;
     table) mapfile -t COMPREPLY < <(compgen -W 'history optimize vacuum' -- "$cur"); return ;;
     esac
     case $command in
     demo) options='--seconds' ;;
-    check) options='--tables --exclude --name --snapshot-from --json' ;;
-    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --on-drop --name --remove --json' ;;
+    check) options='--tables --exclude --name --partitions --snapshot-from --json' ;;
+    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --partitions --on-drop --name --remove --json' ;;
     verify) options='--tables --exclude --jobs --json' ;;
     query) options='--format --json' ;;
     status) options='--json' ;;

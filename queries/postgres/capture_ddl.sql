@@ -53,7 +53,11 @@ CREATE FUNCTION @name@.key(rel oid, identity "char") RETURNS json LANGUAGE sql S
        AND CASE identity WHEN 'i' THEN x.indisreplident ELSE x.indisprimary END
      LIMIT 1
 $tain$;
--- Partitions are told as their root, and what inherits columns with its parent.
+-- Whether a partitioned table is published as such, and not as its partitions.
+CREATE FUNCTION @name@.by_root() RETURNS bool LANGUAGE sql STABLE AS $tain$
+    SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.pubname = '@name@' AND NOT p.pubviaroot)
+$tain$;
+-- Partitions are told as their root, or each by itself, and what inherits columns with its parent.
 CREATE FUNCTION @name@.tables(affected oid[]) RETURNS json LANGUAGE sql STABLE AS $tain$
     WITH RECURSIVE up (oid) AS (
         SELECT unnest(affected)
@@ -62,7 +66,7 @@ CREATE FUNCTION @name@.tables(affected oid[]) RETURNS json LANGUAGE sql STABLE A
     ), down (oid) AS (
         SELECT u.oid FROM up u
         UNION
-        SELECT i.inhrelid FROM down d JOIN pg_catalog.pg_inherits i ON i.inhparent = d.oid JOIN pg_catalog.pg_class k ON k.oid = i.inhrelid AND NOT k.relispartition
+        SELECT i.inhrelid FROM down d JOIN pg_catalog.pg_inherits i ON i.inhparent = d.oid JOIN pg_catalog.pg_class k ON k.oid = i.inhrelid AND NOT (k.relispartition AND @name@.by_root())
     )
     SELECT json_agg(json_build_object('oid', c.oid::bigint, 'row', c.xmin::text::bigint, 'kind', c.relkind, 'file', c.relfilenode::bigint, 'ident', c.relreplident,
                                       'schema', n.nspname, 'name', c.relname, 'natts', c.relnatts, 'key', @name@.key(c.oid, c.relreplident),
@@ -70,7 +74,7 @@ CREATE FUNCTION @name@.tables(affected oid[]) RETURNS json LANGUAGE sql STABLE A
                                       'leaves', CASE WHEN c.relkind = 'p' THEN @name@.leaves(c.oid) END))
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.oid IN (SELECT d.oid FROM down d) AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+     WHERE c.oid IN (SELECT d.oid FROM down d) AND c.relkind IN ('r', 'p') AND NOT CASE WHEN @name@.by_root() THEN c.relispartition ELSE c.relkind = 'p' END AND c.relpersistence <> 't'
        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 $tain$;
 -- A table whose updates would fail because it is published, without what identifies its rows, or those of a partition, leaves
@@ -83,7 +87,7 @@ BEGIN
     FOR one IN
         WITH RECURSIVE listed AS (
             SELECT r.prrelid AS root FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
-             WHERE p.pubname = '@name@' AND (affected IS NULL OR r.prrelid IN (SELECT coalesce(pg_partition_root(a), a) FROM unnest(affected) a))
+             WHERE p.pubname = '@name@' AND (affected IS NULL OR r.prrelid IN (SELECT unnest(ARRAY[a, pg_partition_root(a)]) FROM unnest(affected) a))
         ), part (root, relid) AS (
             SELECT root, root FROM listed
             UNION ALL

@@ -143,11 +143,12 @@ static int run(int argc, char **argv)
 {
     bool json = false;
     char **tables = NULL, **exclude = NULL, **args;
-    const char *name = NULL, *snapshot_from = NULL;
+    const char *name = NULL, *snapshot_from = NULL, *partitions = NULL;
     const tain_option options[] = {
         {"tables", TAIN_OPTION_LIST, &tables, "GLOBS", "only these: schema.table, comma-separated"},
         {"exclude", TAIN_OPTION_LIST, &exclude, "GLOBS", "not these"},
         {"name", TAIN_OPTION_TEXT, &name, "NAME", "name the mirror will have in the source"},
+        {"partitions", TAIN_OPTION_CHOICE, &partitions, "root|leaf", "as mirror's"},
         {"snapshot-from", TAIN_OPTION_TEXT, &snapshot_from, "URL", "whether loads can be read from this standby"},
         {"json", TAIN_OPTION_FLAG, &json, NULL, "for machines"},
         {NULL},
@@ -156,7 +157,8 @@ static int run(int argc, char **argv)
     if (code >= 0) return code;
     tain_globs_used used = {0};
     tain_source_options so = {.url = args[0], .mirror_name = name ? name : UNNAMED, .tables = (const char **)tables,
-                              .exclude = (const char **)exclude, .used = &used, .snapshot_from = snapshot_from, .jobs = 1, .memory = 64 << 20, .spool_dir = "/tmp"};
+                              .exclude = (const char **)exclude, .used = &used, .snapshot_from = snapshot_from,
+                              .leaves = partitions && strcmp(partitions, "leaf") == 0, .jobs = 1, .memory = 64 << 20, .spool_dir = "/tmp"};
     TAIN_AUTO(tain_source_close) tain_source *source = NULL;
     tain_error e = {0};
     tain_catalog catalog = {0};

@@ -16,7 +16,7 @@ typedef struct settings {
     char      **tables, **exclude;
     int64_t     freshness, memory;
     int         jobs;
-    const char *name, *capture, *on_drop, *rate, *retained, *snapshot_from;
+    const char *name, *capture, *on_drop, *rate, *retained, *snapshot_from, *partitions;
     int64_t     rate_rows, rate_bytes;
 } settings;
 
@@ -84,10 +84,6 @@ static int check_settings(settings *s)
     tain_retained_limits limits;
     if (s->retained && tain_retained_parse(s->retained, &limits, &e) != TAIN_OK)
         return tain_cli_usage(&tain_command_mirror, "--retained-log: %s; %s", e.message, e.remedy);
-    if (s->capture && strcmp(s->capture, "poll") != 0 && strcmp(s->capture, "log") != 0)
-        return tain_cli_usage(&tain_command_mirror, "--capture is log or poll, not \"%s\"", s->capture);
-    if (s->on_drop && strcmp(s->on_drop, "keep") != 0 && strcmp(s->on_drop, "delete") != 0)
-        return tain_cli_usage(&tain_command_mirror, "--on-drop is keep or delete, not \"%s\"", s->on_drop);
     if (s->memory < 32 << 20) return tain_cli_usage(&tain_command_mirror, "--memory must be at least 32MiB");
     if (s->freshness < 0) return tain_cli_usage(&tain_command_mirror, "--freshness cannot be negative");
     return -1;
@@ -108,8 +104,9 @@ static int run(int argc, char **argv)
         {"snapshot-from", TAIN_OPTION_TEXT, &s.snapshot_from, "URL", "loads are read from this standby of the source"},
         {"resync", TAIN_OPTION_RELOAD, &s.resync, "[TABLES]", "load everything again, or these tables"},
         {"repair", TAIN_OPTION_FLAG, &s.repair, NULL, "compare all tables and write what differs"},
-        {"capture", TAIN_OPTION_TEXT, &s.capture, "HOW", "SQLite: log (triggers) or poll (writes nothing)"},
-        {"on-drop", TAIN_OPTION_TEXT, &s.on_drop, "WHAT", "a table dropped in the source: keep or delete"},
+        {"capture", TAIN_OPTION_CHOICE, &s.capture, "log|poll", "SQLite: by triggers, or writing nothing into it"},
+        {"partitions", TAIN_OPTION_CHOICE, &s.partitions, "root|leaf", "a partitioned table is one, or one a partition"},
+        {"on-drop", TAIN_OPTION_CHOICE, &s.on_drop, "keep|delete", "what becomes of tables dropped in the source"},
         {"name", TAIN_OPTION_TEXT, &s.name, "NAME", "name of slot and publication: tain_NAME"},
         {"remove", TAIN_OPTION_FLAG, &s.remove, NULL, "remove what tain made in the source, then exit"},
         {"json", TAIN_OPTION_FLAG, &s.json, NULL, "no progress display; errors and notes only"},
@@ -124,6 +121,7 @@ static int run(int argc, char **argv)
         .source_url = tain_strdup(args[0]), .lake_url = tain_strdup(args[1]), .name = tain_strdup(s.name), .tables = s.tables,
         .exclude = s.exclude, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory, .rate_rows = s.rate_rows, .rate_bytes = s.rate_bytes,
         .capture_given = s.capture, .poll_capture = s.capture && strcmp(s.capture, "poll") == 0, .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
+        .leaves_given = s.partitions, .leaves = s.partitions && strcmp(s.partitions, "leaf") == 0,
         .retained_log = tain_strdup(s.retained), .snapshot_from = tain_strdup(s.snapshot_from),
     };
     tain_error e = {0};

@@ -93,10 +93,23 @@ static tain_status set_int(int *value, const char *text, tain_error *err)
     return TAIN_OK;
 }
 
+static tain_status set_choice(const tain_option *o, const char *text, tain_error *err)
+{
+    size_t length = strlen(text), n;
+    for (const char *word = o->value_name;; word += n + 1) {
+        n = strcspn(word, "|");
+        if (n == length && memcmp(word, text, n) == 0) break;
+        if (!word[n]) return tain_fail(err, TAIN_E_INVALID, "\"%s\" is not one of %s", text, o->value_name);
+    }
+    *(const char **)o->value = text;
+    return TAIN_OK;
+}
+
 static tain_status set_value(const tain_option *o, const char *text, tain_error *err)
 {
     switch (o->kind) {
     case TAIN_OPTION_TEXT: *(const char **)o->value = text; return TAIN_OK;
+    case TAIN_OPTION_CHOICE: return set_choice(o, text, err);
     case TAIN_OPTION_LIST: add_to_list(o->value, text); return TAIN_OK;
     case TAIN_OPTION_DURATION: return tain_parse_duration(text, o->value, err);
     case TAIN_OPTION_SIZE: return tain_parse_size(text, o->value, err);

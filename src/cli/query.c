@@ -139,15 +139,13 @@ static int run(int argc, char **argv)
     char **args;
     bool json = false;
     const tain_option options[] = {
-        {"format", TAIN_OPTION_TEXT, &format_name, "FORMAT", "table, csv or json (one array of row objects)"},
+        {"format", TAIN_OPTION_CHOICE, &format_name, "table|csv|json", "json: one array of row objects"},
         {"json", TAIN_OPTION_FLAG, &json, NULL, "the same as --format json"},
         {NULL},
     };
     int n, code = tain_cli_parse(&tain_command_query, options, argc, argv, &args, &n);
     if (code >= 0) return code;
     format f = json || strcmp(format_name, "json") == 0 ? JSON : strcmp(format_name, "csv") == 0 ? CSV : TABLE;
-    if (f == TABLE && strcmp(format_name, "table") != 0)
-        return tain_cli_usage(&tain_command_query, "--format is table, csv or json, not \"%s\"", format_name);
     tain_error e = {0};
     tain_status st = query(args[0], args[1], f, &e);
     free(args);

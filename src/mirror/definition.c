@@ -122,6 +122,16 @@ static tain_status check_same_source(const tain_definition *d, const char *store
     return st;
 }
 
+static bool stored_leaves(const json_t *tain) { return strcmp(tain_json_get_str(tain, "partitions", "root"), "leaf") == 0; }
+
+static tain_status check_same_partitions(const tain_definition *d, bool leaves, tain_error *err)
+{
+    if (!d->leaves_given || d->leaves == leaves) return TAIN_OK;
+    tain_status st = tain_fail(err, TAIN_E_INVALID, "lake %s mirrors partitioned tables %s", d->lake_url, leaves ? "by partition" : "as one table each");
+    tain_error_remedy(err, "name another lake folder for --partitions %s", d->leaves ? "leaf" : "root");
+    return st;
+}
+
 static bool same_list(char **a, char **b)
 {
     for (; a && *a && b && *b; a++, b++)
@@ -184,6 +194,7 @@ static void take(const json_t *tain, tain_definition *d)
     take_replica(d, tain_json_get_str(tain, "snapshotFrom", NULL));
     free(d->given_up);
     d->given_up = tain_strdup(tain_json_get_str(tain, "givenUp", NULL));
+    d->leaves = stored_leaves(tain);
     if (!d->capture_given) d->poll_capture = poll;
     d->changed |= d->poll_capture != poll;
 }
@@ -198,6 +209,7 @@ tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_erro
     const char *source = tain_json_get_str(tain, "source", NULL);
     tain_status st = TAIN_OK;
     if (source && d->source_url) st = check_same_source(d, source, err);
+    if (st == TAIN_OK) st = check_same_partitions(d, stored_leaves(tain), err);
     if (st == TAIN_OK) {
         take(tain, d);
         if (!d->source_url && source) d->source_url = tain_strdup(source);
@@ -241,6 +253,7 @@ static json_t *definition_to_json(const tain_definition *d)
     free(shown);
     json_t *tain = json_object_get(json_object_get(root, "properties"), "tain");
     if (root && d->policies) json_object_set(tain, "policies", d->policies);
+    put_text(tain, "partitions", d->leaves ? "leaf" : NULL);
     put_text(tain, "retainedLog", d->retained_log);
     char *replica = d->snapshot_from ? tain_url_redacted(d->snapshot_from) : NULL;
     put_text(tain, "snapshotFrom", replica);
@@ -272,6 +285,7 @@ tain_source_options tain_definition_source_options(const tain_definition *d, con
         .memory = d->memory / 4,
         .spool_dir = spool_dir,
         .snapshot_from = d->snapshot_from,
+        .leaves = d->leaves,
         .poll_capture = d->poll_capture,
         .policies = d->policies,
     };

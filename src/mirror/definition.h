@@ -20,6 +20,7 @@ typedef struct tain_definition {
     int64_t memory;      /* budget in bytes */
     int64_t rate_rows, rate_bytes; /* a load reads at most so much a second; 0: any */
     bool    poll_capture, capture_given; /* given: in this run, whatever is stored */
+    bool    leaves, leaves_given; /* partitioned tables are mirrored by partition; what a lake began with it stays with */
     json_t *policies;     /* the "policies" object: what becomes of values Delta has no place for; NULL: defaults */
     char   *retained_log; /* limits of the log that the source keeps, as retained.h reads them; NULL: not given */
     char   *snapshot_from; /* URL of a replica that loads are read from, as given; NULL: not given, "": none */
@@ -37,7 +38,8 @@ void tain_definition_done(tain_definition *d);
 /* A name from a lake's address that no other lake has: "shop_3fa2c1". Caller frees. */
 char *tain_definition_make_name(const char *lake_url);
 /* Reads mirroring.json into what d leaves open: id, policies and given_up, and name, globs, capture, retained_log and snapshot_from when they
- * are not given (an empty list of globs, or text, is given). NOT_FOUND: there is none. INVALID: the lake mirrors another source than d names. */
+ * are not given (an empty list of globs, or text, is given). NOT_FOUND: there is none. INVALID: the lake mirrors another source than d names, or
+ * partitioned tables another way. */
 tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_error *err);
 /* Writes mirroring.json. */
 tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tain_error *err);

@@ -66,6 +66,7 @@ typedef struct tain_source_options {
     int64_t      memory;        /* budget in bytes for what the driver holds itself */
     const char  *spool_dir;
     const char  *snapshot_from; /* URL of a copy of it that loads are read from; NULL or empty: they are read here */
+    bool         leaves;        /* a partitioned table is as many tables as it has leaf partitions; otherwise one, at its root */
     bool         poll_capture;  /* --capture=poll: leave nothing in the source (SQLite) */
     const json_t *policies;     /* definition's "tain.policies" object: see README.md; NULL: defaults */
 } tain_source_options;

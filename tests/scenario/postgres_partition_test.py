@@ -118,5 +118,84 @@ def test_levels_and_what_is_attached_again(folder):
         assert "public.t:" in said, said
 
 
+# --- each partition a table --------------------------------------------------------------------------------------------
+
+LEAVES = """create table t (n text, id int, k int, primary key (k, id)) partition by range (k);
+            create table t_low partition of t for values from (0) to (100);
+            create table t_high (k int not null, n text, gone int, id int not null, primary key (k, id)); alter table t_high drop gone;
+            alter table t attach partition t_high for values from (100) to (200);
+            create table t_sub partition of t for values from (200) to (300) partition by list (id);
+            create table t_sub_one partition of t_sub for values in (1); create table t_sub_rest partition of t_sub default;
+            create table "Aside" (k int not null, id int not null, n text, primary key (k, id));
+            insert into "Aside" values (310, 1, 'came with it'), (311, 1, 'this one, too');
+            insert into t select 'row ' || i, i % 3, i from generate_series(0, 299, 7) i"""
+# statements, the partitions there are then
+LEAF_CHANGES = [
+    ("update t set n = n || '!' where k % 2 = 0; update t set k = k + 100 where k < 50; delete from t where k > 280", None),
+    ("truncate t_low; insert into t values ('after', 1, 5)", None),
+    ("begin; insert into t values ('before', 9, 120); truncate t_high; insert into t values ('then', 9, 121); commit", None),
+    ("create table t_new partition of t for values from (300) to (310); insert into t values ('new', 1, 305)", {"t_new": True}),
+    ('alter table t attach partition "Aside" for values from (310) to (320); insert into t values (\'behind\', 2, 312)', None),
+    ("alter table t add more int default 7; insert into t (k, id, more) values (6, 6, 8), (130, 6, 8), (315, 6, 8)", None),
+    ("alter table t detach partition t_low; update t_low set n = 'by itself'; insert into t_low values ('own', 77, 77, 1)", None),
+    ("drop table t_high", {"t_high": False}),
+    ("truncate t; insert into t values ('last', 1, 201), ('last', 2, 202), ('last', 1, 314)", None),
+]
+
+
+def test_each_partition_a_table(folder, version=None, triggers=True):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder, version=version) as pg:
+        pg.sql(LEAVES)
+        if not triggers:
+            pg.sql("create role plain login replication in role pg_read_all_data; grant create on database shop to plain; alter schema public owner to plain;"
+                   + "; ".join(f'alter table "{t}" owner to plain' for t in ("t", "t_low", "t_high", "t_sub", "t_sub_one", "t_sub_rest", "Aside")))
+        url = pg.url() if triggers else pg.url("plain")
+        there = {"t_low", "t_high", "t_sub_one", "t_sub_rest", "Aside"}
+        with Background("mirror", url, lake, "--freshness", "50ms", "--partitions", "leaf") as m:
+            for sql, news in LEAF_CHANGES:
+                wait_until(lambda: {t["name"] for t in lake_status(lake)["tables"] if t["status"] == "Replicating"} >= {f"public.{t}" for t in there}
+                           if lake_status(lake) else None, 60, f"{there}")
+                pg.sql(sql if triggers or sql.startswith("begin") else f"set role plain; {sql}")
+                there |= {t for t, come in (news or {}).items() if come}
+                there -= {t for t, come in (news or {}).items() if not come}
+            tables = [f"public.{t}" for t in there]
+            wait_until(lambda: all_same(pg, lake, tables), 60, "all changes")
+            assert m.stop() == 0, m.output()
+            assert "loaded again" not in m.output(), m.output()
+        assert not os.path.exists(table_folder(lake, "public.t")) and not os.path.exists(table_folder(lake, "public.t_sub"))
+        assert_same_as_postgres(pg, lake, *tables)
+        assert tain("verify", url, lake).code == 0
+        r = tain("mirror", url, lake, "--once", "--partitions", "root", check=3)
+        assert "by partition" in r.err and "another lake" in r.err, r.err
+        assert "loaded again" not in tain("mirror", url, lake, "--once", check=0).err
+
+
+def all_same(pg, lake, tables):
+    try:
+        return assert_same_as_postgres(pg, lake, *tables)
+    except (AssertionError, FileNotFoundError):
+        return None
+
+
+def test_each_partition_a_table_without_event_triggers(folder):
+    test_each_partition_a_table(folder, triggers=False)
+
+
+def test_each_partition_a_table_by_an_older_server(folder):
+    test_each_partition_a_table(folder, version=13)
+
+
+def test_check_of_partitions(folder):
+    with Postgres(folder) as pg:
+        pg.sql(LEAVES)
+        out = tain("check", pg.url(), "--partitions", "leaf", check=0).out
+        assert "public.t_sub_one" in out and "public.t " not in out and "public.t_sub " not in out, out
+        assert "it is mirrored partition by partition" in tain("check", pg.url(), "--partitions", "leaf", "--tables", "public.t", check=1).out
+        pg.sql("create publication tain_p for all tables with (publish_via_partition_root = true)")
+        out = tain("check", pg.url(), "--partitions", "leaf", "--name", "p", check=1).out
+        assert "publish_via_partition_root = false" in out, out
+
+
 if __name__ == "__main__":
     main(globals())

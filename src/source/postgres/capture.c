@@ -32,7 +32,7 @@ void tain_pg_put_publication(const tain_pg_source *s, tain_buffer *out)
         tain_pg_put_published(s->tables[i], out);
         separator = ", ";
     }
-    tain_buffer_append_str(out, " WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);");
+    tain_buffer_printf(out, " WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = %s);", s->options.leaves ? "false" : "true");
 }
 
 void tain_pg_say_line(void (*say)(const char *), const char *format, ...)
@@ -68,7 +68,8 @@ static tain_status create_publication(tain_pg_source *s, void (*say)(const char 
         s->tables[i]->published = true;
         n++;
     }
-    s->server.has_publication = s->server.owns_publication = s->server.publishes_all = s->server.via_root = true;
+    s->server.has_publication = s->server.owns_publication = s->server.publishes_all = true;
+    s->server.via_root = !s->options.leaves;
     tain_pg_say_line(say, "created publication %s of %zu table%s", s->publication, n, n == 1 ? "" : "s");
     return TAIN_OK;
 }

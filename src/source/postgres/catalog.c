@@ -97,8 +97,9 @@ static bool is_wanted(const tain_pg_source *s, const PGresult *r, int row)
     char kind = *tain_pg_get(r, row, "relkind");
     if (!tain_source_selects(&s->options, schema, name)) return false;
     if (*tain_pg_get(r, row, "relpersistence") == 't') return false;
-    bool ordinary = (kind == 'r' || kind == 'p') && !tain_pg_get_bool(r, row, "relispartition");
-    return ordinary || is_named(s, schema, name);
+    bool ordinary = kind == 'r' || kind == 'p';
+    bool other = s->options.leaves ? kind == 'p' : tain_pg_get_bool(r, row, "relispartition");
+    return (ordinary && !other) || is_named(s, schema, name);
 }
 
 static tain_pg_table *add_table(tain_pg_source *s, const PGresult *r, int row)

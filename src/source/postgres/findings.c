@@ -39,7 +39,9 @@ static bool judge_kind(tain_pg_source *s, tain_pg_table *t)
     if (what) {
         snprintf(message, sizeof message, "it is %s: its content is not in this server's log", what);
         find(s, t, TAIN_VERDICT_ERROR, "not_a_table", t->kind == 'f' ? "mirror it from where its rows are" : "mirror the tables it is made of", message);
-    } else if (t->is_partition) {
+    } else if (t->kind == 'p' && s->options.leaves) {
+        find(s, t, TAIN_VERDICT_ERROR, "partitioned", "name its partitions instead", "it is mirrored partition by partition");
+    } else if (t->is_partition && !s->options.leaves) {
         find(s, t, TAIN_VERDICT_ERROR, "partition", "name the partitioned table instead", "it is a partition and is mirrored as part of its root");
     } else if (t->persistence == 'u') {
         find(s, t, TAIN_VERDICT_ERROR, "unlogged", "ALTER TABLE %T SET LOGGED;", "it is unlogged: its changes are not in the server's log");
@@ -286,17 +288,20 @@ static bool may_create_publication(const tain_pg_source *s)
 static bool any_partitioned(const tain_pg_source *s)
 {
     for (size_t i = 0; i < s->table_count; i++)
-        if (s->tables[i]->present && s->tables[i]->kind == 'p') return true;
+        if (s->tables[i]->present && (s->options.leaves ? s->tables[i]->is_partition : s->tables[i]->kind == 'p')) return true;
     return false;
 }
 
 static void judge_existing(const tain_pg_source *s, findings *f)
 {
-    bool root = !s->server.via_root && any_partitioned(s);
-    if (s->server.publishes_all && !root) return;
-    char *remedy = sql(s, NULL, "ALTER PUBLICATION %P SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);");
+    bool others = s->server.via_root == s->options.leaves && any_partitioned(s);
+    if (s->server.publishes_all && !others) return;
+    char *remedy = sql(s, NULL, s->options.leaves ? "ALTER PUBLICATION %P SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = false);"
+                                                  : "ALTER PUBLICATION %P SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);");
     add(f, TAIN_VERDICT_ERROR, "publication_options", remedy, "publication %s %s", s->publication,
-        root ? "shows partitions instead of their root" : "does not publish every kind of change");
+        !others             ? "does not publish every kind of change"
+        : s->options.leaves ? "shows partitioned tables instead of their partitions"
+                            : "shows partitions instead of their root");
     tain_free(remedy);
 }
 
