@@ -7,7 +7,7 @@ import os
 import signal
 
 from harness import *
-from snapshot_test import BEHIND_THE_SNAPSHOT, finished, killed_at, make_table, nothing_left
+from snapshot_test import BEHIND_THE_SNAPSHOT, change_each, finished, killed_at, loaded_while, make_table, make_tables_behind, nothing_left
 
 
 class Standby(Postgres):
@@ -122,21 +122,8 @@ def test_nothing_is_read_at_the_primary_18(folder):
 def test_what_changes_between_the_snapshot_and_the_reading(folder):
     lake = os.path.join(folder, "lake")
     with Postgres(folder, version=17, **LOGGED) as pg, Standby(folder, pg) as standby:
-        for t in BEHIND_THE_SNAPSHOT:
-            rows = f"insert into {t} select i, -i, 'row ' || i from generate_series(1, 100) i"
-            if t.startswith("part"):
-                pg.sql(f"create table {t} (id bigint primary key, n int, v text) partition by range (id);"
-                       f"create table {t}_1 partition of {t} for values from (0) to (50); create table {t}_2 partition of {t} for values from (50) to (200); {rows}")
-            else:
-                pg.sql(f"create table {t} (id bigint primary key, n int, v text); {rows}")
-        pg.sql("create table table_swapped_too (id bigint primary key, n int, v text); insert into table_swapped_too values (7, 7, 'seven')")
-        with Background("mirror", pg.url(), lake, "--once", "--snapshot-from", standby.url(), env={"TAIN_FAULT": "snapshot.begun=stop"}) as mirror:
-            wait_until(lambda: is_stopped(mirror.process), what="the snapshot is there")
-            for t, ddl in BEHIND_THE_SNAPSHOT.items():
-                pg.sql(ddl.format(t=t))
-            standby.catch_up(pg)
-            mirror.process.send_signal(signal.SIGCONT)
-            assert mirror.process.wait(120) == 0, mirror.output()
+        make_tables_behind(pg)
+        loaded_while(pg, lake, lambda: (change_each(pg, BEHIND_THE_SNAPSHOT), standby.catch_up(pg)), "--snapshot-from", standby.url())
         finished(pg, lake)
         assert copies(pg) == 0
         assert_same_as_postgres(pg, lake, "public.table_swapped_too", *[f"public.{t}" for t in BEHIND_THE_SNAPSHOT if t != "dropped"])
@@ -147,13 +134,13 @@ def test_the_standby_sees_the_changes_after_it_was_read(folder):
     lake = os.path.join(folder, "lake")
     with Postgres(folder, version=17, **LOGGED) as pg, Standby(folder, pg) as standby:
         make_table(pg, 1000)
-        with Background("mirror", pg.url(), lake, "--once", "--snapshot-from", standby.url(), env={"TAIN_FAULT": "snapshot.begun=stop"}) as mirror:
-            wait_until(lambda: is_stopped(mirror.process), what="the snapshot is there")
+
+        def change():
             standby.sql("select pg_wal_replay_pause()")
             wait_until(lambda: standby.sql("select pg_get_wal_replay_pause_state()") == "paused", what="replay stands still")
             pg.sql("update t set n = 5 where id % 2 = 0; alter table t rename v to w; alter table t add x int default 3; delete from t where id % 7 = 0")
-            mirror.process.send_signal(signal.SIGCONT)
-            assert mirror.process.wait(120) == 0, mirror.output()
+
+        loaded_while(pg, lake, change, "--snapshot-from", standby.url())
         assert_same_as_postgres(pg, lake, "public.t")
 
 
@@ -324,13 +311,13 @@ def test_promoted_in_the_middle_of_a_load(folder):
     lake = os.path.join(folder, "lake")
     with Postgres(folder, version=18, **LOGGED) as pg, Standby(folder, pg) as standby:
         make_table(pg, 200_000)
-        with Background("mirror", pg.url(), lake, "--once", "--snapshot-from", standby.url(), env={"TAIN_FAULT": "snapshot.begun=stop"}) as m:
-            wait_until(lambda: is_stopped(m.process), what="the snapshot is there")
+
+        def change():
             standby._run("pg_ctl", "-D", standby.data, "-w", "promote")
             standby.sql("update t set n = -1; delete from t where id % 2 = 0")  # another history
             pg.sql("update t set n = 1 where id % 3 = 0; delete from t where id % 100 = 0")
-            m.process.send_signal(signal.SIGCONT)
-            assert m.process.wait(60) == 0, m.output()
+
+        loaded_while(pg, lake, change, "--snapshot-from", standby.url())
         assert copies(pg) == 0
         assert_same_as_postgres(pg, lake, "public.t")
 

@@ -90,24 +90,37 @@ BEHIND_THE_SNAPSHOT = {
 }
 
 
+def make_tables_behind(pg):
+    for t in BEHIND_THE_SNAPSHOT:
+        rows = f"insert into {t} select i, -i, 'row ' || i from generate_series(1, 100) i"
+        if t.startswith("part"):
+            pg.sql(f"create table {t} (id bigint primary key, n int, v text) partition by range (id);"
+                   f"create table {t}_1 partition of {t} for values from (0) to (50); create table {t}_2 partition of {t} for values from (50) to (200); {rows}")
+        else:
+            pg.sql(f"create table {t} (id bigint primary key, n int, v text); {rows}")
+    pg.sql("create table table_swapped_too (id bigint primary key, n int, v text); insert into table_swapped_too values (7, 7, 'seven')")
+
+
+def change_each(pg, changes):
+    for t, ddl in changes.items():
+        pg.sql(ddl.format(t=t))
+
+
+def loaded_while(pg, lake, change, *args):
+    """The change happens between the snapshot and the reading of it."""
+    with Background("mirror", pg.url(), lake, "--once", *args, env={"TAIN_FAULT": "snapshot.begun=stop"}) as mirror:
+        wait_until(lambda: is_stopped(mirror.process), what="the snapshot is there")
+        change()
+        mirror.process.send_signal(signal.SIGCONT)
+        assert mirror.process.wait(120) == 0, mirror.output()
+
+
 def test_what_changes_between_the_snapshot_and_the_reading(folder):
     """A table is read by its name, as it is then, but must not be taken for what it was."""
     lake = os.path.join(folder, "lake")
     with Postgres(folder) as pg:
-        for t in BEHIND_THE_SNAPSHOT:
-            rows = f"insert into {t} select i, -i, 'row ' || i from generate_series(1, 100) i"
-            if t.startswith("part"):
-                pg.sql(f"create table {t} (id bigint primary key, n int, v text) partition by range (id);"
-                       f"create table {t}_1 partition of {t} for values from (0) to (50); create table {t}_2 partition of {t} for values from (50) to (200); {rows}")
-            else:
-                pg.sql(f"create table {t} (id bigint primary key, n int, v text); {rows}")
-        pg.sql("create table table_swapped_too (id bigint primary key, n int, v text); insert into table_swapped_too values (7, 7, 'seven')")
-        with Background("mirror", pg.url(), lake, "--once", env={"TAIN_FAULT": "snapshot.begun=stop"}) as mirror:
-            wait_until(lambda: is_stopped(mirror.process), what="the snapshot is there")
-            for t, ddl in BEHIND_THE_SNAPSHOT.items():
-                pg.sql(ddl.format(t=t))
-            mirror.process.send_signal(signal.SIGCONT)
-            assert mirror.process.wait(120) == 0, mirror.output()
+        make_tables_behind(pg)
+        loaded_while(pg, lake, lambda: change_each(pg, BEHIND_THE_SNAPSHOT))
         finished(pg, lake)
         assert_same_as_postgres(pg, lake, "public.table_swapped_too", *[f"public.{t}" for t in BEHIND_THE_SNAPSHOT if t != "dropped"])
 
@@ -302,12 +315,7 @@ def test_large_tables_change_between_the_snapshot_and_the_reading_13(folder):
     with Postgres(folder, version=13) as pg:
         for t in changes:
             pg.sql(f"create table {t} (id bigint primary key, n int, v text); insert into {t} select i, -i, 'row ' || i from generate_series(1, 60000) i; analyze {t}")
-        with Background("mirror", pg.url(), lake, "--once", "--jobs", "2", env={"TAIN_FAULT": "snapshot.begun=stop"}) as mirror:
-            wait_until(lambda: is_stopped(mirror.process), what="the snapshot is there")
-            for t, ddl in changes.items():
-                pg.sql(ddl.format(t=t))
-            mirror.process.send_signal(signal.SIGCONT)
-            assert mirror.process.wait(120) == 0, mirror.output()
+        loaded_while(pg, lake, lambda: change_each(pg, changes), "--jobs", "2")
         finished(pg, lake)
         assert_same_as_postgres(pg, lake, *[f"public.{t}" for t in changes if t != "dropped"])
 

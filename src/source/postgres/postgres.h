@@ -368,9 +368,9 @@ tain_status tain_pg_log_seen(tain_pg_source *s, uint64_t *ret, tain_error *err);
 void        tain_pg_stream_stop(tain_pg_source *s);
 /* Stops and waits until the server has let go of the slot. */
 tain_status tain_pg_stream_release(tain_pg_source *s, tain_error *err);
-/* Keeps the stream's connection alive while the thread waits for something else. */
 /* Somebody waits for it to come somewhere. */
 void        tain_pg_stream_hurry(tain_pg_source *s);
+/* Keeps the stream's connection alive while the thread waits for something else. */
 void        tain_pg_stream_keep_alive(tain_pg_source *s);
 
 #endif
