@@ -164,7 +164,7 @@ static void print_text(const json_t *s)
     json_t *t;
     print_head(s);
     print_trouble("source", json_object_get(s, "source"));
-    print_trouble("tables wait to be loaded", json_object_get(s, "waiting"));
+    print_trouble("tables wait to be read", json_object_get(s, "waiting"));
     print_snapshot(json_object_get(s, "snapshot"));
     for (size_t c = 0; c < 5; c++) tain_grid_add(&g, heads[c], strlen(heads[c]));
     json_array_foreach(tables, i, t)

@@ -63,6 +63,11 @@ static void show(void *ctx, const char *table, int64_t rows)
     fprintf(stderr, "\r\033[2Kcomparing %s: %lld rows", table, (long long)rows);
 }
 
+static void say(const char *line)
+{
+    fprintf(stderr, "%s%s\n", isatty(STDERR_FILENO) ? "\r\033[2K" : "", line);
+}
+
 static int run(int argc, char **argv)
 {
     bool json = false;
@@ -82,7 +87,7 @@ static int run(int argc, char **argv)
     tain_verify_result r = {0};
     tain_error e = {0};
     bool terminal = isatty(STDERR_FILENO) && !json;
-    tain_status st = tain_verify_run(&d, terminal ? show : NULL, NULL, &r, &e);
+    tain_status st = tain_verify_run(&d, say, terminal ? show : NULL, NULL, &r, &e);
     if (terminal) fputs("\r\033[2K", stderr);
     if (st == TAIN_OK) (json ? print_json : print_text)(&r);
     code = st != TAIN_OK ? tain_cli_fail(&e) : r.failed ? TAIN_EXIT_FAILURE : r.equal ? TAIN_EXIT_OK : TAIN_EXIT_NO;

@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* A load's snapshot is asked for and waited for: others may have to end something first. */
+/* A snapshot is asked for and waited for: others may have to end something first. */
 #include "mirror/mirror.h"
+
+#define LOOK_EVERY (100 * TAIN_MILLISECOND)
+
+/* One that is waited for goes from state to state, which is in the reason; how far it has come is in the remedy. */
+char *tain_waiting_take(tain_waiting *io, const tain_waiting *now)
+{
+    bool other = strcmp(io->reason, now->reason) != 0 && (!io->reason[0] || strcmp(io->remedy, now->remedy) != 0);
+    *io = *now;
+    return other && now->reason[0] ? tain_format("tables wait to be read: %s (%s)", now->reason, now->remedy) : NULL;
+}
 
 static void note(tain_mirror *m, const tain_waiting *why)
 {
     pthread_mutex_lock(&m->lock);
-    bool other = strcmp(m->waiting.reason, why->reason) != 0;
-    m->waiting = *why;
+    TAIN_AUTO(tain_free) char *line = tain_waiting_take(&m->waiting, why);
     pthread_mutex_unlock(&m->lock);
-    if (other && why->reason[0]) tain_mirror_say(m, "tables wait to be loaded: %s (%s)", why->reason, why->remedy);
+    if (line) tain_mirror_say(m, "%s", line);
 }
 
 /* The source keeps what comes from here on, since the snapshot will be behind it. Tables that need a load now are in it. */
@@ -37,6 +46,15 @@ tain_status tain_load_ask(tain_mirror *m, tain_time deadline, bool *ret_ready, t
     note(m, &why);
     if (st != TAIN_OK) end(m);
     return st;
+}
+
+tain_status tain_load_await(tain_mirror *m, tain_error *err)
+{
+    for (bool ready = false; !ready;) {
+        if (atomic_load(&m->stop)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
+        TAIN_TRY(tain_load_ask(m, tain_monotonic() + LOOK_EVERY, &ready, err));
+    }
+    return TAIN_OK;
 }
 
 void tain_load_unask(tain_mirror *m)

@@ -10,8 +10,6 @@
 /* A crash costs what the readers were at: each a part of this many of its table, if that is worth a file. */
 enum { PARTS = 48, CHUNK_LEAST = 1 << 14, CHUNK_MOST = 1 << 20, MOST_TRIES = 20 };
 
-#define LOOK_EVERY (100 * TAIN_MILLISECOND) /* for a snapshot to be there */
-
 typedef tain_table_load table_load;
 typedef tain_load_task  task;
 typedef tain_loading    loading;
@@ -663,22 +661,13 @@ void tain_load_halt(tain_loading *g)
     pthread_mutex_unlock(&m->tables_lock);
 }
 
-static tain_status await(tain_mirror *m, tain_error *err)
-{
-    for (bool ready = false; !ready;) {
-        if (atomic_load(&m->stop)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
-        TAIN_TRY(tain_load_ask(m, tain_monotonic() + LOOK_EVERY, &ready, err));
-    }
-    return TAIN_OK;
-}
-
 tain_status tain_load_tables(tain_mirror *m, tain_error *err)
 {
     tain_status st = TAIN_OK;
     for (bool again = true; st == TAIN_OK && again && !atomic_load(&m->stop);) {
         tain_loading *g = NULL;
         again = false;
-        st = await(m, err);
+        st = tain_load_await(m, err);
         if (st == TAIN_OK) st = tain_load_begin(m, false, &g, err);
         if (st == TAIN_OK && g) st = tain_load_end(g, &again, err);
     }

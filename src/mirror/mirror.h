@@ -144,7 +144,10 @@ tain_status tain_load_tables(tain_mirror *m, tain_error *err);
 /* Asks the source for a load's snapshot, or looks whether it is there, until deadline (monotonic). Tables that come to need
  * a load between the first call and begin are not in it. Ready: begin will not wait. unask: nobody wants it any more. Thread: source. */
 tain_status tain_load_ask(tain_mirror *m, tain_time deadline, bool *ret_ready, tain_error *err);
+tain_status tain_load_await(tain_mirror *m, tain_error *err); /* until it is there; CANCELLED: the mirror is to stop */
 void        tain_load_unask(tain_mirror *m);
+/* What is waited for is `now`. A line that says so, if it is other than before; else NULL. Caller frees. */
+char *tain_waiting_take(tain_waiting *io, const tain_waiting *now);
 /* The same in two steps, between which the stream may go on with the other tables (beside): begin, once it is ready, takes the snapshot and
  * starts the readers; end waits for them and commits. Nothing may be in flight in either. *ret NULL: nothing is to be loaded.
  * *ret_again: some table is to be loaded once more. After end some tables may be `behind`: the stream must begin again.

@@ -156,22 +156,32 @@ static tain_status repair_in_snapshot(tain_mirror *m, const tain_position *at, t
     return st == TAIN_OK ? ended : st;
 }
 
-static tain_status repair(tain_mirror *m, tain_error *err)
+static size_t list_repaired(const tain_mirror *m, tain_source_table **ret)
 {
     size_t n = 0;
-    tain_position at;
-    tain_source_table **sources = tain_alloc((m->table_count + 1) * sizeof *sources);
     for (size_t i = 0; i < m->table_count; i++)
-        if (is_repaired(m->tables[i])) sources[n++] = m->tables[i]->source;
-    tain_status st = n ? m->source->ops->snapshot_begin(m->source, sources, n, &at, err) : TAIN_OK;
-    free(sources);
-    return n && st == TAIN_OK ? repair_in_snapshot(m, &at, err) : st;
+        if (is_repaired(m->tables[i])) ret[n++] = m->tables[i]->source;
+    return n;
+}
+
+static tain_status repair(tain_mirror *m, tain_source_table **sources, size_t n, tain_error *err)
+{
+    tain_position at;
+    TAIN_TRY(m->source->ops->snapshot_begin(m->source, sources, n, &at, err));
+    return repair_in_snapshot(m, &at, err);
 }
 
 tain_status tain_repair_tables(tain_mirror *m, tain_error *err)
 {
-    pthread_mutex_lock(&m->tables_lock);
-    tain_status st = repair(m, err);
-    pthread_mutex_unlock(&m->tables_lock);
+    TAIN_AUTO(tain_free) tain_source_table **sources = tain_alloc((m->table_count + 1) * sizeof *sources);
+    size_t n = list_repaired(m, sources);
+    if (!n) return TAIN_OK;
+    tain_status st = tain_load_await(m, err);
+    if (st == TAIN_OK) {
+        pthread_mutex_lock(&m->tables_lock);
+        st = repair(m, sources, n, err);
+        pthread_mutex_unlock(&m->tables_lock);
+    }
+    tain_load_unask(m);
     return st;
 }

@@ -7,6 +7,7 @@
 #include "mirror/compare.h"
 #include "mirror/mirror.h"
 
+#define LOOK_EVERY      TAIN_SECOND
 #define WAIT_FOR_MIRROR (20 * TAIN_SECOND) /* so long without any epoch */
 enum {
     PASSES = 4,           /* of a table that moves: sums, then three times the same difference */
@@ -22,6 +23,8 @@ typedef struct verify {
     size_t              count;
     tain_reader        *readers[TAIN_COMPARE_JOBS];
     bool                behind; /* the mirror has not come to the snapshot's position */
+    tain_waiting        waiting;
+    void (*say)(const char *line);
     void (*progress)(void *ctx, const char *table, int64_t rows);
     void               *progress_ctx;
 } verify;
@@ -42,6 +45,19 @@ static bool is_refused(const verify *v, size_t i)
 }
 
 /* --- one snapshot -------------------------------------------------------------------------------------------------- */
+
+/* Until the source can give a content, which may need others to end something first. */
+static tain_status await(verify *v, tain_error *err)
+{
+    const tain_source_ops *ops = v->source->ops;
+    for (bool ready = !ops->snapshot_ready; !ready;) {
+        tain_waiting why = {0};
+        TAIN_TRY(ops->snapshot_ready(v->source, tain_monotonic() + LOOK_EVERY, &ready, &why, err));
+        TAIN_AUTO(tain_free) char *line = why.reason[0] ? tain_waiting_take(&v->waiting, &why) : NULL;
+        if (line && v->say) v->say(line);
+    }
+    return TAIN_OK;
+}
 
 /* A running mirror gets the time to reach the position at which the source is read, as long as it comes nearer. */
 static tain_status wait_for_mirror(verify *v, const tain_position *position, tain_error *err)
@@ -76,6 +92,7 @@ static tain_status end_snapshot(verify *v, tain_status st, tain_error *err)
 static tain_status begin_snapshot(verify *v, size_t first, size_t n, tain_error *err)
 {
     tain_position position;
+    TAIN_TRY(await(v, err));
     TAIN_TRY(v->source->ops->snapshot_begin(v->source, v->tables + first, n, &position, err));
     tain_status st = wait_for_mirror(v, &position, err);
     return st == TAIN_OK ? TAIN_OK : end_snapshot(v, st, err);
@@ -239,9 +256,10 @@ static tain_verify_result sum_up(const verify *v)
     return r;
 }
 
-tain_status tain_verify_run(tain_definition *d, void (*progress)(void *, const char *, int64_t), void *ctx, tain_verify_result *ret, tain_error *err)
+tain_status tain_verify_run(tain_definition *d, void (*say)(const char *), void (*progress)(void *, const char *, int64_t), void *ctx, tain_verify_result *ret,
+                            tain_error *err)
 {
-    verify v = {.definition = d, .progress = progress, .progress_ctx = ctx};
+    verify v = {.definition = d, .say = say, .progress = progress, .progress_ctx = ctx};
     TAIN_TRY(tain_lake_open(d->lake_url, false, &v.lake, err));
     tain_status st = tain_definition_load(d, tain_lake_store(v.lake), err);
     if (st == TAIN_E_NOT_FOUND) st = tain_fail(err, TAIN_E_NOT_FOUND, "%s is not a mirror: it has no mirroring.json", d->lake_url);

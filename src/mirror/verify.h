@@ -27,10 +27,10 @@ typedef struct tain_verify_result {
     bool               failed; /* some table could not be read */
 } tain_verify_result;
 
-/* d->jobs: connections to the source, and threads a side. progress(ctx, table name, rows read so far of both sides), on any
+/* d->jobs: connections to the source, and threads a side. say(line): what is waited for; may be NULL. progress(ctx, table name, rows read so far of both sides), on any
  * thread, one at a time; may be NULL. An error is the source's or the lake's as a whole: one table's is in its result. */
-tain_status tain_verify_run(tain_definition *d, void (*progress)(void *ctx, const char *table, int64_t rows), void *ctx,
-                            tain_verify_result *ret, tain_error *err);
+tain_status tain_verify_run(tain_definition *d, void (*say)(const char *line), void (*progress)(void *ctx, const char *table, int64_t rows),
+                            void *ctx, tain_verify_result *ret, tain_error *err);
 void        tain_verify_result_done(tain_verify_result *r);
 
 #endif

@@ -145,23 +145,6 @@ def test_it_dies_meanwhile_and_goes_on(folder):
             stop(writer)
 
 
-class Session:
-    """A transaction that stays open until it is told otherwise."""
-
-    def __init__(self, pg, *statements):
-        self.process = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-h", pg.folder, "-U", "postgres", "-d", "shop"], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        for s in "begin", *statements, "select pg_backend_pid()":
-            self.process.stdin.write(s + ";\n")
-        self.process.stdin.flush()
-        self.pid = int(self.process.stdout.readline())
-
-    def end(self):
-        self.process.stdin.write("commit;\n")
-        self.process.stdin.close()
-        self.process.wait()
-
-
 def slots(pg):
     return pg.sql("select slot_name from pg_replication_slots where slot_name like '%load%'").split()
 
@@ -198,7 +181,7 @@ def test_an_open_transaction_holds_nobody_up(folder):
                 open_one.end()
             wait_until(lambda: status_of(lake, "public.fresh") == status_of(lake, "public.later") == "Replicating", what="both are loaded")
             assert "waiting" not in lake_status(lake), lake_status(lake)
-            assert f"tables wait to be loaded: the transaction of process {open_one.pid} " in m.output(), m.output()
+            assert f"tables wait to be read: the transaction of process {open_one.pid} " in m.output(), m.output()
             stop(writer)
             assert m.stop() == 0, m.output()
             tain("mirror", pg.url(), lake, "--once", check=0)

@@ -200,6 +200,34 @@ class Postgres:
         self.stop("immediate")
 
 
+class Session:
+    """A transaction that stays open until it is told otherwise."""
+
+    def __init__(self, pg, *statements):
+        self.process = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-h", pg.folder, "-U", "postgres", "-d", "shop"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        for s in "begin", *statements, "select pg_backend_pid()":
+            self.process.stdin.write(s + ";\n")
+        self.process.stdin.flush()
+        self.pid = int(self.process.stdout.readline())
+
+    def end(self):
+        self.process.stdin.write("commit;\n")
+        self.process.stdin.close()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def open_transaction(pg, *statements):
+    """A Session that is ended if the test has not."""
+    s = Session(pg, *statements)
+    try:
+        yield s
+    finally:
+        if s.process.poll() is None:
+            s.end()
+
+
 def parse_csv(text):
     """COPY's CSV with every value quoted: an unquoted \\N is NULL."""
     row, value, quoted, i, n = [], [], False, 0, len(text)

@@ -23,22 +23,6 @@ def write_log(pg, megabytes, database="postgres"):
     pg.sql(f"select sum(length(pg_logical_emit_message(false, 'other', repeat('x', 1000000))::text)) from generate_series(1, {megabytes})", database=database)
 
 
-@contextlib.contextmanager
-def open_transaction(pg, statement):
-    """A transaction that wrote and does not end: the slot keeps the log from there on, however far the mirror is."""
-    p = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-h", pg.folder, "-U", "postgres", "-d", "shop"], stdin=subprocess.PIPE,
-                         stdout=subprocess.PIPE, text=True)
-    p.stdin.write(f"begin;\n{statement};\nselect 'begun';\n")
-    p.stdin.flush()
-    assert p.stdout.readline() == "begun\n"
-    try:
-        yield
-    finally:
-        p.stdin.write("commit;\n")
-        p.stdin.close()
-        assert p.wait(30) == 0
-
-
 def source_status(lake):
     return (lake_status(lake) or {}).get("source")
 

@@ -165,7 +165,7 @@ def test_others_are_followed_while_it_is_behind(folder):
             wait_until(lambda: all(s == "Replicating" for s in [t["status"] for t in lake_status(lake)["tables"]]) and len(lake_status(lake)["tables"]) == 4, 60, "all are loaded")
             pg.sql("insert into again values (100000, 1, 'last', 1); insert into later values (3)")
             assert m.stop() == 0, m.output()
-            assert "tables wait to be loaded: the standby" in m.output() and "trying again" not in m.output(), m.output()
+            assert "tables wait to be read: the standby" in m.output() and "trying again" not in m.output(), m.output()
         finished(pg, lake)
         assert copies(pg) == 0
         assert_same_as_postgres(pg, lake, "public.t", "public.again", "public.late", "public.later")

@@ -95,5 +95,55 @@ def test_a_mirror_that_is_wrong_is_mended(folder):
         assert_same_as_postgres(pg, lake, *NAMES)
 
 
+def is_said(output, session):
+    lines = [line for line in output().splitlines() if f"tables wait to be read: the transaction of process {session.pid} " in line]
+    assert all(f"pg_terminate_backend({session.pid})" in line for line in lines), lines
+    return len(lines)
+
+
+def wait_and_end(session, p):
+    """The transaction goes from statement to statement, which is no news; it is said once what is waited for."""
+    wait_until(lambda: is_said(p.output, session), what="it is said what is waited for")
+    session.process.stdin.write("select pg_sleep(3);\n")
+    session.process.stdin.flush()
+    session.end()
+
+
+def test_it_is_said_what_a_comparison_waits_for(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        make_tables(pg)
+        mirrored(pg, lake)
+        with open_transaction(pg, "update same set id = id + 1000000 where id < 3") as s, Background("verify", pg.url(), lake) as p:
+            wait_and_end(s, p)
+            assert p.process.wait(60) == 1 and is_said(p.output, s) == 1, p.output()
+        with open_transaction(pg, "delete from same where id = 10") as s, Background("mirror", pg.url(), lake, "--once", "--repair") as p:
+            wait_until(lambda: f"process {s.pid} " in ((lake_status(lake) or {}).get("waiting") or {"reason": ""})["reason"], what="status says so, too")
+            wait_and_end(s, p)
+            assert p.process.wait(60) == 0 and is_said(p.output, s) == 1, p.output()
+        assert_same_as_postgres(pg, lake, *NAMES)
+
+
+def is_lost(pg):
+    pg.sql("select pg_logical_emit_message(false, 'fill', repeat('x', 1000000)) from generate_series(1, 20); select pg_switch_wal(); checkpoint")
+    return pg.sql("select wal_status from pg_replication_slots") == "lost"
+
+
+def test_a_slot_that_was_discarded(folder):
+    """A comparison leaves it as it is; a repair makes it anew, and says what it waits for."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder, max_slot_wal_keep_size="'32MB'", max_wal_size="'64MB'", min_wal_size="'32MB'") as pg:
+        make_tables(pg)
+        mirrored(pg, lake)
+        wait_until(lambda: is_lost(pg), 60, "the slot being lost")
+        tain("verify", pg.url(), lake, check=0)
+        assert pg.sql("select wal_status from pg_replication_slots") == "lost"
+        with open_transaction(pg, "delete from same where id = 10") as s, Background("mirror", pg.url(), lake, "--once", "--repair") as p:
+            wait_and_end(s, p)
+            assert p.process.wait(60) == 0 and is_said(p.output, s) == 1, p.output()
+        mirrored(pg, lake)
+        assert_same_as_postgres(pg, lake, *NAMES)
+
+
 if __name__ == "__main__":
     main(globals())

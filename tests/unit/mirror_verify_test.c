@@ -49,7 +49,7 @@ static void verify(void)
 {
     tain_definition d = define();
     tain_verify_result_done(&result);
-    assert_ok(tain_verify_run(&d, NULL, NULL, &result, err));
+    assert_ok(tain_verify_run(&d, NULL, NULL, NULL, &result, err));
     tain_definition_done(&d);
 }
 
@@ -315,7 +315,7 @@ static void progress_is_shown(void **state)
     mirror();
     tain_definition d = define();
     shown = 0;
-    assert_ok(tain_verify_run(&d, show, "ctx", &result, err));
+    assert_ok(tain_verify_run(&d, NULL, show, "ctx", &result, err));
     assert_int_equal(shown, 500);
     tain_definition_done(&d);
 }
@@ -323,7 +323,7 @@ static void progress_is_shown(void **state)
 static void no_mirror_there(void **state)
 {
     tain_definition d = define();
-    assert_fails(tain_verify_run(&d, NULL, NULL, &result, err), TAIN_E_NOT_FOUND, "mirroring.json");
+    assert_fails(tain_verify_run(&d, NULL, NULL, NULL, &result, err), TAIN_E_NOT_FOUND, "mirroring.json");
     tain_definition_done(&d);
 }
 
@@ -502,7 +502,7 @@ static void several_threads_find_the_same(void **state)
     fake_commit();
     tain_definition d = define();
     d.jobs = 5;
-    assert_ok(tain_verify_run(&d, NULL, NULL, &result, err));
+    assert_ok(tain_verify_run(&d, NULL, NULL, NULL, &result, err));
     tain_definition_done(&d);
     check_different("main.a", 249, 250);
     check_sample("main.a", "not in the source (17)");

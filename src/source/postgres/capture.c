@@ -154,7 +154,7 @@ tain_status tain_pg_slot_read(tain_pg_source *s, tain_pg_slot *ret, tain_error *
     return TAIN_OK;
 }
 
-static tain_status drop_slot(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+tain_status tain_pg_slot_drop(tain_pg_source *s, void (*say)(const char *), tain_error *err)
 {
     tain_pg_slot slot;
     TAIN_TRY(tain_pg_slot_read(s, &slot, err));
@@ -177,17 +177,11 @@ tain_status tain_pg_capture_gone(const tain_pg_source *s, const tain_pg_slot *sl
     return status;
 }
 
-tain_status tain_pg_slot_create(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+static tain_status create_slot(tain_pg_source *s, void (*say)(const char *), tain_error *err)
 {
     TAIN_TRY(tain_pg_export(s, say, err));
     tain_pg_say_line(say, "created replication slot %s", s->slot);
     return TAIN_OK;
-}
-
-tain_status tain_pg_slot_replace(tain_pg_source *s, tain_error *err)
-{
-    TAIN_TRY(drop_slot(s, NULL, err));
-    return tain_pg_slot_create(s, NULL, err);
 }
 
 /* --- prepare and remove -------------------------------------------------------------------------------------------- */
@@ -224,10 +218,10 @@ tain_status tain_pg_publication_check(tain_pg_source *s, tain_error *err)
 
 static tain_status make_all(tain_pg_source *s, bool has_slot, void (*say)(const char *), tain_error *err)
 {
-    if (has_slot) TAIN_TRY(drop_slot(s, say, err));
+    if (has_slot) TAIN_TRY(tain_pg_slot_drop(s, say, err));
     if (!s->server.has_publication) TAIN_TRY(create_publication(s, say, err));
     else TAIN_TRY(tain_pg_publish_more(s, say, err));
-    return tain_pg_slot_create(s, say, err);
+    return create_slot(s, say, err);
 }
 
 /* What was made before it came to nothing. */
@@ -269,6 +263,7 @@ tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *
     bool whole = slot.there && s->server.has_publication;
     if (s->stream && (!whole || slot.lost[0])) return tain_pg_capture_gone(s, &slot, err);
     if (!whole) TAIN_TRY(tain_pg_standby_check(s, err));
+    s->prepared = true;
     bool told = tain_pg_ddl_install(s, say), published = !s->server.has_publication; /* before the slot, so that nothing it brings is untold */
     if (whole) {
         *ret_fresh = slot.lost[0] != 0;
@@ -287,7 +282,7 @@ tain_status tain_pg_forget(tain_source *base, void (*say)(const char *), tain_er
     (void)!tain_pg_target_check(&s->target, NULL);
     TAIN_TRY(tain_pg_stream_release(s, err));
     tain_pg_export_end(s);
-    return drop_slot(s, say, err);
+    return tain_pg_slot_drop(s, say, err);
 }
 
 tain_status tain_pg_remove(tain_source *base, void (*say)(const char *), tain_error *err)
@@ -297,7 +292,7 @@ tain_status tain_pg_remove(tain_source *base, void (*say)(const char *), tain_er
     TAIN_TRY(tain_pg_stream_release(s, err));
     tain_pg_export_end(s);
     TAIN_TRY(tain_pg_catalog_read(s, err));
-    TAIN_TRY(drop_slot(s, say, err));
+    TAIN_TRY(tain_pg_slot_drop(s, say, err));
     TAIN_TRY(tain_pg_ddl_remove(s, say, err));
     return drop_publication(s, say, err);
 }

@@ -16,9 +16,8 @@ typedef struct tain_pg_slot {
 } tain_pg_slot;
 
 tain_status tain_pg_slot_read(tain_pg_source *s, tain_pg_slot *ret, tain_error *err);
-/* Makes the mirror's slot; its snapshot is held in s->exporter. */
-tain_status tain_pg_slot_create(tain_pg_source *s, void (*say)(const char *), tain_error *err);
-tain_status tain_pg_slot_replace(tain_pg_source *s, tain_error *err);
+/* Nothing, if it is not there. BUSY: it is in use. */
+tain_status tain_pg_slot_drop(tain_pg_source *s, void (*say)(const char *), tain_error *err);
 /* Whether the publication is there, and shows every change: GONE, CONFIG. The catalog was read. */
 tain_status tain_pg_publication_check(tain_pg_source *s, tain_error *err);
 /* GONE, naming what is missing: slot (by its state) or publication. */

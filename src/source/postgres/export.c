@@ -168,27 +168,29 @@ tain_status tain_pg_export(tain_pg_source *s, void (*say)(const char *), tain_er
     return wait_for_it(s, say, err);
 }
 
-tain_status tain_pg_export_temporary(tain_pg_source *s, tain_error *err)
-{
-    if (!s->asked) TAIN_TRY(ask_temporary(s, err));
-    return wait_for_it(s, NULL, err);
-}
-
 bool tain_pg_is_exported(tain_pg_source *s)
 {
     bool elsewhere = s->standby && s->exporter.target != &s->standby->target;
     return s->unread && !elsewhere && tain_pg_is_alive(&s->exporter);
 }
 
-/* A slot of the mirror that was lost is made anew by beginning. */
-static tain_status ask_if_needed(tain_pg_source *s, bool *ret_ready, tain_error *err)
+/* A mirror's slot that was lost is made anew. */
+static tain_status ask_if_needed(tain_pg_source *s, tain_error *err)
 {
     tain_pg_slot slot;
     if (s->asked) return TAIN_OK;
+    if (!s->prepared) return ask_temporary(s, err);
     TAIN_TRY(tain_pg_catalog_conn(s, err));
     TAIN_TRY(tain_pg_slot_read(s, &slot, err));
-    *ret_ready = slot.there && slot.lost[0];
-    return *ret_ready ? TAIN_OK : ask_temporary(s, err);
+    if (slot.there && !slot.lost[0]) return ask_temporary(s, err);
+    TAIN_TRY(tain_pg_slot_drop(s, NULL, err));
+    return ask(s, s->slot, false, err);
+}
+
+tain_status tain_pg_export_load(tain_pg_source *s, tain_error *err)
+{
+    TAIN_TRY(ask_if_needed(s, err));
+    return wait_for_it(s, NULL, err);
 }
 
 tain_status tain_pg_snapshot_ready(tain_source *base, tain_time deadline, bool *ret_ready, tain_waiting *ret_why, tain_error *err)
@@ -197,10 +199,10 @@ tain_status tain_pg_snapshot_ready(tain_source *base, tain_time deadline, bool *
     *ret_why = (tain_waiting){0};
     TAIN_TRY(tain_pg_target_check(&s->target, err));
     *ret_ready = tain_pg_is_exported(s);
-    if (!*ret_ready) TAIN_TRY(ask_if_needed(s, ret_ready, err));
+    if (!*ret_ready) TAIN_TRY(ask_if_needed(s, err));
     if (*ret_ready) return TAIN_OK;
     TAIN_TRY(look(s, deadline, err));
-    *ret_ready = !s->asked;
+    *ret_ready = tain_pg_is_exported(s);
     if (s->asked) *ret_why = *awaited(s);
     return TAIN_OK;
 }

@@ -157,6 +157,7 @@ typedef struct tain_pg_source {
     tain_region       **regions;  /* all ever told of */
     size_t              region_count;
     bool                refresh;  /* reading the catalog may replace shapes: nobody follows them yet */
+    bool                prepared; /* a mirror does this, which may make the slot anew */
     bool                streamed; /* shapes change in stream order only */
 
     tain_pg_standby *standby;   /* where loads are read; NULL: here */
@@ -329,8 +330,8 @@ tain_status tain_pg_unpublish(tain_pg_source *s, tain_pg_table *t, tain_error *e
  * every transaction has ended that was open: minutes, perhaps. */
 /* Makes the mirror's slot; says what it waits for, if it does for long. say may be NULL. */
 tain_status tain_pg_export(tain_pg_source *s, void (*say)(const char *), tain_error *err);
-/* At the standby, if there is one. */
-tain_status tain_pg_export_temporary(tain_pg_source *s, tain_error *err);
+/* The snapshot of a load: of a slot for the time of it, at the standby if there is one; or of the mirror's, if that is to be made anew. */
+tain_status tain_pg_export_load(tain_pg_source *s, tain_error *err);
 void        tain_pg_export_end(tain_pg_source *s); /* also while it is waited for */
 bool        tain_pg_is_exported(tain_pg_source *s); /* there is one, of where loads are read, that nobody has begun with */
 tain_status tain_pg_snapshot_ready(tain_source *base, tain_time deadline, bool *ret_ready, tain_waiting *ret_why, tain_error *err);

@@ -52,13 +52,7 @@ tain_status tain_pg_snapshot_begin(tain_source *base, tain_source_table **tables
 {
     tain_pg_source *s = (tain_pg_source *)base;
     TAIN_TRY(tain_pg_target_check(&s->target, err));
-    if (!tain_pg_is_exported(s)) {
-        tain_pg_slot slot;
-        TAIN_TRY(tain_pg_catalog_conn(s, err));
-        TAIN_TRY(tain_pg_slot_read(s, &slot, err));
-        if (slot.there && slot.lost[0]) TAIN_TRY(tain_pg_slot_replace(s, err));
-        if (!tain_pg_is_exported(s)) TAIN_TRY(tain_pg_export_temporary(s, err));
-    }
+    if (!tain_pg_is_exported(s)) TAIN_TRY(tain_pg_export_load(s, err));
     s->unread = false;
     tain_pg_position(s->snapshot_lsn, ret);
     look_again(s);
