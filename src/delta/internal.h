@@ -139,6 +139,9 @@ char         *tain_log_key(int64_t version, const char *suffix); /* "_delta_log/
 
 const char *tain_property(const tain_delta *t, const char *key, const char *otherwise);
 int64_t     tain_property_int(const tain_delta *t, const char *key, int64_t otherwise);
+/* A list of columns, which were those of old, as it is with those of now: under their new names, without those that are gone.
+ * Caller frees. */
+char       *tain_property_rename_columns(const char *list, const tain_schema *old, const tain_schema *now);
 bool        tain_property_bool(const json_t *configuration, const char *key, bool otherwise);
 /* "interval 2 days" as time; otherwise when absent or not understood. */
 tain_time tain_property_interval(const tain_delta *t, const char *key, tain_time otherwise);

@@ -8,6 +8,7 @@
 
 #define MODE "delta.columnMapping.mode"
 #define MAX_ID "delta.columnMapping.maxColumnId"
+#define STATISTICS "delta.dataSkippingStatsColumns"
 
 /* --- properties ----------------------------------------------------------------------------------------------------- */
 
@@ -118,6 +119,15 @@ static tain_status take_schema(const tain_delta *t, tain_plan *p, tain_error *er
     return TAIN_OK;
 }
 
+/* Unless the commit says itself which columns it means. */
+static void follow_names(const tain_delta *t, tain_plan *p)
+{
+    const char *list = tain_json_get_str(p->meta.configuration, STATISTICS, NULL);
+    if (!list || t->version < 0 || !p->c->schema || json_object_get(p->c->configuration, STATISTICS)) return;
+    TAIN_AUTO(tain_free) char *now = tain_property_rename_columns(list, t->meta.schema, p->meta.schema);
+    json_object_set_new(p->meta.configuration, STATISTICS, json_string(now));
+}
+
 tain_status tain_plan_metadata(tain_delta *t, tain_plan *p, tain_error *err)
 {
     const char *name = p->c->name;
@@ -127,6 +137,7 @@ tain_status tain_plan_metadata(tain_delta *t, tain_plan *p, tain_error *err)
     copy_identity(t, p, &p->meta);
     TAIN_TRY(check_texts(p->meta.configuration, err));
     TAIN_TRY(take_schema(t, p, err));
+    follow_names(t, p);
     p->has_protocol = tain_protocol_follow(&t->protocol, p->meta.schema, p->meta.configuration, &p->protocol);
     if (!p->has_protocol && t->version < 0) {
         p->has_protocol = true;

@@ -64,6 +64,62 @@ bool tain_delta_is_indexed(const tain_delta_indexed *indexed, const tain_field *
     return indexed->first < 0 || i < (size_t)indexed->first;
 }
 
+/* --- names of columns that change ------------------------------------------------------------------------------- */
+
+static const tain_field *find_named(const tain_schema *s, const char *name)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcasecmp(s->fields[i].name, name) == 0) return &s->fields[i];
+    return NULL;
+}
+
+static const tain_field *find_physical(const tain_schema *s, const char *physical)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->fields[i].physical, physical) == 0) return &s->fields[i];
+    return NULL;
+}
+
+/* What became of a column of a schema before; NULL: it is gone. One of another type is stored elsewhere. */
+static const tain_field *find_again(const tain_schema *s, const tain_field *old)
+{
+    for (size_t i = 0; old->source_id && i < s->count; i++)
+        if (s->fields[i].source_id == old->source_id) return &s->fields[i];
+    const tain_field *f = find_physical(s, old->physical);
+    if (!f) f = find_named(s, old->name);
+    return f && f->source_id && old->source_id ? NULL : f;
+}
+
+static void put_name(const char *name, tain_buffer *out)
+{
+    bool plain = *name;
+    for (const char *p = name; *p; p++) plain = plain && (isalnum((unsigned char)*p) || *p == '_');
+    if (plain) return tain_buffer_append_str(out, name);
+    tain_buffer_append_u8(out, '`');
+    for (; *name; name++) {
+        if (*name == '`') tain_buffer_append_u8(out, '`');
+        tain_buffer_append_u8(out, (uint8_t)*name);
+    }
+    tain_buffer_append_u8(out, '`');
+}
+
+char *tain_property_rename_columns(const char *list, const tain_schema *old, const tain_schema *now)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer out = {0}, one = {0};
+    const char *separator = "";
+    bool deeper;
+    for (const char *at = list, *next; *at; at = next) {
+        next = take_name(at, &one, &deeper);
+        const tain_field *was = deeper ? NULL : find_named(old, tain_buffer_cstr(&one)), *is = was ? find_again(now, was) : NULL;
+        if (was && !is) continue;
+        tain_buffer_append_str(&out, separator);
+        if (is && strcasecmp(is->name, was->name) != 0) put_name(is->name, &out);
+        else tain_buffer_append(&out, at, (size_t)(next - at) - (next > at && next[-1] == ','));
+        separator = ",";
+    }
+    return tain_strdup(tain_buffer_cstr(&out));
+}
+
 bool tain_property_bool(const json_t *configuration, const char *key, bool otherwise)
 {
     const char *text = tain_json_get_str(configuration, key, NULL);

@@ -112,6 +112,47 @@ static void copy_on_write_profile(void **state)
 
 /* --- schema ------------------------------------------------------------------------------------------------------------------------ */
 
+static tain_schema *columns(const tain_field *fields, size_t n)
+{
+    tain_schema *s = tain_schema_new();
+    for (size_t i = 0; i < n; i++) {
+        tain_field *f = tain_schema_add(s, fields[i].name, tain_type_of(TAIN_INT64));
+        if (fields[i].physical) f->physical = fields[i].physical;
+        f->id = (int32_t)i + 1;
+        f->source_id = fields[i].source_id;
+    }
+    return s;
+}
+
+/* What the list of columns with statistics is after one has another name, another type, or is gone. */
+static void statistics_columns_keep_their_columns(void **state)
+{
+    static const tain_field before[] = {{.name = "id", .source_id = 1}, {.name = "Old", .source_id = 2}, {.name = "gone", .source_id = 3}, {.name = "wide", .source_id = 4}, {.name = "plain"}};
+    static const tain_field after[] = {{.name = "id", .source_id = 1}, {.name = "new `one`", .physical = "Old", .source_id = 2},
+                                       {.name = "gone", .physical = "wide-2", .source_id = 4}, {.name = "flat", .physical = "plain"}};
+    static const struct { const char *wanted, *becomes; } cases[] = {
+        {"id", "id"}, {" ID , nowhere", " ID , nowhere"}, {"old,id", "`new ``one```,id"}, {"id,gone", "id"}, {"gone", ""}, {"`gone`,wide", "gone"},
+        {"id.x,plain , `a,b`", "id.x,flat, `a,b`"}, {"", ""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tain_store  *s = memory_store();
+        tain_schema *schema = columns(before, 5), *next = columns(after, 4);
+        tain_delta  *t;
+        json_t      *configuration = json_pack("{s:s}", "delta.dataSkippingStatsColumns", cases[i].wanted);
+        assert_ok(tain_delta_create(s, COMMIT(.operation = "CREATE TABLE", .schema = schema, .configuration = configuration), &t, err));
+        assert_ok(tain_delta_commit_write(t, COMMIT(.operation = "CHANGE COLUMN", .schema = schema), err));
+        assert_string_equal(tain_property(t, "delta.dataSkippingStatsColumns", "none"), cases[i].wanted);
+        assert_ok(tain_delta_commit_write(t, COMMIT(.operation = "CHANGE COLUMN", .schema = next), err));
+        assert_string_equal(tain_property(t, "delta.dataSkippingStatsColumns", "none"), cases[i].becomes);
+        assert_ok(tain_delta_commit_write(t, COMMIT(.operation = "CHANGE COLUMN", .schema = schema, .configuration = configuration), err));
+        assert_string_equal(tain_property(t, "delta.dataSkippingStatsColumns", "none"), cases[i].wanted); /* whoever says it means it */
+        json_decref(configuration);
+        tain_schema_free(schema);
+        tain_schema_free(next);
+        tain_delta_close(t);
+        tain_store_close(s);
+    }
+}
+
 static void protocol_follows_the_schema(void **state)
 {
     tain_store  *s = memory_store();
@@ -705,6 +746,7 @@ int main(void)
         cmocka_unit_test(creation),
         cmocka_unit_test(creation_with_everything),
         cmocka_unit_test(copy_on_write_profile),
+        cmocka_unit_test(statistics_columns_keep_their_columns),
         cmocka_unit_test(protocol_follows_the_schema),
         cmocka_unit_test(column_mapping),
         cmocka_unit_test(names_that_cannot_be),
