@@ -158,6 +158,19 @@ tain_status tain_index_flush(tain_index *x, tain_error *err)
     return write_memory(x, err);
 }
 
+size_t tain_index_memory_bytes(const tain_index *x)
+{
+    return tain_memory_bytes(&x->memory);
+}
+
+tain_status tain_index_release(tain_index *x, tain_error *err)
+{
+    if (x->memory.count && x->memory.count < x->patience) return tain_fail(err, TAIN_E_FULL, "index folder %s could not be written to", x->folder);
+    tain_status st = tain_index_flush(x, err);
+    if (x->memory.count == 0) tain_memory_done(&x->memory);
+    return st;
+}
+
 /* --- adding -------------------------------------------------------------------------------------------------------- */
 
 static bool full(const tain_index *x, size_t limit)

@@ -62,6 +62,11 @@ void             tain_index_part_abort(tain_index_part *p);
 /* Writes what is in memory as a run, so that a restart need not feed it again. */
 tain_status tain_index_flush(tain_index *x, tain_error *err);
 
+/* What entries in memory take, in bytes, with room for more. */
+size_t tain_index_memory_bytes(const tain_index *x);
+/* Flushes, and gives that memory back. A failure as above, also when it is too early to try to write again. */
+tain_status tain_index_release(tain_index *x, tain_error *err);
+
 /* For each of n hashes, in any order, calls found(ctx, k, location) for every entry with that hash, newest run first,
  * until found returns false for that k. Bulk: more than 1 M lookups a second for runs in cache. */
 void tain_index_lookup(tain_index *x, const uint64_t *hashes, size_t n,

@@ -120,6 +120,7 @@ typedef struct tain_index_memory {
 void tain_memory_add(tain_index_memory *m, tain_index_file *f, uint32_t first, const uint32_t *rows, const uint64_t *hashes, size_t n);
 void tain_memory_clear(tain_index_memory *m);
 void tain_memory_done(tain_index_memory *m);
+size_t tain_memory_bytes(const tain_index_memory *m);
 
 /* Entries in ascending order of hashes. Companion: the entry's number in memory, or its row when memory is NULL. */
 typedef struct tain_sorted {

@@ -62,6 +62,12 @@ void tain_memory_clear(tain_index_memory *m)
     m->file_count = 0;
 }
 
+size_t tain_memory_bytes(const tain_index_memory *m)
+{
+    size_t buckets = m->buckets ? m->bucket_mask + 1 : 0;
+    return m->capacity * sizeof *m->entries + buckets * sizeof *m->buckets + m->file_capacity * (sizeof *m->files + sizeof *m->file_rows);
+}
+
 void tain_memory_done(tain_index_memory *m)
 {
     tain_free(m->entries);

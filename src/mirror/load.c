@@ -302,7 +302,9 @@ static tain_status begin_table(loading *g, table_load *l, tain_error *err)
     t->rows_total = t->source->rows_estimate;
     pthread_mutex_unlock(&t->lock);
     TAIN_TRY(tain_table_new_index(t, err));
-    return make_plan(g, l, err);
+    TAIN_TRY(make_plan(g, l, err));
+    (void)tain_table_release_index(t); /* of what was read before */
+    return TAIN_OK;
 }
 
 /* --- committing ---------------------------------------------------------------------------------------------------- */

@@ -173,6 +173,7 @@ static void note_success(loading *g, table_load *l)
     if (--l->chunks_left == 0 && l->failure.code == TAIN_OK) {
         l->next_ready = g->ready;
         g->ready = l;
+        (void)tain_table_release_index(l->table); /* it may be long until the others are loaded */
     }
     pthread_mutex_unlock(&g->lock);
 }

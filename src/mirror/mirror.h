@@ -80,6 +80,7 @@ typedef struct tain_mirror {
 
     /* writer's; the source thread's while no part is in flight */
     int64_t       next_epoch;
+    uint64_t      parts_done;
 
     pthread_mutex_t lock;
     pthread_cond_t  changed;

@@ -290,6 +290,13 @@ tain_status tain_table_new_index(tain_table *t, tain_error *err)
     return TAIN_OK;
 }
 
+bool tain_table_release_index(tain_table *t)
+{
+    if (!t->index || tain_index_release(t->index, NULL) == TAIN_OK) return true;
+    tain_table_warn(t, "index_not_written", NULL, 1);
+    return false;
+}
+
 static tain_status feed_pending(tain_table *t, const tain_schema *schema, tain_error *err)
 {
     for (size_t i = 0; i < t->pending.add_count; i++) {
@@ -382,7 +389,9 @@ tain_status tain_table_open(tain_table *t, tain_source *source, const tain_posit
     if (t->load_reason || (!same && !t->recalled)) return TAIN_OK; /* it is loaded again */
     if (t->unindexed) return TAIN_OK;
     TAIN_TRY(tain_table_new_index(t, err));
-    return tain_table_feed_index(t, err);
+    TAIN_TRY(tain_table_feed_index(t, err));
+    (void)tain_table_release_index(t);
+    return TAIN_OK;
 }
 
 static json_t *property(const tain_table *t, const char *key, const char *value, json_t *io)

@@ -80,6 +80,7 @@ typedef struct tain_table {
     tain_pending       pending;
     tain_position      have;        /* everything at or before it is in the table */
     bool               announced;   /* listed in an epoch record since it was (re)loaded */
+    uint64_t           used;        /* number of the part that last changed it */
     size_t             budget;      /* bytes that one piece of work on it may hold; 0: no matter */
     struct tain_upkeep_job *job;    /* upkeep.c's: work in flight */
     struct tain_replay *replay;     /* what is pending was read at several positions: changes are upserts until it is committed */
@@ -162,6 +163,8 @@ tain_schema *tain_table_file_columns(const tain_table *t, const uint16_t *column
 tain_schema *tain_table_key_schema(const tain_table *t);
 /* Feeds the index every live file it does not cover. */
 tain_status tain_table_feed_index(tain_table *t, tain_error *err);
+/* Gives back what its index holds in memory: it goes to disk. False: it cannot, and is kept. */
+bool tain_table_release_index(tain_table *t);
 /* Feeds the index a data file, live or not, unless it covers it. */
 tain_status tain_table_feed_file(tain_table *t, const tain_delta_file *f, tain_error *err);
 /* Opens a data file of the table, live or not. */

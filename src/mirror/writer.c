@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "mirror/apply.h"
+#include "mirror/indexes.h"
 #include "mirror/mirror.h"
 #include "mirror/replay.h"
 #include "mirror/reshape.h"
@@ -125,6 +126,7 @@ static tain_status process(tain_mirror *m, tain_part *part, tain_error *err)
 {
     tain_fault(TAIN_FAULT_EPOCH_BEFORE_WRITE);
     forget_upkeep(m, part);
+    tain_indexes_use(m, part);
     TAIN_TRY(apply(m, part, err));
     tain_status st = part->final ? tain_epoch_commit(m, part, err) : TAIN_OK;
     pass_misfits(m, part);
@@ -184,6 +186,7 @@ static void done_with(tain_mirror *m, tain_part *part)
     bool final = part->final;
     tain_part_free(part);
     if (final) tain_upkeep_step(m);
+    tain_indexes_limit(m);
     pthread_mutex_unlock(&m->tables_lock);
     pthread_mutex_lock(&m->lock);
     m->in_flight--;

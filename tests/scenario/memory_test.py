@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Memory does not grow with rows, transactions or values times rows: the peak of a mirror is what an empty one takes, the budget, and
+"""Memory does not grow with rows, tables, transactions or values times rows: the peak of a mirror is what an empty one takes, the budget, and
 about three times the largest value. The peak is that of anonymous memory, looked at all the time; VmHWM, which misses nothing but
 counts mapped files too, is shown beside it."""
 import os
@@ -129,6 +129,21 @@ def test_a_million_rows_in_one_transaction(folder):
         want = pg.sql("select count(*), sum(n), sum(id) from lob")
         got = lake_answer(p.lake, "public.lob", "select count(*), sum(n), sum(id) from t")[0]
         assert want == "|".join(map(str, got)), (want, got)
+
+
+def test_many_tables(folder):
+    """What their key indexes gather in memory is bounded for all together: they are loaded, and then every row of each is updated."""
+    names = [f"t{i}" for i in range(80)]
+    with Postgres(folder) as pg:
+        lob(pg)
+        p = Peak(pg.url(), os.path.join(folder, "lake")).base()
+        for name in names:
+            pg.sql(f"create table {name} (id int primary key, n int); insert into {name} select i, 0 from generate_series(1, 40000) i")
+        p.assert_bounded("80 new tables of 40,000 rows", 0)
+        for name in names:
+            pg.sql(f"update {name} set n = id")
+        p.assert_bounded("an update of all", 0)
+        assert_same_as_postgres(pg, p.lake, *(f"public.{name}" for name in names[::20]))
 
 
 def test_sqlite(folder):
