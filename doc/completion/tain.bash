@@ -14,7 +14,7 @@ _tain()
     --capture) mapfile -t COMPREPLY < <(compgen -W 'log poll' -- "$cur"); return ;;
     --partitions) mapfile -t COMPREPLY < <(compgen -W 'root leaf' -- "$cur"); return ;;
     --on-drop) mapfile -t COMPREPLY < <(compgen -W 'keep delete' -- "$cur"); return ;;
-    --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --name | --seconds | --last | --retention) return ;;
+    --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --name | --as-of | --seconds | --last | --retention) return ;;
     table) mapfile -t COMPREPLY < <(compgen -W 'history optimize vacuum' -- "$cur"); return ;;
     esac
     case $command in
@@ -22,7 +22,7 @@ _tain()
     check) options='--tables --exclude --name --partitions --snapshot-from --json' ;;
     mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --partitions --on-drop --name --remove --json' ;;
     verify) options='--tables --exclude --jobs --json' ;;
-    query) options='--format --json' ;;
+    query) options='--format --as-of --json' ;;
     status) options='--json' ;;
     table) options='--last --retention --dry-run --json' ;;
     esac

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* attach.h -- a lake's Delta tables made readable for SQL, as of now.
+/* attach.h -- a lake's Delta tables made readable for SQL, as of now or at one epoch.
  *
  * The one-line form gives <schema>.<table>; a folder that holds <mirror>.MirroredDatabase/ folders gives
  * <mirror>.<schema>.<table>. */
@@ -10,7 +10,8 @@
 
 typedef struct tain_attached tain_attached;
 
-tain_status tain_attach_lake(const char *url, tain_attached **ret, tain_error *err);
+/* as_of: all tables as they were then (asof.h); NULL: each as it is now. */
+tain_status tain_attach_lake(const char *url, const char *as_of, tain_attached **ret, tain_error *err);
 tain_scan  *tain_attached_scan(tain_attached *a);
 void        tain_attached_free(tain_attached *a); /* accepts NULL */
 

@@ -124,10 +124,10 @@ static tain_status print_result(tain_result *result, format f, tain_error *err)
 
 /* --- the command --------------------------------------------------------------------------------------------------- */
 
-static tain_status query(const char *lake, const char *sql, format f, tain_error *err)
+static tain_status query(const char *lake, const char *sql, const char *as_of, format f, tain_error *err)
 {
     TAIN_AUTO(tain_attached_free) tain_attached *attached = NULL;
-    TAIN_TRY(tain_attach_lake(lake, &attached, err));
+    TAIN_TRY(tain_attach_lake(lake, as_of, &attached, err));
     TAIN_AUTO(tain_result_free) tain_result *result = NULL;
     TAIN_TRY(tain_scan_query(tain_attached_scan(attached), sql, &result, err));
     return print_result(result, f, err);
@@ -135,11 +135,12 @@ static tain_status query(const char *lake, const char *sql, format f, tain_error
 
 static int run(int argc, char **argv)
 {
-    const char *format_name = "table";
+    const char *format_name = "table", *as_of = NULL;
     char **args;
     bool json = false;
     const tain_option options[] = {
         {"format", TAIN_OPTION_CHOICE, &format_name, "table|csv|json", "json: one array of row objects"},
+        {"as-of", TAIN_OPTION_TEXT, &as_of, "WHEN", "all tables as they were at that epoch, or time (UTC)"},
         {"json", TAIN_OPTION_FLAG, &json, NULL, "the same as --format json"},
         {NULL},
     };
@@ -147,7 +148,7 @@ static int run(int argc, char **argv)
     if (code >= 0) return code;
     format f = json || strcmp(format_name, "json") == 0 ? JSON : strcmp(format_name, "csv") == 0 ? CSV : TABLE;
     tain_error e = {0};
-    tain_status st = query(args[0], args[1], f, &e);
+    tain_status st = query(args[0], args[1], as_of, f, &e);
     free(args);
     return st == TAIN_OK ? TAIN_EXIT_OK : tain_cli_fail(&e);
 }
@@ -155,5 +156,6 @@ static int run(int argc, char **argv)
 const tain_command tain_command_query = {
     .name = "query", .arguments = "LAKE SQL", .summary = "SQL over the mirrored tables", .least = 2, .most = 2, .run = run,
     .example = "  tain query ./lake \"select status, count(*) from main.orders group by 1\"\n"
-               "  tain query ./lake \"select * from main.orders\" --format csv > orders.csv\n",
+               "  tain query ./lake \"select * from main.orders\" --format csv > orders.csv\n"
+               "  tain query ./lake \"select count(*) from main.orders\" --as-of 2026-11-21T18:00:00Z\n",
 };

@@ -271,6 +271,51 @@ tain_status tain_lake_apart(tain_lake *l, int64_t number, json_t **ret, tain_err
     return st;
 }
 
+typedef struct key_list {
+    char **keys;
+    size_t count;
+} key_list;
+
+static bool note_key(void *ctx, const tain_object *o)
+{
+    key_list *list = ctx;
+    list->keys = tain_realloc(list->keys, (list->count + 1) * sizeof *list->keys);
+    list->keys[list->count++] = tain_strdup(o->key);
+    return true;
+}
+
+/* A record a line. */
+static tain_status visit_records(tain_lake *l, const char *key, tain_status (*each)(void *, const json_t *, tain_error *),
+                                 void *ctx, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    tain_status                             st = tain_store_get(l->store, key, 0, -1, &text, err);
+    if (st == TAIN_E_NOT_FOUND) return TAIN_OK; /* folded since */
+    char *rest = st == TAIN_OK ? tain_buffer_cstr(&text) : NULL;
+    for (char *line; st == TAIN_OK && (line = strsep(&rest, "\n"));) {
+        json_t *record = NULL;
+        if (!*line) continue;
+        st = tain_json_parse(line, strlen(line), key, &record, err);
+        if (st == TAIN_OK) st = each(ctx, record, err);
+        json_decref(record);
+    }
+    return st;
+}
+
+tain_status tain_lake_each_epoch(tain_lake *l, tain_status (*each)(void *, const json_t *, tain_error *), void *ctx,
+                                 tain_error *err)
+{
+    key_list    list = {0};
+    tain_status st = tain_store_list(l->store, SEGMENTS, NULL, note_key, &list, err);
+    if (st == TAIN_OK) st = tain_store_list(l->store, EPOCHS "0", NULL, note_key, &list, err);
+    for (size_t i = 0; i < list.count; i++) {
+        if (st == TAIN_OK) st = visit_records(l, list.keys[i], each, ctx, err);
+        tain_free(list.keys[i]);
+    }
+    tain_free(list.keys);
+    return st;
+}
+
 static void write_apart(tain_json *j, const json_t *apart)
 {
     char *text = json_dumps(apart, JSON_COMPACT);

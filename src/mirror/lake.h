@@ -60,6 +60,9 @@ typedef struct tain_epoch {
 tain_status tain_lake_last_epoch(tain_lake *l, tain_epoch *ret, tain_error *err);
 /* Its tables that were not followed: they lack what came since. NULL: none. Caller json_decref()s. */
 tain_status tain_lake_apart(tain_lake *l, int64_t number, json_t **ret, tain_error *err);
+/* Every record that is kept, oldest first: each(ctx, record), borrowed. Reads them all; one being written or folded meanwhile may be
+ * missing, or come twice. */
+tain_status tain_lake_each_epoch(tain_lake *l, tain_status (*each)(void *ctx, const json_t *record, tain_error *err), void *ctx, tain_error *err);
 /* Writes a record, durably. CONFLICT: the number is taken, so another writer is at work. */
 tain_status tain_lake_write_epoch(tain_lake *l, tain_epoch *e, tain_error *err);
 /* Folds full thousands of records older than the newest 1,000 into segments, and removes segments whose records are

@@ -541,5 +541,34 @@ def test_demo(folder):
     tain("demo", os.path.join(folder, "demo"), "--seconds", "1", check=0, timeout=60)
 
 
+def test_tables_as_of_an_epoch(folder):
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    c = connect(db)
+    c.executescript("create table a (id integer primary key, n int); create table b (id integer primary key, n int); insert into a values (1, 100), (2, 0); insert into b values (1, 0)")
+    once(db, lake)
+    sums, began = {last_epoch(lake)["epoch"]: (100, 0)}, last_epoch(lake)["committed_at"]
+    for i in range(1, 30):
+        if i % 3:  # b is not in every epoch
+            c.executescript(f"begin; update a set n = n - 1 where id = 1; update b set n = n + 1; {'insert into b values (77, 0);' if i == 10 else ''} commit")
+        else:
+            c.execute("update a set n = n + 1 where id = 2")
+        once(db, lake)
+        sums[last_epoch(lake)["epoch"]] = (c.execute("select sum(n) from a").fetchone()[0], c.execute("select sum(n) from b").fetchone()[0])
+    assert len(sums) == 30
+    for n, expected in sums.items():
+        out = tain("query", lake, "select (select sum(n) from a), (select sum(n) from b)", "--as-of", n, "--format", "csv", check=0).out
+        assert out.splitlines()[1] == ",".join(map(str, expected)), (n, out, expected)
+    c.execute("create table late (id integer primary key)")
+    once(db, lake)
+    assert tain("query", lake, "select * from late", "--as-of", last_epoch(lake)["epoch"], check=0)
+    assert "late" in tain("query", lake, "select * from late", "--as-of", max(sums), check=3).err
+    at = tain("query", lake, "select sum(n) from a", "--as-of", "2999-01-01", "--format", "csv", check=0).out
+    assert at.splitlines()[1] == str(sums[max(sums)][0])
+    r = tain("query", lake, "select 1", "--as-of", "2001-01-01 12:00", check=3)
+    assert began in r.err and "remedy" in r.err, r.err
+    assert "neither" in tain("query", lake, "select 1", "--as-of", "yesterday", check=3).err
+    assert "no epoch 100000" in tain("query", lake, "select 1", "--as-of", "100000", check=3).err
+
+
 if __name__ == "__main__":
     main(globals())
