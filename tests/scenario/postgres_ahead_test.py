@@ -156,6 +156,19 @@ def test_a_transaction_that_is_seen_before_it_is_in_the_log(folder):
             assert_end(pg, lake, m, user, "public.t")
 
 
+def test_a_change_while_the_catalog_is_read(folder):
+    """What is read of a table are several answers, all of them of one moment."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        user = plain_tables(pg)
+        pg.sql("alter table t add n int; update t set n = 5", user=user)
+        with followed(pg, lake, user, TAIN_FAULT="catalog.table_read=stop") as m:
+            pg.sql("insert into t values (2, 'two', 6)", user=user)
+            goes_on(m, lambda: pg.sql("alter table t alter n type bigint using n + 1", user=user))
+            wait_for(m, pg, lake)
+            assert_end(pg, lake, m, user, "public.t")
+
+
 def test_a_column_made_anew_behind_a_row(folder):
     """A row comes of the column that was there, when the catalog has the one that took its place already; and of one that came and
     went meanwhile."""

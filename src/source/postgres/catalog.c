@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/text.h"
 #include "source/postgres/result.h"
 #include "source/postgres/standby.h"
@@ -401,17 +402,29 @@ static tain_status read_now(tain_pg_source *s, tain_pg_table *t, const PGresult 
     return TAIN_OK;
 }
 
-/* The snapshot noted is that of the first question: what it shows is in the answers to the later ones, too. */
-tain_status tain_pg_catalog_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, tain_error *err)
+/* Of one moment: `snapshot` is that of a transaction elsewhere, NULL: now. */
+static tain_status begin_moment(tain_pg_source *s, const char *snapshot, tain_error *err)
+{
+    TAIN_TRY(tain_pg_run(&s->conn, err, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+    return snapshot ? tain_pg_run(&s->conn, err, "SET TRANSACTION SNAPSHOT '%s'", snapshot) : TAIN_OK;
+}
+
+static tain_status end_moment(tain_pg_source *s, tain_status status, tain_error *err)
+{
+    if (status == TAIN_OK) return tain_pg_run(&s->conn, err, "COMMIT");
+    if (tain_pg_connected(&s->conn)) (void)!tain_pg_run(&s->conn, NULL, "ROLLBACK");
+    return status;
+}
+
+static tain_status ask_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, tain_error *err)
 {
     char one[16], set[20];
     snprintf(one, sizeof one, "%u", t->oid);
     snprintf(set, sizeof set, "{%u}", t->oid);
     TAIN_PG_RESULT *table = NULL, *columns = NULL, *older = NULL, *leaves = NULL;
-    *ret = (tain_pg_now){0};
-    TAIN_TRY(tain_pg_catalog_conn(s, err));
     TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_tables, 1, (const char *[]){one}, &table, err));
     if (PQntuples(table) == 0) return TAIN_OK;
+    tain_fault(TAIN_FAULT_CATALOG_TABLE_READ);
     TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_columns, 1, (const char *[]){set}, &columns, err));
     if (t->kind == 'p') {
         TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_older_values, 1, (const char *[]){one}, &older, err));
@@ -419,6 +432,17 @@ tain_status tain_pg_catalog_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now
         read_now_leaves(leaves, ret);
     }
     return read_now(s, t, table, columns, older, ret, err);
+}
+
+tain_status tain_pg_catalog_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, tain_error *err)
+{
+    *ret = (tain_pg_now){0};
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    tain_status status = begin_moment(s, NULL, err);
+    if (status == TAIN_OK) status = ask_now(s, t, ret, err);
+    status = end_moment(s, status, err);
+    if (status != TAIN_OK) tain_pg_now_done(ret);
+    return status;
 }
 
 void tain_pg_now_done(tain_pg_now *now)
@@ -446,15 +470,13 @@ static void take_beside(tain_pg_source *s)
 static tain_status read_as_of(tain_pg_source *s, tain_error *err)
 {
     TAIN_PG_RESULT *r = NULL;
-    TAIN_TRY(tain_pg_run(&s->conn, err, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-    TAIN_TRY(tain_pg_run(&s->conn, err, "SET TRANSACTION SNAPSHOT '%s'", s->snapshot));
+    TAIN_TRY(begin_moment(s, s->snapshot, err));
     TAIN_TRY(ask_server(s, &r, err));
     take_capture(&s->server, r); /* the publication may have been made since */
     TAIN_TRY(read_tables(s, err));
     TAIN_TRY(tain_pg_leaves_read(s, err));
     TAIN_TRY(read_shapes(s, err));
-    TAIN_TRY(tain_pg_published_read(s, err));
-    return tain_pg_run(&s->conn, err, "COMMIT");
+    return tain_pg_published_read(s, err);
 }
 
 tain_status tain_pg_catalog_renew(tain_pg_source *s, tain_error *err)
@@ -462,8 +484,7 @@ tain_status tain_pg_catalog_renew(tain_pg_source *s, tain_error *err)
     tain_pg_conn *there = tain_pg_standby_conn(s), own = s->conn; /* only the server that made a snapshot has it */
     if (there) s->conn = *there;
     else TAIN_TRY(tain_pg_catalog_conn(s, err));
-    tain_status status = read_as_of(s, err);
-    if (status != TAIN_OK && tain_pg_connected(&s->conn)) (void)!tain_pg_run(&s->conn, NULL, "ROLLBACK");
+    tain_status status = end_moment(s, read_as_of(s, err), err);
     if (there) {
         *there = s->conn;
         s->conn = own;

@@ -254,6 +254,7 @@ bool        tain_pg_table_differs(const tain_pg_table *t, const PGresult *column
 uint64_t    tain_pg_table_mark(const tain_pg_table *t, const PGresult *columns, int first, int n);
 /* Columns of every table that is followed, ordered by table. */
 tain_status tain_pg_catalog_columns(tain_pg_source *s, PGresult **ret, tain_error *err);
+/* All of it of one moment. */
 tain_status tain_pg_catalog_now(tain_pg_source *s, tain_pg_table *t, tain_pg_now *ret, tain_error *err);
 void        tain_pg_now_done(tain_pg_now *now);
 /* Reads the tables with `renew` again as of the exported snapshot, and replaces what was known of them. */
