@@ -278,30 +278,40 @@ static bool is_apart(const tain_table *t, const tain_position *position)
     return s == TAIN_TABLE_RESEEDING || s == TAIN_TABLE_STOPPED || s == TAIN_TABLE_FAILED;
 }
 
-/* Of two tables that were called the same the one that is so still bears the name alone. */
-static void note_apart(json_t *apart, tain_table *t)
+/* A table that is passed by lacks what comes from here on; a restart must know. Of two tables that were called the same the one
+ * that is so still bears the name alone. */
+static void note_apart(tain_epoch *e, const tain_table *t)
 {
     const char *identity = t->source ? t->source->identity : "";
     TAIN_AUTO(tain_free) char *called = t->aside ? tain_format("%s (%s)", t->name, identity) : tain_strdup(t->name);
-    pthread_mutex_lock(&t->lock);
     json_t *mark = json_pack("{s:s,s:s,s:s}", "status", tain_table_status_name(t->status), "reason", t->reason, "remedy", t->remedy);
-    pthread_mutex_unlock(&t->lock);
     if (*identity) json_object_set_new(mark, "identity", json_string(identity));
-    json_object_set_new(apart, called, mark);
+    if (!e->apart) e->apart = json_object();
+    json_object_set_new(e->apart, called, mark);
 }
 
-/* A table that is passed by lacks what comes from here on; a restart must know. */
-static json_t *list_apart(tain_mirror *m, const tain_position *position)
+/* Whether the epoch lists the table. One that is aside and goes on is known by its position when a start finds it. The source's
+ * thread may change what is under the lock: it is looked at once. */
+static bool note_table(tain_epoch *e, tain_table *t)
 {
-    json_t *apart = NULL;
-    for (size_t i = 0; i < m->table_count; i++) {
-        tain_table *t = m->tables[i];
-        if (t->replaced || !is_apart(t, position)) continue;
-        if (t->aside && t->status == TAIN_TABLE_REPLICATING) continue; /* another one has its name, and a start knows it by its position */
-        if (!apart) apart = json_object();
-        note_apart(apart, t);
-    }
-    return apart;
+    pthread_mutex_lock(&t->lock);
+    bool apart = is_apart(t, &e->position);
+    if (apart && !t->replaced && !(t->aside && t->status == TAIN_TABLE_REPLICATING)) note_apart(e, t);
+    pthread_mutex_unlock(&t->lock);
+    if (apart || t->announced || !t->delta || t->aside) return false;
+    e->tables[e->table_count++] = (tain_epoch_table){.name = t->name, .version = tain_delta_version(t->delta), .rows = t->rows_live};
+    return true;
+}
+
+static void settle_record(tain_mirror *m, const tain_part *part, const tain_epoch *e)
+{
+    pthread_mutex_lock(&m->lock);
+    m->position = part->position;
+    if (part->source_time) m->source_time = part->source_time;
+    m->committed_time = e->committed_time;
+    m->waiting_since = 0;
+    m->epoch = e->number;
+    pthread_mutex_unlock(&m->lock);
 }
 
 static tain_status record(tain_mirror *m, const tain_part *part, int64_t number, tain_error *err)
@@ -309,25 +319,14 @@ static tain_status record(tain_mirror *m, const tain_part *part, int64_t number,
     tain_epoch e = {.number = number, .position = part->position, .source_time = part->source_time};
     e.tables = tain_alloc((m->table_count + 1) * sizeof *e.tables);
     tain_table **listed = tain_alloc((m->table_count + 1) * sizeof *listed);
-    for (size_t i = 0; i < m->table_count; i++) {
-        tain_table *t = m->tables[i];
-        if (t->announced || !t->delta || t->aside || is_apart(t, &part->position)) continue;
-        listed[e.table_count] = t;
-        e.tables[e.table_count++] = (tain_epoch_table){.name = t->name, .version = tain_delta_version(t->delta), .rows = t->rows_live};
-    }
-    e.apart = list_apart(m, &part->position);
+    for (size_t i = 0; i < m->table_count; i++)
+        if (note_table(&e, m->tables[i])) listed[e.table_count - 1] = m->tables[i];
     tain_status st = tain_lake_write_epoch(m->lake, &e, err);
     json_decref(e.apart);
     if (st == TAIN_OK) {
         tain_fault(TAIN_FAULT_EPOCH_RECORDED);
         for (size_t i = 0; i < e.table_count; i++) listed[i]->announced = true;
-        pthread_mutex_lock(&m->lock);
-        m->position = part->position;
-        if (part->source_time) m->source_time = part->source_time;
-        m->committed_time = e.committed_time;
-        m->waiting_since = 0;
-        m->epoch = number;
-        pthread_mutex_unlock(&m->lock);
+        settle_record(m, part, &e);
     }
     free(e.tables);
     free(listed);

@@ -754,6 +754,43 @@ static void dropped_table_is_finished_if_it_was_followed(void **state)
     end(&b);
 }
 
+typedef struct flicker { tain_table *table; atomic_bool done; } flicker;
+
+/* As the source's thread may do at any time. */
+static void *change_status(void *arg)
+{
+    flicker *f = arg;
+    for (int i = 0; !atomic_load(&f->done); i++) tain_table_set_status(f->table, i & 1 ? TAIN_TABLE_REPLICATING : TAIN_TABLE_RESEEDING, NULL, NULL);
+    return NULL;
+}
+
+static void assert_told_once(bench *b, int epoch)
+{
+    TAIN_AUTO(tain_free) char *path = tain_format("%s/_tain/epochs/%020d.json", b->folder, epoch);
+    json_t *record = json_load_file(path, 0, NULL);
+    assert_non_null(record);
+    bool listed = json_object_get(json_object_get(record, "tables"), b->table->name);
+    assert_true(!listed || !json_object_get(json_object_get(record, "apart"), b->table->name));
+    json_decref(record);
+}
+
+static void a_table_is_followed_or_apart(void **state)
+{
+    bench b;
+    pthread_t thread;
+    begin(&b, INTEGER_KEY);
+    flicker f = {.table = b.table};
+    assert_int_equal(pthread_create(&thread, NULL, change_status, &f), 0);
+    for (int epoch = 1; epoch <= 200; epoch++) {
+        b.table->announced = false;
+        commit(&b, epoch);
+        assert_told_once(&b, epoch);
+    }
+    atomic_store(&f.done, true);
+    pthread_join(thread, NULL);
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -774,6 +811,7 @@ int main(void)
         cmocka_unit_test(merged_file_is_vacuumed_elsewhere),
         cmocka_unit_test(folder_is_removed_under_a_merge),
         cmocka_unit_test(dropped_table_is_finished_if_it_was_followed),
+        cmocka_unit_test(a_table_is_followed_or_apart),
     };
     cmocka_set_test_filter(getenv("CASE"));
     return cmocka_run_group_tests(tests, NULL, NULL);
