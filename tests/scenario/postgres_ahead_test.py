@@ -225,6 +225,25 @@ def test_a_partition_that_comes_with_rows_and_is_heard_of_first(folder):
             assert_end(pg, lake, m, user, "public.p")
 
 
+def test_a_partition_that_looks_saw_come_and_go(folder):
+    """Before the stream came to it: its rows are in the log as those of the root."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        user = plain_tables(pg)
+        with followed(pg, lake, user) as m:
+            sender = int(pg.sql("select active_pid from pg_replication_slots"))
+            os.kill(sender, signal.SIGSTOP)
+            try:
+                pg.sql("create table p2 (like p including all); insert into p2 values (2, 2), (3, 2); alter table p attach partition p2 for values in (2)", user=user)
+                write_status_again(lake)
+                pg.sql("update p set id = 9 where id = 2; drop table p2", user=user)
+                write_status_again(lake)
+            finally:
+                os.kill(sender, signal.SIGCONT)
+            wait_for(m, pg, lake)
+            assert_end(pg, lake, m, user, "public.p")
+
+
 def test_what_was_not_seen_before_the_mirror_stopped(folder):
     """The last record is of a position behind the change, and nothing is written to the log since."""
     lake = os.path.join(folder, "lake")

@@ -96,13 +96,13 @@ static tain_pg_table *root_before(tain_pg_source *s, const tain_pg_relation *r, 
     return !t && root && r->count == root->shape->count ? root : NULL;
 }
 
-/* Without messages of ours this may be all that is ever seen of a partition that goes before the catalog is looked at. A look that
- * has found it gone is waiting for the stream. */
+/* Without messages of ours this may be all that is ever seen of a partition that goes before the catalog is looked at. Looks may
+ * also have seen it come, or come and go, which waits for the stream: that its rows came before makes a difference then. */
 static tain_status hear_leaf(tain_pg_source *s, tain_pg_table *root, uint32_t oid, tain_error *err)
 {
-    if (s->stream->tells || root->due == TAIN_PG_DUE_RELOAD || is_read_later(s, root) || tain_pg_beside_leaf(&root->looked, oid)) return TAIN_OK;
+    if (s->stream->tells || is_read_later(s, root) || tain_pg_beside_leaf(&root->settled, oid)) return TAIN_OK;
     s->stream->next_look = 0;
-    tain_pg_beside_add_leaf(&root->looked, oid);
+    if (root->due != TAIN_PG_DUE_RELOAD && !tain_pg_beside_leaf(&root->looked, oid)) tain_pg_beside_add_leaf(&root->looked, oid);
     tain_pg_beside_add_leaf(&root->settled, oid);
     return tain_pg_tell(s, root, false, NULL, err);
 }
