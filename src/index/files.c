@@ -128,9 +128,11 @@ static void settle(tain_index_file *f)
     } else {
         new_feed(f);
     }
+    f->deleted = 0;
     for (tain_run_file *p = f->parts, *next; p; p = next) {
         next = p->next;
         if (p->feed != f->feed) unlink_part(p);
+        else if (p->deleted > f->deleted) f->deleted = p->deleted;
     }
 }
 
@@ -161,6 +163,18 @@ bool tain_files_name(tain_index_files *s, const char *name, uint32_t ordinal)
     else if (f->ordinal == TAIN_INDEX_DEAD) settle(f);
     set_ordinal(s, f, ordinal);
     return f->rows > 0;
+}
+
+bool tain_files_forget_returned(tain_index_files *s, const char *name, uint64_t deleted, void (*feed)(void *ctx, uint64_t feed), void *ctx)
+{
+    tain_index_file *f = tain_map_get(&s->by_name, name);
+    bool returned = f && f->deleted > deleted;
+    for (tain_run_file *p = f ? f->parts : NULL; p && !returned; p = p->next) returned = p->deleted > deleted;
+    if (!returned) return false;
+    for (tain_run_file *p = f->parts; p; p = p->next) feed(ctx, p->feed);
+    feed(ctx, f->feed);
+    retire(s, f);
+    return true;
 }
 
 void tain_files_rename(tain_index_files *s, uint32_t ordinal, const char *name)

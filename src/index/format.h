@@ -9,7 +9,7 @@
 
 #include "index/internal.h"
 
-enum { TAIN_RUN_VERSION = 1 };
+enum { TAIN_RUN_VERSION = 2 };
 #define TAIN_RUN_MAGIC "tainidx\n"
 
 typedef struct tain_run_header {
@@ -27,7 +27,7 @@ typedef struct tain_run_header {
 /* One entry of the table of files; the name follows. */
 typedef struct tain_run_file_head {
     uint64_t rows, total, feed;
-    uint32_t name_size, reserved;
+    uint32_t name_size, deleted;
 } tain_run_file_head;
 
 uint64_t tain_run_checksum(const tain_run_header *h, const void *files);

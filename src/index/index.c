@@ -36,6 +36,7 @@ void tain_index_close(tain_index *x)
     for (size_t i = 0; i < x->run_count; i++) tain_index_drop_run(x, x->runs[i], false);
     tain_files_done(&x->files);
     tain_memory_done(&x->memory);
+    tain_free(x->voids);
     tain_free(x->runs);
     tain_free(x->folder);
     tain_free(x);
@@ -55,6 +56,36 @@ bool tain_index_name_file(tain_index *x, const char *name, uint32_t ordinal)
 {
     x->feeding = TAIN_INDEX_DEAD;
     return tain_files_name(&x->files, name, ordinal);
+}
+
+/* --- rows that come back ------------------------------------------------------------------------------------------- */
+
+bool tain_index_is_void(const tain_index *x, uint64_t feed)
+{
+    for (size_t i = 0; i < x->void_count; i++)
+        if (x->voids[i] == feed) return true;
+    return false;
+}
+
+void tain_index_void(tain_index *x, uint64_t feed)
+{
+    if (tain_index_is_void(x, feed)) return;
+    if (x->void_count == x->void_capacity) {
+        x->void_capacity = x->void_capacity ? x->void_capacity * 2 : 16;
+        x->voids = tain_realloc(x->voids, x->void_capacity * sizeof *x->voids);
+    }
+    x->voids[x->void_count++] = feed;
+}
+
+static void take_void(void *ctx, uint64_t feed)
+{
+    tain_index_void(ctx, feed);
+}
+
+/* Noted at once: a restart before the file is fed again must not take the old entries for complete. */
+void tain_index_check_file(tain_index *x, const char *name, uint64_t deleted)
+{
+    if (tain_files_forget_returned(&x->files, name, deleted, take_void, x)) (void)!tain_manifest_write(x, NULL);
 }
 
 tain_index_stats tain_index_get_stats(const tain_index *x)

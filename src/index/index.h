@@ -37,6 +37,10 @@ uint64_t    tain_index_seed(const tain_index *x);
  * Naming a file again that was fed since the index was opened gives true. */
 bool tain_index_name_file(tain_index *x, const char *name, uint32_t ordinal);
 
+/* How many rows of that data file are deleted now. When merges were told of more, rows have come back whose entries may have been
+ * dropped: naming it gives false then. Before a file that may have changed is named; deletions only add up otherwise. */
+void tain_index_check_file(tain_index *x, const char *name, uint64_t deleted);
+
 /* The data file of that ordinal has another name from here on, and the same rows. Runs written before name it as it was: a
  * restart feeds it again. */
 void tain_index_rename_file(tain_index *x, uint32_t ordinal, const char *name);
@@ -80,6 +84,8 @@ void tain_index_lookup(tain_index *x, const uint64_t *hashes, size_t n,
  * so calling begin() after every flush leaves about 4 + log8(entries / memory_entries) of them. */
 typedef struct tain_index_merge tain_index_merge;
 tain_index_merge *tain_index_merge_begin(tain_index *x, bool all);
+/* Between begin and run: how many rows of each file live will say are not; UINT32_MAX: none is, the file is gone. Without it: none. */
+void              tain_index_merge_tell(tain_index_merge *m, uint32_t (*deleted)(void *ctx, uint32_t file), void *ctx);
 tain_status       tain_index_merge_run(tain_index_merge *m, bool (*live)(void *ctx, tain_location at), void *ctx, tain_error *err);
 void              tain_index_merge_halt(tain_index_merge *m); /* run() returns CANCELLED soon; any thread */
 tain_status       tain_index_merge_finish(tain_index *x, tain_index_merge *m, tain_error *err); /* frees m */

@@ -7,12 +7,13 @@
  *   fences    the first hash of every block, in an area of whole pages (its end may be unused)
  *   blocks    256 entries a page: 256 hashes, ascending over the whole file, then their 256 places (local file << 32 | row);
  *             so finding an entry touches one page of blocks. The last block is filled up with the largest hash.
- *   files     per local file number: rows, total, feed (u64 each), length of name (u32), name, padded to 8 bytes
+ *   files     per local file number: rows, total, feed (u64 each), length of name, deleted (u32 each), name, padded to 8 bytes
  *
  * feed   a random number for each time a data file was fed in; parts of one feeding belong together.
  * rows   how many of the file's rows this run took in (some may have been dropped by a merge since).
  * total  rows of the whole file, in the run with its last part; else 0. A file is covered when for one feed the sum of
- *        rows over all runs is total. So a run that is missing can never pass for complete. */
+ *        rows over all runs is total. So a run that is missing can never pass for complete.
+ * deleted  how many rows of the file were deleted, at most, when entries of it were dropped. */
 #ifndef TAIN_INDEX_INTERNAL_H
 #define TAIN_INDEX_INTERNAL_H
 
@@ -36,6 +37,7 @@ typedef struct tain_index_file tain_index_file;
 typedef struct tain_run_file {
     const char           *name; /* NULL: cannot be told after a restart, or nothing of it is left */
     uint64_t              rows, total, feed;
+    uint32_t              deleted;
     tain_index_run       *run;
     tain_index_file      *file; /* NULL: belongs to nothing any more */
     struct tain_run_file *next; /* of the same file */
@@ -46,6 +48,7 @@ struct tain_index_file {
     uint32_t       ordinal; /* DEAD until it is named or added to */
     uint64_t       feed;
     uint64_t       rows;        /* fed so far */
+    uint32_t       deleted;     /* when entries of it were dropped */
     tain_run_file *parts;       /* in runs */
     uint32_t       memory_slot; /* its number in memory + 1, 0: nothing of it is there */
     uint32_t       pins;        /* merges that hold it */
@@ -59,6 +62,8 @@ typedef struct tain_index_files {
 /* The file with this ordinal, made if need be. */
 tain_index_file *tain_files_of_ordinal(tain_index_files *s, uint32_t ordinal);
 bool             tain_files_name(tain_index_files *s, const char *name, uint32_t ordinal);
+/* Whether more rows were deleted when entries of it were dropped: its feeds are given to ctx, and it is as if it were not known. */
+bool             tain_files_forget_returned(tain_index_files *s, const char *name, uint64_t deleted, void (*feed)(void *ctx, uint64_t feed), void *ctx);
 void             tain_files_rename(tain_index_files *s, uint32_t ordinal, const char *name);
 /* Links a run's files with ours by name (a run just opened) ... */
 void tain_files_link_by_name(tain_index_files *s, tain_index_run *r);
@@ -145,9 +150,13 @@ struct tain_index {
     tain_index_run  **runs;    /* newest first */
     size_t            run_count, run_capacity;
     tain_index_files  files;
+    uint64_t         *voids; /* feeds that lack entries; runs may still have parts of them */
+    size_t            void_count, void_capacity;
     bool              merging;
 };
 
+bool        tain_index_is_void(const tain_index *x, uint64_t feed);
+void        tain_index_void(tain_index *x, uint64_t feed);
 /* Reads manifest and runs it names; forgets what is damaged, removes what it does not name. */
 void        tain_manifest_read(tain_index *x, uint64_t seed);
 tain_status tain_manifest_write(const tain_index *x, tain_error *err);

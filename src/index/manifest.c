@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The manifest is one line of JSON: {"version":1,"seed":"hex","next":n,"runs":["run-...",...]}, newest run first. What a
- * run covers stands in the run itself. */
+/* The manifest is one line of JSON: {"version":2,"seed":"hex","next":n,"runs":["run-...",...],"void":["hex",...],"check":"hex"},
+ * newest run first. What a run covers stands in the run itself, unless that feed is void. check: XXH3 of what is in front of it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/folder.h"
 #include "base/json.h"
@@ -15,7 +16,8 @@
 
 #define MANIFEST "manifest.json"
 #define RUN_PREFIX "run-"
-enum { VERSION = 1 };
+#define CHECK ",\"check\":"
+enum { VERSION = 2 };
 
 tain_status tain_index_make_folder(const char *folder, tain_error *err)
 {
@@ -34,19 +36,47 @@ static const char *run_name(const tain_index_run *r)
 
 /* --- writing ------------------------------------------------------------------------------------------------------- */
 
+/* name NULL: in an array. */
+static void put_hex(tain_json *j, const char *name, uint64_t value)
+{
+    char text[20];
+    snprintf(text, sizeof text, "%" PRIx64, value);
+    if (name) tain_json_key(j, name);
+    tain_json_str(j, text);
+}
+
+static bool has_feed(const tain_index *x, uint64_t feed)
+{
+    for (size_t i = 0; i < x->run_count; i++)
+        for (size_t k = 0; k < x->runs[i]->file_count; k++)
+            if (x->runs[i]->files[k].feed == feed) return true;
+    return false;
+}
+
+/* Those of which runs still have something. */
+static void compose_voids(const tain_index *x, tain_json *j)
+{
+    if (!x->void_count) return;
+    tain_json_key(j, "void");
+    tain_json_array(j);
+    for (size_t i = 0; i < x->void_count; i++)
+        if (has_feed(x, x->voids[i])) put_hex(j, NULL, x->voids[i]);
+    tain_json_array_end(j);
+}
+
 static void compose(const tain_index *x, tain_buffer *out)
 {
-    char seed[20];
-    snprintf(seed, sizeof seed, "%" PRIx64, x->seed);
     tain_json j = {.out = out};
     tain_json_object(&j);
     tain_json_kint(&j, "version", VERSION);
-    tain_json_kstr(&j, "seed", seed);
+    put_hex(&j, "seed", x->seed);
     tain_json_kint(&j, "next", (int64_t)x->next_run);
     tain_json_key(&j, "runs");
     tain_json_array(&j);
     for (size_t i = 0; i < x->run_count; i++) tain_json_str(&j, run_name(x->runs[i]));
     tain_json_array_end(&j);
+    compose_voids(x, &j);
+    put_hex(&j, "check", XXH3_64bits(out->data, out->size));
     tain_json_object_end(&j);
     tain_buffer_append_u8(out, '\n');
 }
@@ -91,6 +121,29 @@ static bool plausible_name(const char *name)
     return name && strncmp(name, RUN_PREFIX, strlen(RUN_PREFIX)) == 0 && !strchr(name, '/');
 }
 
+static bool is_whole(const tain_buffer *text, const json_t *o)
+{
+    const char *check = tain_json_get_str(o, "check", ""), *at = memmem(text->data, text->size, CHECK, strlen(CHECK));
+    return at && strtoull(check, NULL, 16) == XXH3_64bits(text->data, (size_t)(at - (const char *)text->data));
+}
+
+static void take_voids(tain_index *x, const json_t *feeds)
+{
+    const json_t *item;
+    size_t i;
+    json_array_foreach(feeds, i, item)
+    {
+        const char *feed = json_string_value(item);
+        if (feed) tain_index_void(x, strtoull(feed, NULL, 16));
+    }
+}
+
+static void drop_voids(const tain_index *x, tain_index_run *r)
+{
+    for (size_t i = 0; i < r->file_count; i++)
+        if (tain_index_is_void(x, r->files[i].feed)) r->files[i].name = NULL;
+}
+
 static void open_runs(tain_index *x, const json_t *names)
 {
     const json_t *item;
@@ -103,6 +156,7 @@ static void open_runs(tain_index *x, const json_t *names)
         tain_index_run *r;
         if (tain_run_open(path, x->seed, &r, NULL) != TAIN_OK) continue;
         tain_index_insert_run(x, x->run_count, r);
+        drop_voids(x, r);
         tain_files_link_by_name(&x->files, r);
     }
 }
@@ -116,6 +170,7 @@ static void take(tain_index *x, const json_t *o)
     if (tain_json_get_int(o, "version", 0) != VERSION || !end || end == seed || *end || next < 0) return;
     x->seed = value;
     x->next_run = (uint64_t)next;
+    take_voids(x, json_object_get(o, "void"));
     open_runs(x, json_object_get(o, "runs"));
 }
 
@@ -146,7 +201,7 @@ void tain_manifest_read(tain_index *x, uint64_t seed)
     json_t *o = NULL;
     x->seed = seed;
     if (read_file(path, &text) && tain_json_parse(text.data, text.size, path, &o, NULL) == TAIN_OK) {
-        take(x, o);
+        if (is_whole(&text, o)) take(x, o);
         json_decref(o);
     }
     clear_others(x);

@@ -32,6 +32,7 @@ struct tain_index_merge {
     tain_index_file **records;
     uint32_t         *ordinals;
     uint64_t         *kept; /* entries */
+    uint32_t         *deleted; /* rows, as of the inputs and as told */
     size_t            file_count;
     uint64_t          written;
     tain_index_run   *result; /* NULL: nothing is left */
@@ -88,6 +89,7 @@ static void note_input(tain_index_merge *m, size_t age, tain_index_run *r)
         tain_run_file *to = &m->files[in->to[i]];
         to->rows += r->files[i].rows;
         if (r->files[i].total > to->total) to->total = r->files[i].total;
+        if (r->files[i].deleted > m->deleted[in->to[i]]) m->deleted[in->to[i]] = r->files[i].deleted;
     }
 }
 
@@ -105,6 +107,7 @@ static tain_index_merge *note(tain_index *x, size_t n)
     m->records = tain_alloc(files * sizeof *m->records);
     m->ordinals = tain_alloc(files * sizeof *m->ordinals);
     m->kept = tain_alloc(files * sizeof *m->kept);
+    m->deleted = tain_alloc(files * sizeof *m->deleted);
     for (size_t i = 0; i < n; i++) note_input(m, i, x->runs[i]);
     for (size_t i = 0; i < m->file_count; i++) m->records[i]->mark = 0;
     return m;
@@ -118,6 +121,15 @@ tain_index_merge *tain_index_merge_begin(tain_index *x, bool all)
     if (n == 0) return NULL;
     x->merging = true;
     return note(x, n);
+}
+
+void tain_index_merge_tell(tain_index_merge *m, uint32_t (*deleted)(void *ctx, uint32_t file), void *ctx)
+{
+    for (size_t i = 0; i < m->file_count; i++) {
+        uint32_t n = deleted(ctx, m->ordinals[i]);
+        if (n > m->deleted[i]) m->deleted[i] = n;
+        if (n > m->records[i]->deleted) m->records[i]->deleted = n; /* from here on: they may come back before it ends */
+    }
 }
 
 /* --- run ----------------------------------------------------------------------------------------------------------- */
@@ -193,9 +205,10 @@ static tain_status merge_entries(tain_index_merge *m, tain_run_writer *w, bool (
 }
 
 /* Of a file without entries nothing is said: fed again it costs little, and tables of files do not grow for ever. */
-static void forget_empty_files(tain_index_merge *m)
+static void settle_files(tain_index_merge *m)
 {
     for (size_t i = 0; i < m->file_count; i++) {
+        m->files[i].deleted = m->deleted[i];
         if (m->kept[i]) continue;
         tain_free((char *)m->files[i].name);
         m->files[i] = (tain_run_file){0};
@@ -218,7 +231,7 @@ static tain_status write_result(tain_index_merge *m, bool (*live)(void *, tain_l
         tain_run_writer_abort(w);
         return st;
     }
-    forget_empty_files(m);
+    settle_files(m);
     TAIN_TRY(tain_run_writer_finish(w, m->files, m->file_count, err));
     st = tain_run_open(m->path, m->seed, &m->result, err);
     if (st != TAIN_OK) (void)unlink(m->path);
@@ -256,6 +269,7 @@ static void free_merge(tain_index *x, tain_index_merge *m)
     tain_free(m->records);
     tain_free(m->ordinals);
     tain_free(m->kept);
+    tain_free(m->deleted);
     tain_free(m->path);
     tain_free(m);
 }

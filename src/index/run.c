@@ -72,7 +72,7 @@ static tain_status read_files(tain_index_run *r, tain_error *err)
         size_t padded = tain_run_pad(head.name_size + (size_t)1, 8); /* with its NUL */
         if ((size_t)(end - at) < padded || at[head.name_size] != 0) return damaged(r, "table of files is cut", err);
         r->files[i] = (tain_run_file){.name = head.name_size ? (const char *)at : NULL,
-                                      .rows = head.rows, .total = head.total, .feed = head.feed, .run = r};
+                                      .rows = head.rows, .total = head.total, .feed = head.feed, .deleted = head.deleted, .run = r};
         r->ordinals[i] = TAIN_INDEX_DEAD;
         at += padded;
     }

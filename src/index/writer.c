@@ -131,7 +131,7 @@ static void append_files(tain_buffer *out, const tain_run_file *files, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         size_t size = files[i].name ? strlen(files[i].name) : 0;
-        tain_run_file_head head = {.rows = files[i].rows, .total = files[i].total, .feed = files[i].feed, .name_size = (uint32_t)size};
+        tain_run_file_head head = {.rows = files[i].rows, .total = files[i].total, .feed = files[i].feed, .name_size = (uint32_t)size, .deleted = files[i].deleted};
         tain_buffer_append(out, &head, sizeof head);
         tain_buffer_append(out, files[i].name, size);
         tain_buffer_append_zero(out, tain_run_pad(size + 1, 8) - size);

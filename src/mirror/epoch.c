@@ -186,6 +186,14 @@ static tain_status look_at_files(const tain_table *t, tain_error *err)
     return TAIN_OK;
 }
 
+/* Reopening says so itself. */
+static void note_others(tain_table *t, tain_status st, int64_t before)
+{
+    if (!t->delta || (st != TAIN_OK && st != TAIN_E_CONFLICT)) return;
+    int64_t foreign = tain_delta_version(t->delta) - before - (st == TAIN_OK);
+    if (foreign > 0) tain_table_warn(t, "foreign_commit", NULL, foreign);
+}
+
 /* Another writer may rewrite the table at any time: what is pending is then resolved anew. */
 static tain_status commit_table(const table_commit *tc, tain_error *err)
 {
@@ -196,8 +204,8 @@ static tain_status commit_table(const table_commit *tc, tain_error *err)
         int64_t before = t->delta ? tain_delta_version(t->delta) : -1;
         tain_status st = commit_once(tc, err);
         if (st == TAIN_OK && tain_delta_version(t->delta) == before + 1) return TAIN_OK;
+        note_others(t, st, before);
         if (st == TAIN_OK) {
-            tain_table_warn(t, "foreign_commit", NULL, tain_delta_version(t->delta) - before - 1);
             st = tain_table_feed_index(t, err);
             return st == TAIN_OK ? TAIN_OK : tain_apply_is_lost(st, err);
         }

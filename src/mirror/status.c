@@ -44,7 +44,7 @@ static const char *meaning(const char *code)
 
 static const char *remedy_of(const char *code)
 {
-    if (strcmp(code, "foreign_commit") == 0) return "run tain verify, unless it was only OPTIMIZE; reload the table with --resync";
+    if (strcmp(code, "foreign_commit") == 0) return "run tain verify, unless it was only OPTIMIZE; write what differs with --repair";
     if (strcmp(code, "row_not_found") == 0 || strcmp(code, "value_not_found") == 0) return "run tain verify; reload the table with --resync";
     if (strcmp(code, "index_not_written") == 0) return "make room in the lake's _tain/cache folder";
     return "";

@@ -243,6 +243,7 @@ static tain_status feed_live(tain_table *t, const tain_schema *schema, tain_erro
     tain_table_know_files(t);
     for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(t->delta, &cursor, &f);) {
         if (tain_pending_replaces(t, f)) continue;
+        tain_index_check_file(t->index, f->path, (uint64_t)f->dv.cardinality); /* another program may have put it back to an older state */
         if (!tain_index_name_file(t->index, f->path, f->ordinal)) st = feed_file(t, f, schema, err);
     }
     return st;

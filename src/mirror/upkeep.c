@@ -75,6 +75,14 @@ static bool is_live(void *ctx, tain_location at)
     return f && !(f->deleted && roaring_bitmap_contains(f->deleted, at.row));
 }
 
+static uint32_t deleted_rows(void *ctx, uint32_t file)
+{
+    const live_set *s = ctx;
+    const live_file *f = bsearch(&(live_file){.ordinal = file}, s->files, s->count, sizeof *s->files, by_ordinal);
+    if (!f) return UINT32_MAX;
+    return f->deleted ? (uint32_t)roaring_bitmap_get_cardinality(f->deleted) : 0;
+}
+
 /* --- the upkeep thread --------------------------------------------------------------------------------------------- */
 
 static void run(tain_upkeep_job *job)
@@ -284,6 +292,7 @@ static bool begin_merge(tain_table *t, tain_upkeep_job *job)
     job->merge = tain_index_merge_begin(t->index, false);
     if (!job->merge) return false;
     live_set_take(&job->live, t);
+    tain_index_merge_tell(job->merge, deleted_rows, &job->live);
     return true;
 }
 

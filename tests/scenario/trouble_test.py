@@ -393,6 +393,49 @@ def test_another_writer_rewrites_the_table_meanwhile(folder):
         assert {t["status"] for t in lake_status(lake)["tables"]} == {"Replicating"}, lake_status(lake)
 
 
+def index_runs(lake):
+    return [n for _, _, names in os.walk(os.path.join(lake, "_tain", "cache", "index")) for n in names if n.startswith("run-")]
+
+
+def check_restored(pg, lake, version):
+    from deltalake import DeltaTable
+    before = {r[0] for r in read_delta(table_folder(lake, "public.a"), version)[2]}
+    rows = read_delta(table_folder(lake, "public.a"))[2]
+    assert len(rows) == len({r[0] for r in rows}) and {r[0] for r in rows} == before, (len(rows), len({r[0] for r in rows}))
+    source = dict(r.split("|") for r in pg.sql("select id, n from a where id <= 500").splitlines())
+    assert {str(i): str(n) for i, n in rows if i <= 500} == source
+    wait_until(lambda: any(w["code"] == "foreign_commit" for t in lake_status(lake)["tables"] for w in t["warnings"]), what="it is said that another program was there")
+
+
+def test_another_writer_puts_the_table_back(folder):
+    """RESTORE brings rows back that the key index has forgotten: what changes since does not make them double."""
+    lake = os.path.join(folder, "lake")
+    try:
+        from deltalake import DeltaTable
+    except ImportError as e:
+        raise Skip(str(e))
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, n int); insert into a select i, 0 from generate_series(1, 2000) i")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        for i in range(5):
+            pg.sql(f"update a set n = n + 1 where id <= {1000 - 50 * i}")
+            tain("mirror", pg.url(), lake, "--once", check=0)
+        assert len(index_runs(lake)) < 5, index_runs(lake)  # they were merged, which drops what is deleted
+        with Background("mirror", pg.url(), lake, "--freshness", "10ms") as m:
+            wait_until(lambda: (lake_status(lake) or {}).get("status") == "Running", what="it follows")
+            DeltaTable(table_folder(lake, "public.a")).restore(1)
+            pg.sql("update a set n = n + 100 where id <= 500")
+            wait_until(lambda: (1, 105) in read_delta(table_folder(lake, "public.a"))[2], what="the change")
+            check_restored(pg, lake, 1)
+            assert m.stop() == 0, m.output()
+        DeltaTable(table_folder(lake, "public.a")).restore(0)
+        pg.sql("update a set n = n + 100 where id <= 500")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        check_restored(pg, lake, 0)
+        tain("mirror", pg.url(), lake, "--once", "--repair", check=0)
+        assert_same_as_postgres(pg, lake, "public.a")
+
+
 def test_another_writer_cleans_the_log_meanwhile(folder):
     """Rewritten, checkpointed, and no commit left behind it: the log is read again, and changes go on where they belong."""
     lake = os.path.join(folder, "lake")

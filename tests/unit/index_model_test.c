@@ -27,6 +27,7 @@ typedef struct data_file {
     uint32_t rows;
     uint64_t hashes[ROWS];
     bool     dead[ROWS];  /* deleted: the index may have forgotten it */
+    bool     dead_before[ROWS]; /* at some time before */
     uint32_t seen[ROWS];  /* times found by the lookup under way */
 } data_file;
 
@@ -83,11 +84,19 @@ static void feed(model *m, data_file *f)
     }
 }
 
+static uint32_t dead_rows(const data_file *f)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < f->rows; i++) n += f->dead[i];
+    return n;
+}
+
 static void name(model *m, data_file *f)
 {
     f->ordinal = m->next_ordinal;
     m->next_ordinal += 1 + below(3);
     m->by_ordinal[f->ordinal] = (uint32_t)(f - m->files) + 1;
+    tain_index_check_file(m->index, f->name, dead_rows(f));
     if (!tain_index_name_file(m->index, f->name, f->ordinal)) feed(m, f);
 }
 
@@ -108,9 +117,24 @@ static void delete_rows(model *m)
     if (m->file_count == 0) return;
     data_file *f = &m->files[below((uint32_t)m->file_count)];
     bool whole = below(3) == 0;
+    if (below(2)) memcpy(f->dead_before, f->dead, sizeof f->dead);
     for (uint32_t i = 0; i < f->rows; i++)
         if (whole || below(2)) f->dead[i] = true;
     if (whole) f->ordinal = NOT_LIVE;
+}
+
+/* The file is as it was once: another program put the table back. */
+static void bring_back(model *m)
+{
+    if (m->file_count == 0) return;
+    data_file *f = &m->files[below((uint32_t)m->file_count)];
+    memcpy(f->dead, f->dead_before, sizeof f->dead);
+    if (f->ordinal == NOT_LIVE) {
+        name(m, f);
+        return;
+    }
+    tain_index_check_file(m->index, f->name, dead_rows(f));
+    if (!tain_index_name_file(m->index, f->name, f->ordinal)) feed(m, f);
 }
 
 static bool on_found(void *ctx, size_t k, tain_location at)
@@ -183,6 +207,13 @@ static void *run_merge(void *ctx)
     return (void *)(intptr_t)st;
 }
 
+static uint32_t told(void *ctx, uint32_t file)
+{
+    model *m = ctx;
+    const data_file *f = m->by_ordinal[file] ? &m->files[m->by_ordinal[file] - 1] : NULL;
+    return f && f->ordinal == file ? dead_rows(f) : UINT32_MAX;
+}
+
 static void start_merge(model *m)
 {
     if (m->merge) return;
@@ -194,6 +225,7 @@ static void start_merge(model *m)
         data_file *f = &m->files[i];
         for (uint32_t r = 0; f->ordinal != NOT_LIVE && r < f->rows; r++) m->live_then[f->ordinal][r] = !f->dead[r];
     }
+    tain_index_merge_tell(m->merge, told, m);
     assert_int_equal(pthread_create(&m->thread, NULL, run_merge, m), 0);
 }
 
@@ -261,7 +293,9 @@ static void restart(model *m)
 
 static void step(model *m)
 {
-    switch (below(16)) {
+    switch (below(18)) {
+    case 16:
+    case 17: bring_back(m); break;
     case 0: restart(m); break;
     case 1: assert_int_equal(tain_index_flush(m->index, NULL), TAIN_OK); break;
     case 2:

@@ -222,6 +222,104 @@ static void test_file_named_while_its_run_is_merged(void **test)
     finds(p, 3003, 3, 3);
 }
 
+/* --- rows that come back ------------------------------------------------------------------------------------------- */
+
+static uint32_t gone; /* rows 0.. of file 1 */
+
+static bool is_live(void *ctx, tain_location at)
+{
+    return at.file != 1 || at.row >= gone;
+}
+
+static uint32_t deleted_rows(void *ctx, uint32_t file)
+{
+    return file == 1 ? gone : 0;
+}
+
+static tain_index_merge *merged(place *p, uint32_t deleted)
+{
+    gone = deleted;
+    tain_index_merge *m = tain_index_merge_begin(p->x, true);
+    assert_non_null(m);
+    tain_index_merge_tell(m, deleted_rows, NULL);
+    assert_int_equal(tain_index_merge_run(m, is_live, NULL, NULL), TAIN_OK);
+    return m;
+}
+
+static bool is_covered(place *p, uint64_t deleted)
+{
+    tain_index_check_file(p->x, "a", deleted);
+    return tain_index_name_file(p->x, "a", 1);
+}
+
+static void two_runs(place *p)
+{
+    tain_index_name_file(p->x, "a", 1);
+    tain_index_name_file(p->x, "b", 2);
+    add_file(p, 1, 0, 200);
+    add_file(p, 2, 1000, 200);
+}
+
+/* at: 0 while it runs, 1 with the merge under way, 2 after a restart. */
+static void come_back(place *p, int at)
+{
+    two_runs(p);
+    tain_index_merge *m = merged(p, 50);
+    if (at != 1) assert_int_equal(tain_index_merge_finish(p->x, m, NULL), TAIN_OK);
+    if (at == 2) {
+        reopen(p);
+        assert_true(tain_index_name_file(p->x, "b", 2));
+    }
+    assert_true(is_covered(p, 50));
+    assert_true(is_covered(p, 70));
+    if (at != 1) assert_int_equal(find(p, 7).count, 0);
+    assert_false(is_covered(p, 10));
+    if (at == 1) assert_int_equal(tain_index_merge_finish(p->x, m, NULL), TAIN_OK);
+    assert_int_equal(find(p, 100).count, 0);
+    finds(p, 1007, 2, 7);
+}
+
+static void test_rows_that_come_back_are_fed_again(void **test)
+{
+    place *p = *test;
+    for (int at = 0; at < 3; at++) {
+        come_back(p, at);
+        reopen(p); /* it was not fed yet: the deletions of other rows since do not make the old entries whole */
+        assert_true(tain_index_name_file(p->x, "b", 2));
+        assert_false(is_covered(p, 60));
+        add(p, 1, 0, 0, 200);
+        finds(p, 7, 1, 7);
+        finds(p, 100, 1, 100);
+        assert_true(is_covered(p, 0));
+        assert_int_equal(tain_index_flush(p->x, NULL), TAIN_OK);
+        reopen(p);
+        assert_true(tain_index_name_file(p->x, "b", 2));
+        assert_true(is_covered(p, 0));
+        finds(p, 7, 1, 7);
+        assert_int_equal(tain_index_merge_finish(p->x, merged(p, 5), NULL), TAIN_OK);
+        assert_true(is_covered(p, 5));
+        finds(p, 100, 1, 100);
+        finds(p, 1007, 2, 7);
+        TAIN_AUTO(tain_free) char *command = tain_format("rm -rf '%s'", p->folder);
+        tain_index_close(p->x);
+        assert_int_equal(system(command), 0);
+        open_index(p, SEED);
+    }
+}
+
+/* A data file that was gone is there again, under another ordinal. */
+static void test_files_that_come_back_are_fed_again(void **test)
+{
+    place *p = *test;
+    two_runs(p);
+    assert_int_equal(tain_index_merge_finish(p->x, merged(p, UINT32_MAX), NULL), TAIN_OK);
+    tain_index_check_file(p->x, "a", 20);
+    assert_false(tain_index_name_file(p->x, "a", 9));
+    add(p, 9, 0, 0, 200);
+    finds(p, 7, 9, 7);
+    finds(p, 1007, 2, 7);
+}
+
 static void test_seed_is_kept(void **test)
 {
     place *p = *test;
@@ -334,6 +432,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_flushed_is_covered_and_follows_ordinals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_not_flushed_is_not_covered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rows_that_come_back_are_fed_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_files_that_come_back_are_fed_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_file_in_parts_is_covered_only_with_its_last, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_name_may_come_after_the_rows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_merged_away_rows_stay_covered, set_up, tear_down),
