@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mirror/verify.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -68,6 +69,19 @@ static void say(const char *line)
     fprintf(stderr, "%s%s\n", isatty(STDERR_FILENO) ? "\r\033[2K" : "", line);
 }
 
+/* The server would go on waiting for a client that is gone. The second time ends it at once. */
+static void on_signal(int sig)
+{
+    if (!tain_verify_stop()) raise(sig);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
 static int run(int argc, char **argv)
 {
     bool json = false;
@@ -87,6 +101,7 @@ static int run(int argc, char **argv)
     tain_verify_result r = {0};
     tain_error e = {0};
     bool terminal = isatty(STDERR_FILENO) && !json;
+    catch_signals();
     tain_status st = tain_verify_run(&d, say, terminal ? show : NULL, NULL, &r, &e);
     if (terminal) fputs("\r\033[2K", stderr);
     if (st == TAIN_OK) (json ? print_json : print_text)(&r);

@@ -279,6 +279,7 @@ tain_source_options tain_definition_source_options(const tain_definition *d, con
     return (tain_source_options){
         .url = d->source_url,
         .mirror_name = d->name,
+        .mirror_id = d->id,
         .tables = (const char **)d->tables,
         .exclude = (const char **)d->exclude,
         .jobs = d->jobs,

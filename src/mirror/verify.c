@@ -29,6 +29,15 @@ typedef struct verify {
     void               *progress_ctx;
 } verify;
 
+static tain_source *_Atomic running;
+
+bool tain_verify_stop(void)
+{
+    tain_source *source = atomic_load(&running);
+    tain_source_cancel(source);
+    return source != NULL;
+}
+
 void tain_verify_result_done(tain_verify_result *r)
 {
     for (size_t i = 0; i < r->count; i++) {
@@ -265,7 +274,9 @@ tain_status tain_verify_run(tain_definition *d, void (*say)(const char *), void 
     if (st == TAIN_E_NOT_FOUND) st = tain_fail(err, TAIN_E_NOT_FOUND, "%s is not a mirror: it has no mirroring.json", d->lake_url);
     tain_source_options so = tain_definition_source_options(d, d->poll_capture ? tain_lake_cache_dir(v.lake) : "/tmp");
     if (st == TAIN_OK) st = tain_source_open(&so, &v.source, err);
+    atomic_store(&running, v.source);
     if (st == TAIN_OK) st = run(&v, err);
+    atomic_store(&running, NULL);
     *ret = sum_up(&v);
     if (st != TAIN_OK) tain_verify_result_done(ret);
     free(v.tables);

@@ -31,6 +31,8 @@ typedef struct tain_verify_result {
  * thread, one at a time; may be NULL. An error is the source's or the lake's as a whole: one table's is in its result. */
 tain_status tain_verify_run(tain_definition *d, void (*say)(const char *line), void (*progress)(void *ctx, const char *table, int64_t rows),
                             void *ctx, tain_verify_result *ret, tain_error *err);
+/* From a signal handler: it ends soon, CANCELLED, and asks the source for nothing more. False: it has not begun with the source. */
+bool        tain_verify_stop(void);
 void        tain_verify_result_done(tain_verify_result *r);
 
 #endif

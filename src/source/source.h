@@ -60,6 +60,7 @@ typedef struct tain_globs_used { uint64_t tables, exclude; } tain_globs_used;
 typedef struct tain_source_options {
     const char  *url;
     const char  *mirror_name;   /* basis of names made in the source (slot, publication): [a-z0-9_], unique per lake */
+    const char  *mirror_id;     /* the mirror itself, whatever its name; NULL: not known */
     const char **tables, **exclude; /* globs over "schema.table"; NULL-terminated; NULL or empty: all / none */
     tain_globs_used *used;      /* filled while tables are looked at; may be NULL; outlives the source */
     int          jobs;          /* snapshot readers that may be opened */

@@ -215,6 +215,41 @@ def test_a_waiting_load_is_stopped_at_once_and_begins_again(folder):
             if open_one.process.poll() is None: open_one.end()
 
 
+def test_what_a_killed_mirror_asked_an_old_server_for(folder):
+    """PostgreSQL 13 does not see that a client is gone while it waits: the next start ends what is still being made for it."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder, version=13) as pg:
+        begin(pg)
+        with open_transaction(pg, "insert into busy (n) values (-1)") as s:
+            for _ in range(2):  # the mirror's own slot, which is made by the first start
+                with Background("mirror", pg.url(), lake) as m:
+                    wait_until(lambda: f"process {s.pid} " in m.output(), what="it is said what is waited for")
+                    m.stop(signal.SIGKILL)
+            with Background("mirror", pg.url(), lake) as m:
+                wait_until(lambda: f"process {s.pid} " in m.output(), what="it waits once more")
+                assert "for a run of this mirror that was killed: ended" in m.output(), m.output()
+                s.end()
+                wait_until(lambda: status_of(lake, "public.busy") == "Replicating", what="it is loaded")
+                assert m.stop() == 0, m.output()
+        with open_transaction(pg, "insert into busy (n) values (-2)") as s:
+            pg.sql("create table fresh (id int primary key); insert into fresh values (1)")
+            for _ in range(2):
+                with Background("mirror", pg.url(), lake) as m:
+                    wait_for_a_load_to_wait(lake, s)
+                    wait_until(lambda: len(slots(pg)) == 1, what="one slot is asked for")
+                    m.stop(signal.SIGKILL)
+            with Background("verify", pg.url(), lake) as v:
+                wait_until(lambda: f"process {s.pid} " in v.output(), what="it waits, too")
+                assert len(slots(pg)) == 2 and v.stop() == 3, v.output()
+                wait_until(lambda: len(slots(pg)) == 1, what="its slot goes with it")
+            with Background("mirror", pg.url(), lake) as m:
+                wait_for_a_load_to_wait(lake, s)
+                wait_until(lambda: len(slots(pg)) == 1, what="one slot is asked for")
+                s.end()
+                wait_until(lambda: status_of(lake, "public.fresh") == "Replicating", what="it is loaded")
+                finish_small(pg, lake, m)
+
+
 def finish_small(pg, lake, m):
     assert m.stop() == 0, m.output()
     tain("mirror", pg.url(), lake, "--once", check=0)

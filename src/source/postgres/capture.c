@@ -233,7 +233,7 @@ static void unmake(tain_pg_source *s, tain_status status, bool published, bool t
     if (told) (void)tain_pg_ddl_remove(s, NULL, NULL);
 }
 
-/* One that is still being made is for a mirror that was killed, which the server notices soon, or for another that starts. */
+/* One that is still being made is for a mirror that was killed, which was ended or the server notices soon, or for another that starts. */
 static tain_status await_maker(tain_pg_source *s, tain_pg_slot *slot, tain_error *err)
 {
     tain_time until = tain_monotonic() + MAKER_WAIT;
@@ -257,6 +257,7 @@ tain_status tain_pg_prepare(tain_source *base, void (*say)(const char *), bool *
     tain_pg_slot slot;
     TAIN_TRY(tain_pg_target_check(&s->target, err));
     TAIN_TRY(tain_pg_catalog_read(s, err));
+    TAIN_TRY(tain_pg_end_makers(s, say, err));
     TAIN_TRY(tain_pg_slot_read(s, &slot, err));
     TAIN_TRY(await_maker(s, &slot, err));
     TAIN_TRY(refuse(s, NULL, err));

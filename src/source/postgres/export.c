@@ -10,6 +10,34 @@
 
 #define LOOK_EVERY TAIN_SECOND /* while nothing comes */
 
+/* --- whose it is --------------------------------------------------------------------------------------------------- */
+
+bool tain_pg_signature(const tain_pg_source *s, char ret[static 64])
+{
+    if (!s->options.mirror_id || strchr(s->options.mirror_id, '\'')) return false;
+    snprintf(ret, 64, "tain %s", s->options.mirror_id);
+    return true;
+}
+
+static tain_status end_maker(tain_pg_source *s, const char *slot, const char *process, void (*say)(const char *), tain_error *err)
+{
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_TRY(tain_pg_query_params(&s->conn, "SELECT pg_terminate_backend($1)", 1, &process, &r, err));
+    tain_pg_say_line(say, "replication slot %s was still being made by process %s of the server, for a run of this mirror that was killed: ended", slot, process);
+    return TAIN_OK;
+}
+
+tain_status tain_pg_end_makers(tain_pg_source *s, void (*say)(const char *), tain_error *err)
+{
+    char name[64], own[16];
+    TAIN_PG_RESULT *r = NULL;
+    if (!tain_pg_signature(s, name)) return TAIN_OK;
+    snprintf(own, sizeof own, "%d", s->exporter.pg ? PQbackendPID(s->exporter.pg) : 0);
+    TAIN_TRY(tain_pg_query_params(&s->conn, tain_query_makers, 2, (const char *[]){name, own}, &r, err));
+    for (int i = 0; i < PQntuples(r); i++) TAIN_TRY(end_maker(s, tain_pg_get(r, i, "slot_name"), tain_pg_get(r, i, "active_pid"), say, err));
+    return TAIN_OK;
+}
+
 /* --- asking -------------------------------------------------------------------------------------------------------- */
 
 /* A server that waits for others does not see that we are gone, and would keep slot and log for nobody. The second statement
@@ -19,11 +47,19 @@ static void let_it_notice(tain_pg_conn *c)
     if (c->version >= 140000) (void)!tain_pg_run(c, NULL, "SET client_connection_check_interval = '2s'; SET idle_session_timeout = 0");
 }
 
+/* So that the mirror's next start knows whose it was. */
+static void sign(tain_pg_source *s)
+{
+    char name[64];
+    if (s->prepared && tain_pg_signature(s, name)) (void)!tain_pg_run(&s->exporter, NULL, "SET application_name = '%s'", name);
+}
+
 static tain_status send(tain_pg_source *s, const char *slot, bool temporary, tain_error *err)
 {
     tain_pg_target *where = temporary && s->standby ? &s->standby->target : &s->target;
     TAIN_TRY(tain_pg_connect(&s->exporter, where, TAIN_PG_WALSENDER, err));
     let_it_notice(&s->exporter);
+    sign(s);
     bool failover = !temporary && s->exporter.version >= 170000 && !s->server.in_recovery;
     char sql[200];
     snprintf(sql, sizeof sql, "CREATE_REPLICATION_SLOT %s%s LOGICAL pgoutput %s", slot, temporary ? " TEMPORARY" : "",

@@ -53,6 +53,7 @@ static void copy_options(tain_pg_source *s, const tain_source_options *o)
     s->options.url = tain_strdup(o->url);
     s->options.snapshot_from = NULL; /* it is in s->standby */
     s->options.mirror_name = tain_strdup(o->mirror_name ? o->mirror_name : "mirror");
+    s->options.mirror_id = tain_strdup(o->mirror_id);
     s->options.tables = copy_list(o->tables);
     s->options.exclude = copy_list(o->exclude);
     s->options.spool_dir = tain_strdup(o->spool_dir ? o->spool_dir : "/tmp");
@@ -118,6 +119,7 @@ static void close_source(tain_source *base)
     tain_pg_server_done(&s->server);
     tain_free((char *)s->options.url);
     tain_free((char *)s->options.mirror_name);
+    tain_free((char *)s->options.mirror_id);
     tain_free((char *)s->options.spool_dir);
     free_list(s->options.tables);
     free_list(s->options.exclude);

@@ -333,6 +333,10 @@ tain_status tain_pg_unpublish(tain_pg_source *s, tain_pg_table *t, tain_error *e
 tain_status tain_pg_export(tain_pg_source *s, void (*say)(const char *), tain_error *err);
 /* The snapshot of a load: of a slot for the time of it, at the standby if there is one; or of the mirror's, if that is to be made anew. */
 tain_status tain_pg_export_load(tain_pg_source *s, tain_error *err);
+/* A server that waits for others does not see that a client is gone, or not at once: what an earlier run of this mirror asked for, and
+ * is still being made, is ended. While no other process runs the mirror. */
+tain_status tain_pg_end_makers(tain_pg_source *s, void (*say)(const char *), tain_error *err);
+bool        tain_pg_signature(const tain_pg_source *s, char ret[static 64]); /* application_name of such a session; false: there is none */
 void        tain_pg_export_end(tain_pg_source *s); /* also while it is waited for */
 bool        tain_pg_is_exported(tain_pg_source *s); /* there is one, of where loads are read, that nobody has begun with */
 tain_status tain_pg_snapshot_ready(tain_source *base, tain_time deadline, bool *ret_ready, tain_waiting *ret_why, tain_error *err);
