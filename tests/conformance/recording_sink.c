@@ -66,25 +66,34 @@ static void row_done(const recording_table *t, recording_row *row)
 
 static size_t find_row(const recording_table *t, const char *key)
 {
-    if (t->source->key_count) return (size_t)tain_map_get(&t->by_key, key);
-    for (size_t i = t->count; i > 0; i--)
-        if (strcmp(t->rows[i - 1].key, key) == 0) return i;
-    return 0;
+    return (size_t)tain_map_get(&t->by_key, key);
 }
 
-static void index_row(recording_table *t, size_t i)
+/* Rows without a key may be equal: each leads to the one before it. */
+static void link_row(recording_table *t, size_t i)
 {
-    if (t->source->key_count) tain_map_put(&t->by_key, t->rows[i].key, (void *)(i + 1));
+    t->rows[i].next = find_row(t, t->rows[i].key);
+    tain_map_put(&t->by_key, t->rows[i].key, (void *)(i + 1));
+}
+
+/* What led to `from` leads to `to`, 0: nowhere. */
+static void relink(recording_table *t, const char *key, size_t from, size_t to)
+{
+    size_t at = find_row(t, key);
+    if (at == from && to) tain_map_put(&t->by_key, key, (void *)to);
+    else if (at == from) tain_map_remove(&t->by_key, key);
+    if (at == from) return;
+    while (t->rows[at - 1].next != from) at = t->rows[at - 1].next;
+    t->rows[at - 1].next = to;
 }
 
 static void remove_row(recording_table *t, size_t i)
 {
-    if (t->by_key.used) tain_map_remove(&t->by_key, t->rows[i].key);
+    relink(t, t->rows[i].key, i + 1, t->rows[i].next);
     row_done(t, &t->rows[i]);
-    if (i != --t->count) {
-        t->rows[i] = t->rows[t->count];
-        index_row(t, i);
-    }
+    if (i == --t->count) return;
+    t->rows[i] = t->rows[t->count];
+    relink(t, t->rows[i].key, t->count + 1, i + 1);
 }
 
 static void add_row(recording_table *t, recording_row row)
@@ -94,7 +103,7 @@ static void add_row(recording_table *t, recording_row row)
         t->rows = tain_realloc(t->rows, t->capacity * sizeof *t->rows);
     }
     t->rows[t->count++] = row;
-    index_row(t, t->count - 1);
+    link_row(t, t->count - 1);
 }
 
 static void empty(recording_table *t)
@@ -245,7 +254,7 @@ static void reshape_rows(recording_table *t, const tain_schema *now)
     tain_map_done(&t->by_key);
     for (size_t i = 0; i < t->count; i++) {
         t->rows[i].key = key_of(t, t->rows[i].cells);
-        index_row(t, i);
+        link_row(t, i);
     }
 }
 

@@ -14,6 +14,7 @@
 typedef struct recording_row {
     char **cells; /* NULL: null */
     char  *key;   /* text of the key's cells; of all, without key */
+    size_t next;  /* index + 1 of another with that key; 0: none */
 } recording_row;
 
 typedef struct recording_table {
@@ -22,7 +23,7 @@ typedef struct recording_table {
     tain_schema       *schema;    /* of the rows; a copy */
     recording_row     *rows;
     size_t             count, capacity;
-    tain_map           by_key;    /* key -> row index + 1; tables with key only */
+    tain_map           by_key;    /* key -> row index + 1 */
     tain_changes       changes;   /* of the open transaction */
     bool               has_changes, skip;
     tain_position      have;
