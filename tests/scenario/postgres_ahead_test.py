@@ -196,6 +196,24 @@ def test_a_column_made_anew_behind_a_row(folder):
                 assert_end(pg, lake, m, user, "public.t")
 
 
+def test_a_column_made_anew_between_two_rows_of_before(folder):
+    """The first of them meets a catalog without the column, the second one with the one that took its place."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        user = plain_tables(pg)
+        with followed(pg, lake, user, TAIN_FAULT="catalog.table_read=stop") as m:
+            sender = int(pg.sql("select active_pid from pg_replication_slots"))
+            os.kill(sender, signal.SIGSTOP)
+            for row in ("2, 'two'", "3, 'three'"):
+                pg.sql("alter table t alter id set statistics 50", user=user)  # so that the stream describes the table again
+                pg.sql(f"insert into t values ({row})", user=user)
+            pg.sql("alter table t drop d", user=user)
+            os.kill(sender, signal.SIGCONT)
+            goes_on(m, lambda: pg.sql("alter table t add d text", user=user))
+            wait_for(m, pg, lake)
+            assert_end(pg, lake, m, user, "public.t")
+
+
 def test_a_partition_that_comes_and_goes(folder):
     """Between two looks: its rows are in the log as those of the root, its end is not."""
     lake = os.path.join(folder, "lake")
@@ -223,6 +241,42 @@ def test_a_partition_that_comes_with_rows_and_is_heard_of_first(folder):
                    "insert into p values (4, 2); commit", user=user)
             wait_for(m, pg, lake)
             assert_end(pg, lake, m, user, "public.p")
+
+
+def loaded_anew(lake, rows):
+    wait_until(lambda: len(read_delta(table_folder(lake, "public.p"))[2]) == rows, what=f"{rows} rows are in the lake")
+
+
+def follow_partitions(pg, lake, user, owner):
+    with followed(pg, lake, user) as m:
+        pg.sql("create table p2 (like p including all); insert into p2 values (2, 2), (3, 2); alter table p attach partition p2 for values in (2)", user=owner)
+        loaded_anew(lake, 3)
+        pg.sql("update p set id = 9 where id = 2; delete from p where id = 3", user=owner)
+        wait_for(m, pg, lake)
+        loaded_anew(lake, 2)
+        pg.sql("alter table p detach partition p1", user=owner)
+        loaded_anew(lake, 1)
+        pg.sql("insert into p1 values (4, 1)", user=owner)
+        wait_for(m, pg, lake)
+        assert m.output().count("a partition was attached") == 1, m.output()
+        assert_end(pg, lake, m, user, "public.p")
+
+
+def test_a_partition_that_is_a_table_before_and_after(folder):
+    """Servers up to 14 remember, as long as a stream lasts, whether and as what its rows are wanted."""
+    for version, tells in ((13, False), (14, False), (14, True), (None, False)):
+        part = os.path.join(folder, f"{version}-{tells}")
+        os.mkdir(part)
+        os.chmod(part, 0o755)
+        try:
+            pg = Postgres(part, version)
+        except Skip as e:
+            print(f"  {e}")
+            continue
+        with pg:
+            print(f"  {version} {tells}", flush=True)
+            owner = plain_tables(pg)
+            follow_partitions(pg, os.path.join(part, "lake"), "postgres" if tells else owner, owner)
 
 
 def test_a_partition_that_looks_saw_come_and_go(folder):

@@ -166,7 +166,7 @@ static void take_seen(tain_pg_source *s, tain_pg_table *t, const char *as_of)
     replace(s, &t->pub->name, t->seen.name);
     tain_free(t->as_of);
     t->as_of = tain_strdup(as_of);
-    t->unseen = 0;
+    t->unseen = t->ahead_until = 0;
     t->fresh = true;
 }
 

@@ -4,8 +4,8 @@
  *   {"oid":16385,"kind":"r","file":16385,"ident":"d","schema":"app","name":"t","natts":3,"key":[1],
  *    "cols":[[attnum,name,type,typmod,dimensions,written,missing,flags]...]   flags: 1 generated, 2 filled, 4 unsure
  *    "leaves":[[oid,file,filled,bounds]...],   filled: 0: it has no rows; bounds: a text (partition.c), or null
- *    "types":"oid:count:hash,...", "policies":"{...}", "publication":[oid,altered,listed], "as_of":"xmin:xmax:...", "unseen":xid, "read":lsn,
- *    "truncates":n}   of a memo only */
+ *    "types":"oid:count:hash,...", "policies":"{...}", "publication":[oid,altered,listed], "as_of":"xmin:xmax:...", "unseen":xid, "ahead":lsn,
+ *    "read":lsn, "truncates":n}   of a memo only */
 #include "source/postgres/postgres.h"
 
 #include "base/json.h"
@@ -82,6 +82,7 @@ static char *write_memo(const tain_pg_table *t)
     if (t->leaves && t->truncates > t->settled.truncates) tain_json_kint(&j, "truncates", (int64_t)(t->truncates - t->settled.truncates));
     if (t->as_of) tain_json_kstr(&j, "as_of", t->as_of);
     if (t->unseen) tain_json_kint(&j, "unseen", (int64_t)t->unseen);
+    if (t->ahead_until) tain_json_kint(&j, "ahead", (int64_t)t->ahead_until);
     if (t->read_at) tain_json_kint(&j, "read", (int64_t)t->read_at);
     tain_json_object_end(&j);
     return tain_buffer_cstr(&out);
@@ -226,6 +227,7 @@ static tain_status recall(tain_pg_source *s, tain_pg_table *t, const json_t *d, 
         recall_beside(t, d, &now);
         tain_pg_table_adopt(s, t, &now);
         t->unseen = (uint64_t)tain_json_get_int(d, "unseen", 0);
+        t->ahead_until = (uint64_t)tain_json_get_int(d, "ahead", 0);
         t->read_at = (uint64_t)tain_json_get_int(d, "read", 0);
         t->truncates = (uint64_t)tain_json_get_int(d, "truncates", 0);
         t->recalled = true;

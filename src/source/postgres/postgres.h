@@ -91,6 +91,7 @@ typedef struct tain_pg_table {
     bool               failed;    /* given up until it is as it should be again */
     uint64_t           truncates; /* told by the stream */
     uint64_t           unseen;    /* rows came of transactions up to that xid before the catalog showed what they did; 0: of none */
+    uint64_t           ahead_until; /* the stream may have rows that are older than what is known of its columns until it comes there */
     uint64_t           read_at;   /* where in the log its content was read: rows from before are in it */
     bool               recalled;  /* shows what was written down of it, until the stream tells otherwise */
     bool               textual_now; /* the catalog has a column of it that can be read as text only */
@@ -242,6 +243,8 @@ typedef struct tain_pg_now {
     tain_pg_watched *leaves;   /* partitioned */
     size_t           leaf_count;
     char            *as_of;
+    bool             again;    /* the catalog's, and the stream has not come to what is known yet */
+    uint64_t         ahead_until; /* the table's, once this is what is known */
     uint64_t         shown_below; /* it shows what all transactions did whose xid is less */
     uint64_t         mark;     /* the catalog's: tain_pg_table_mark */
     tain_pg_shape   *shape;

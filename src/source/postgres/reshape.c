@@ -2,6 +2,8 @@
 /* A table's shape becomes another: what became of each column (by attribute number), and whether old rows are still right. */
 #include "source/postgres/stream.h"
 
+enum { MEETS_SINCE = 150000 /* that partitions come and go */ };
+
 /* --- comparing ----------------------------------------------------------------------------------------------------- */
 
 static const tain_pg_column *by_attnum(const tain_pg_shape *shape, int attnum)
@@ -94,26 +96,36 @@ static void compare_added(const tain_pg_table *t, const tain_pg_column *y, bool 
     else note(d, SHOWN, "column %s was added", y->name);
 }
 
-/* Whether a relation that has x, which is gone, may look as one that has y instead: none that still has its name stands between them. */
-static bool is_confused(const tain_pg_shape *a, const tain_pg_column *x, const tain_pg_shape *b, const tain_pg_column *y)
+/* Whether a column that is new may be where one with that number was, which is gone: none that still has its name stands between them. */
+static bool is_in_place(const tain_pg_shape *a, int gone, const tain_pg_shape *b)
 {
     for (size_t i = 0; i < a->count; i++) {
-        const tain_pg_column *left = a->columns[i].attnum > x->attnum ? by_attnum(b, a->columns[i].attnum) : NULL;
+        const tain_pg_column *left = a->columns[i].attnum > gone ? by_attnum(b, a->columns[i].attnum) : NULL;
         if (left && strcmp(left->name, a->columns[i].name) == 0) return false;
     }
-    return same_type(x, y);
+    return true;
+}
+
+/* y is new: whether a relation that has a column that is gone may look as one that has y instead. */
+static void compare_place(const tain_pg_shape *a, const tain_pg_shape *b, const tain_pg_column *y, const tain_pg_now *now, difference *d)
+{
+    for (int gone = 1; gone <= a->last_attnum; gone++) {
+        const tain_pg_column *x = by_attnum(a, gone);
+        if (by_attnum(b, gone) || (x ? !same_type(x, y) : !now->again) || !is_in_place(a, gone, b)) continue;
+        if (x) note(d, DEEP, "column %s was made anew as %s", x->name, y->name);
+        else note(d, DEEP, "column %s came soon after another one went", y->name);
+    }
 }
 
 /* The catalog may be further than the stream: rows of a column that is gone, or came and went unseen, must not be taken for those
- * of one that is new. */
-static void compare_replaced(const tain_pg_shape *a, const tain_pg_shape *b, difference *d)
+ * of one that is new. It may have gone in what is known, if the stream has not come to that yet. */
+static void compare_replaced(const tain_pg_shape *a, const tain_pg_shape *b, const tain_pg_now *now, difference *d)
 {
     for (size_t k = 0, added = 0; k < b->count; k++) {
         const tain_pg_column *y = &b->columns[k];
         if (y->attnum <= a->last_attnum) continue;
         if (y->attnum != a->last_attnum + 1 + (int)added++) note(d, DEEP, "a column came and went before column %s", y->name);
-        for (size_t i = 0; i < a->count; i++)
-            if (!by_attnum(b, a->columns[i].attnum) && is_confused(a, &a->columns[i], b, y)) note(d, DEEP, "column %s was made anew as %s", a->columns[i].name, y->name);
+        compare_place(a, b, y, now, d);
     }
 }
 
@@ -132,7 +144,7 @@ static void compare_columns(const tain_pg_table *t, const tain_pg_now *now, diff
     }
     for (size_t i = 0; i < b->count; i++)
         if (!by_attnum(a, b->columns[i].attnum)) compare_added(t, &b->columns[i], same_file, now->told, d);
-    if (!now->told && !now->reached) compare_replaced(a, b, d);
+    if (!now->told && !now->reached) compare_replaced(a, b, now, d);
     if (!same_file) note(d, NOTED, "its files are others");
 }
 
@@ -190,6 +202,7 @@ void tain_pg_table_adopt(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now)
     rename_to(s, &t->pub->name, now->name);
     t->filenode = now->filenode;
     t->identity = now->identity;
+    t->ahead_until = now->ahead_until;
     tain_free(t->key_attnums);
     t->key_attnums = now->key_attnums;
     t->key_count = now->key_count;
@@ -223,11 +236,19 @@ static void begin_here(tain_pg_source *s)
     d->sink->begin(d->sink, &at);
 }
 
+/* What a partition was when it was first met is what old servers go by as long as a stream lasts: rows of one that was attached
+ * are not sent, those of one that was detached come as the root's. */
+static void meet_anew(tain_pg_source *s, const tain_pg_table *t)
+{
+    if (t->kind == 'p' && s->stream->conn.version < MEETS_SINCE) s->stream->restart = true;
+}
+
 tain_status tain_pg_tell(tain_pg_source *s, tain_pg_table *t, bool reload, const char *reason, tain_error *err)
 {
     tain_sink *sink = s->stream->decoder.sink;
     bool noted = tain_pg_memo_renew(s, t);
     if (!noted && !reload) return TAIN_OK;
+    if (reload) meet_anew(s, t);
     tain_pg_history_add(s, t, stream_position(s));
     tain_pg_table_judge(s, t);
     begin_here(s);
@@ -240,6 +261,7 @@ static tain_status clear_rows(tain_pg_source *s, tain_pg_table *t, const differe
     tain_sink *sink = s->stream->decoder.sink;
     if (d->what == DEEP) return TAIN_OK;
     if (d->gone_count) begin_here(s);
+    if (d->gone_count) meet_anew(s, t);
     for (size_t i = 0; i < d->gone_count; i++) TAIN_TRY(sink->truncate(sink, t->pub, d->gone[i], err));
     return TAIN_OK;
 }
@@ -247,6 +269,7 @@ static tain_status clear_rows(tain_pg_source *s, tain_pg_table *t, const differe
 static tain_status apply(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, const difference *d, tain_error *err)
 {
     bool reload = d->what == DEEP;
+    if (!now->told && !now->reached) TAIN_TRY(tain_pg_log_seen(s, &now->ahead_until, err));
     TAIN_TRY(clear_rows(s, t, d, err));
     tain_pg_table_adopt(s, t, now);
     if (now->told) tain_pg_beside_set_leaves(&t->settled, now->leaves, now->leaf_count);
@@ -274,6 +297,7 @@ tain_status tain_pg_adopt_ahead(tain_pg_source *s, tain_pg_table *t, tain_error 
     tain_pg_now now;
     uint64_t unseen;
     TAIN_TRY(tain_pg_catalog_abreast(s, t, &now, &unseen, err));
+    now.again = stream_position(s) < t->ahead_until;
     tain_status status = unseen ? note_unseen(s, t, unseen, err) : now.there ? adopt(s, t, &now, err) : TAIN_OK;
     tain_pg_now_done(&now);
     return status;
@@ -354,5 +378,6 @@ tain_status tain_pg_lose_leaf(tain_pg_source *s, tain_pg_table *t, uint32_t oid,
 tain_status tain_pg_request_reload(tain_pg_source *s, tain_pg_table *t, const char *reason, tain_error *err)
 {
     tain_sink *sink = s->stream->decoder.sink;
+    meet_anew(s, t);
     return sink->reshape(sink, t->pub, true, reason, err);
 }

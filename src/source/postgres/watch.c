@@ -221,6 +221,13 @@ static tain_status settle(tain_pg_source *s, tain_pg_table *t, tain_error *err)
     return tain_pg_tell(s, t, false, t->due_reason, err);
 }
 
+/* A stream that begins again before the load does not find it out once more. */
+static tain_status reload(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    tain_pg_beside_copy(&t->settled, &t->looked);
+    return tain_pg_request_reload(s, t, t->due_reason, err);
+}
+
 static tain_status apply_due(tain_pg_source *s, tain_pg_table *t, tain_error *err)
 {
     tain_sink *sink = s->stream->decoder.sink;
@@ -228,7 +235,7 @@ static tain_status apply_due(tain_pg_source *s, tain_pg_table *t, tain_error *er
     t->due = TAIN_PG_DUE_NOTHING;
     bool outdone = (t->due_unless_truncated && t->truncates >= t->due_unless_truncated) ||
                    (t->due_for_leaves && tain_pg_beside_same_leaves(&t->settled, &t->looked));
-    if (due == TAIN_PG_DUE_RELOAD && !outdone) return tain_pg_request_reload(s, t, t->due_reason, err);
+    if (due == TAIN_PG_DUE_RELOAD && !outdone) return reload(s, t, err);
     if (due != TAIN_PG_DUE_DROP) return settle(s, t, err);
     t->dropped = true;
     t->taken = false;
