@@ -6,6 +6,7 @@
 static const char ID_KEY[] = "delta.columnMapping.id";
 static const char PHYSICAL_KEY[] = "delta.columnMapping.physicalName";
 static const char SOURCE_KEY[] = "tain.id";
+static const char KEPT_KEY[] = "tain.kept";
 
 static void write_type(tain_json *j, const tain_type *t);
 
@@ -21,6 +22,7 @@ static void write_metadata(tain_json *j, const tain_field *f)
     size_t n = f->metadata ? strlen(f->metadata) : 0;
     if (n > 2) tain_json_raw(j, f->metadata + 1, n - 2); /* its members, without the braces */
     if (f->source_id) tain_json_kint(j, SOURCE_KEY, f->source_id);
+    if (f->kept) tain_json_kstr(j, KEPT_KEY, f->kept);
     if (f->id) tain_json_kint(j, ID_KEY, f->id);
     if (is_mapped(f)) tain_json_kstr(j, PHYSICAL_KEY, f->physical);
     tain_json_object_end(j);
@@ -137,14 +139,16 @@ static tain_status read_name(reader *r, const char *name, tain_type *ret)
 /* What is not ours to understand is kept as text, so that a schema written back loses nothing. */
 static void read_metadata(reader *r, const json_t *m, tain_field *f)
 {
-    const json_t *id = json_object_get(m, ID_KEY), *physical = json_object_get(m, PHYSICAL_KEY);
+    const json_t *id = json_object_get(m, ID_KEY), *physical = json_object_get(m, PHYSICAL_KEY), *kept = json_object_get(m, KEPT_KEY);
     if (json_is_integer(id)) f->id = (int32_t)json_integer_value(id);
     f->source_id = (int32_t)tain_json_get_int(m, SOURCE_KEY, 0);
     if (json_is_string(physical)) f->physical = keep(r, physical);
+    if (json_is_string(kept)) f->kept = keep(r, kept);
     json_t *rest = json_is_object(m) ? json_copy((json_t *)m) : NULL;
     json_object_del(rest, ID_KEY);
     json_object_del(rest, PHYSICAL_KEY);
     json_object_del(rest, SOURCE_KEY);
+    json_object_del(rest, KEPT_KEY);
     if (json_object_size(rest)) {
         char *text = json_dumps(rest, JSON_COMPACT);
         f->metadata = tain_arena_strndup(&r->schema->arena, text, strlen(text));

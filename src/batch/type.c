@@ -28,6 +28,7 @@ static void copy_field(tain_schema *s, tain_field *dst, const tain_field *src)
     dst->name = keep(s, src->name);
     bool same = !src->physical || src->physical == src->name || (src->name && strcmp(src->physical, src->name) == 0);
     dst->physical = same ? dst->name : keep(s, src->physical);
+    dst->kept = keep(s, src->kept);
     dst->metadata = keep(s, src->metadata);
     dst->type = copy_type(s, src->type);
 }
@@ -52,18 +53,22 @@ static tain_field *add_field(tain_schema *s)
     return &s->fields[s->count++];
 }
 
+tain_field *tain_schema_append(tain_schema *s, const tain_field *from)
+{
+    tain_field *f = add_field(s);
+    copy_field(s, f, from);
+    return f;
+}
+
 tain_field *tain_schema_add(tain_schema *s, const char *name, tain_type type)
 {
-    tain_field from = {.name = name, .physical = name, .type = type, .nullable = true};
-    tain_field *f = add_field(s);
-    copy_field(s, f, &from);
-    return f;
+    return tain_schema_append(s, &(tain_field){.name = name, .physical = name, .type = type, .nullable = true});
 }
 
 tain_schema *tain_schema_copy(const tain_schema *s)
 {
     tain_schema *copy = tain_schema_new();
-    for (size_t i = 0; i < s->count; i++) copy_field(copy, add_field(copy), &s->fields[i]);
+    for (size_t i = 0; i < s->count; i++) tain_schema_append(copy, &s->fields[i]);
     return copy;
 }
 

@@ -47,6 +47,7 @@ struct tain_field {
     bool        nullable;
     int32_t     id;       /* column mapping id, 0: none */
     int32_t     source_id; /* what the column is in its source under any name (attribute number), 0: its name is all there is */
+    const char *kept;     /* the source has it no more: the name it had there; NULL: it has */
     const char *metadata; /* other members of Delta's field metadata, a JSON object; NULL: none */
 };
 
@@ -62,6 +63,8 @@ void         tain_schema_free(tain_schema *s); /* accepts NULL */
 tain_schema *tain_schema_copy(const tain_schema *s);
 /* Appends a nullable field; type's children are copied deeply. Returns it. */
 tain_field *tain_schema_add(tain_schema *s, const char *name, tain_type type);
+/* Appends a copy of that field, of whatever schema. Returns it. */
+tain_field *tain_schema_append(tain_schema *s, const tain_field *f);
 /* Index of the field with that logical name, or -1. */
 int  tain_schema_find(const tain_schema *s, const char *name);
 bool tain_schema_equal(const tain_schema *a, const tain_schema *b); /* names, types, order */

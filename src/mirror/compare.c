@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "mirror/kept.h"
 #include "mirror/naming.h"
 
 enum {
@@ -357,11 +358,12 @@ tain_status tain_compare_pass(tain_compare *c, tain_delta *delta, bool last, tai
 {
     tain_verify_table *r = c->result;
     const tain_schema *columns = c->table->columns;
+    TAIN_AUTO(tain_schema_free) tain_schema *lake = tain_kept_without(tain_delta_meta(delta)->schema);
     r->reason[0] = 0;
     tain_buffer_clear(&r->samples);
-    tain_naming_adopt(c->table->columns, tain_delta_meta(delta)->schema);
+    tain_naming_adopt(c->table->columns, lake);
     r->compared = r->equal = false;
-    if (!same_columns(columns, tain_delta_meta(delta)->schema, r->reason, sizeof r->reason)) return TAIN_OK;
+    if (!same_columns(columns, lake, r->reason, sizeof r->reason)) return TAIN_OK;
     take_columns(c);
     pass p = {.c = c, .delta = delta};
     TAIN_TRY(c->source->ops->snapshot_plan(c->source, c->table, chunk_rows(c), &p.chunks, &p.chunk_count, err));

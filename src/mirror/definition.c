@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "mirror/kept.h"
 #include "mirror/retained.h"
 
 #define FILE_NAME "mirroring.json"
@@ -181,6 +182,13 @@ static tain_status check_retained(const tain_definition *d, tain_error *err)
     return TAIN_OK;
 }
 
+static tain_status check_policies(const tain_definition *d, tain_error *err)
+{
+    if (d->policies && !json_is_object(d->policies)) return tain_fail(err, TAIN_E_CONFIG, FILE_NAME ": properties.tain.policies is not an object");
+    TAIN_TRY_IN(err, tain_kept_check(d->policies, err), FILE_NAME ": properties.tain.policies");
+    return TAIN_OK;
+}
+
 static void take(const json_t *tain, tain_definition *d)
 {
     bool poll = tain_json_get_bool(tain, "pollCapture", false);
@@ -214,8 +222,7 @@ tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_erro
         take(tain, d);
         if (!d->source_url && source) d->source_url = tain_strdup(source);
     }
-    if (st == TAIN_OK && d->policies && !json_is_object(d->policies))
-        st = tain_fail(err, TAIN_E_CONFIG, FILE_NAME ": properties.tain.policies is not an object");
+    if (st == TAIN_OK) st = check_policies(d, err);
     if (st == TAIN_OK) st = check_retained(d, err);
     if (st == TAIN_OK && !d->id) st = tain_fail(err, TAIN_E_CORRUPT, FILE_NAME ": properties.tain.id is missing");
     json_decref(root);

@@ -332,7 +332,7 @@ static tain_status commit_content(const table_load *l, const tain_position *at, 
     TAIN_AUTO(tain_free) char *name = tain_source_full_name(l->schema_name, l->table_name);
     tain_delta_commit c = {
         .operation = t->delta ? "WRITE" : "CREATE TABLE", .info = info, .app_id = t->app_id, .app_version = epoch, .name = name,
-        .schema = t->schema, .configuration = memo, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true,
+        .schema = t->shown, .configuration = memo, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true,
     };
     tain_status st = t->delta ? tain_delta_commit_write(t->delta, &c, err) : tain_delta_create(t->store, &c, &t->delta, err);
     json_decref(info);
@@ -434,7 +434,7 @@ static void stage(loading *g, table_load *l)
     tain_ordinals_clear(&t->files);
     for (size_t i = 0; i < l->file_count; i++) tain_pending_add_file(t, l->files[i]);
     t->pending.truncated = t->delta != NULL;
-    t->pending.schema = t->schema;
+    t->pending.schema = t->shown;
     t->pending.configuration = tain_table_memo(t, l->memo);
     t->pending.rows = t->pending.inserted = (int64_t)l->rows;
     t->pending.dirty = true;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "mirror/kept.h"
 #include "mirror/naming.h"
 
 #define LOADS "_tain/loads/"
@@ -45,8 +46,10 @@ static tain_status columns_from_json(const json_t *shape, tain_schema **ret, tai
 
 static bool same_columns(const json_t *shape, const tain_source_table *source)
 {
-    TAIN_AUTO(tain_schema_free) tain_schema *columns = NULL;
-    return columns_from_json(shape, &columns, NULL) == TAIN_OK && tain_schema_equal(columns, source->columns);
+    TAIN_AUTO(tain_schema_free) tain_schema *columns = NULL, *own = NULL;
+    if (columns_from_json(shape, &columns, NULL) != TAIN_OK) return false;
+    own = tain_kept_without(columns);
+    return tain_schema_equal(own, source->columns);
 }
 
 bool tain_loadlog_fits(const tain_loadlog *log, const tain_source_table *source)
@@ -63,9 +66,9 @@ tain_status tain_loadlog_adopt_names(const tain_loadlog *log, tain_table *t, tai
 {
     TAIN_AUTO(tain_schema_free) tain_schema *columns = NULL;
     TAIN_TRY(columns_from_json(log->shape, &columns, err));
-    tain_schema *schema = tain_schema_copy(t->source->columns);
-    tain_naming_adopt(schema, columns);
-    tain_table_take_schema(t, schema, t->source);
+    tain_schema *shown = tain_table_show(t, t->source, columns);
+    tain_naming_adopt(shown, columns);
+    tain_table_take_schema(t, shown, t->source);
     return TAIN_OK;
 }
 
@@ -77,7 +80,7 @@ tain_loadlog *tain_loadlog_new(const tain_table *t, const tain_position *first, 
     char *folder = folder_of(t);
     *log = (tain_loadlog){
         .folder = tain_format("%s%020lld/", folder, (long long)tain_now()), .identity = tain_strdup(t->source->identity),
-        .shape = shape_to_json(t->schema, t->source), .mark = mark, .first = *first, .epoch = epoch, .chunks = chunks, .count = count,
+        .shape = shape_to_json(t->shown, t->source), .mark = mark, .first = *first, .epoch = epoch, .chunks = chunks, .count = count,
     };
     free(folder);
     return log;

@@ -45,6 +45,7 @@ tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
     tain_table *t = tain_table_new(tain_lake_store(m->lake), tain_lake_cache_dir(m->lake), m->app_id, source);
     const tain_definition *d = m->definition;
     source->user = t;
+    t->policies = d ? d->policies : NULL;
     t->budget = d ? (size_t)d->memory / 8 / (size_t)(d->jobs > 0 ? d->jobs : 1) : 0;
     pthread_mutex_lock(&m->lock);
     if (m->table_count == m->table_capacity) {

@@ -28,12 +28,18 @@ static bool needs_alias(const tain_field *f, tain_map *seen, tain_buffer *scratc
     return twice || odd(f->name);
 }
 
+/* A kept column whose name is another's now: files have it under the one it had. */
+static bool is_called_otherwise(const tain_field *f)
+{
+    return f->kept && strcmp(f->name, f->physical) != 0;
+}
+
 static bool any_alias(const tain_schema *s)
 {
     tain_map seen = {0};
     tain_buffer scratch = {0};
     bool any = false;
-    for (size_t i = 0; i < s->count; i++) any |= needs_alias(&s->fields[i], &seen, &scratch);
+    for (size_t i = 0; i < s->count; i++) any |= needs_alias(&s->fields[i], &seen, &scratch) || is_called_otherwise(&s->fields[i]);
     tain_buffer_done(&scratch);
     tain_map_done(&seen);
     return any;
@@ -77,12 +83,28 @@ static void make(tain_schema *s, tain_field *f, bool plain, int32_t id, names *n
     take(n, f->physical);
 }
 
+/* A kept column is in files what it was in them. */
+static int by_physical(const tain_schema *s, const char *physical)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->fields[i].physical, physical) == 0) return (int)i;
+    return -1;
+}
+
+/* A kept column's name may be that of another by now. */
+static int by_name(const tain_schema *s, const char *name)
+{
+    int at = tain_schema_find(s, name);
+    return at >= 0 && s->fields[at].kept ? -1 : at;
+}
+
 int tain_naming_match(const tain_schema *existing, const tain_field *f)
 {
     if (!existing) return -1;
+    if (f->kept) return by_physical(existing, f->physical);
     for (size_t i = 0; f->source_id && i < existing->count; i++)
         if (existing->fields[i].source_id == f->source_id) return (int)i;
-    int at = tain_schema_find(existing, f->name);
+    int at = by_name(existing, f->name);
     return at >= 0 && f->source_id && existing->fields[at].source_id ? -1 : at;
 }
 
@@ -91,7 +113,7 @@ bool tain_naming_alike(const tain_schema *a, const tain_schema *b)
     if (!tain_schema_equal(a, b)) return false;
     for (size_t i = 0; i < a->count; i++) {
         int32_t x = a->fields[i].source_id, y = b->fields[i].source_id;
-        if (x && y && x != y) return false;
+        if ((x && y && x != y) || !a->fields[i].kept != !b->fields[i].kept) return false;
     }
     return true;
 }
@@ -101,7 +123,7 @@ bool tain_naming_same(const tain_schema *a, const tain_schema *b)
     if (!tain_schema_equal(a, b)) return false;
     for (size_t i = 0; i < a->count; i++) {
         const tain_field *x = &a->fields[i], *y = &b->fields[i];
-        if (x->source_id != y->source_id || x->id != y->id || strcmp(x->physical, y->physical) != 0) return false;
+        if (x->source_id != y->source_id || x->id != y->id || !x->kept != !y->kept || strcmp(x->physical, y->physical) != 0) return false;
     }
     return true;
 }

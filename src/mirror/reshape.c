@@ -55,12 +55,12 @@ static char *find_misfit(const tain_table *t, const tain_source_table *shape)
 }
 
 /* What files need to have more: columns whose older rows have a value, and those of another type. */
-static tain_schema *what_files_lack(const tain_table *t, const tain_source_table *shape, const tain_schema *schema, tain_refoot_source *sources)
+static tain_schema *what_files_lack(const tain_table *t, const tain_source_table *shape, const tain_schema *shown, tain_refoot_source *sources)
 {
     const tain_schema *old = tain_table_columns(t);
     tain_schema *added = tain_schema_new();
-    for (size_t i = 0; i < schema->count; i++) {
-        const tain_field *f = &schema->fields[i];
+    for (size_t i = 0; i < shape->columns->count; i++) {
+        const tain_field *f = &shown->fields[i];
         int at = tain_naming_match(old, f);
         if (at < 0 ? !has_default(shape, i) : tain_type_equal(&old->fields[at].type, &f->type)) continue;
         if (at < 0) sources[added->count] = (tain_refoot_source){.constant = &shape->defaults->columns[i]};
@@ -72,13 +72,14 @@ static tain_schema *what_files_lack(const tain_table *t, const tain_source_table
     return added;
 }
 
-static tain_status refoot_files(tain_table *t, const tain_source_table *shape, const tain_schema *schema, tain_error *err)
+static tain_status refoot_files(tain_table *t, const tain_source_table *shape, const tain_schema *shown, tain_error *err)
 {
-    tain_refoot_source *sources = tain_alloc((schema->count + 1) * sizeof *sources);
-    tain_schema *added = what_files_lack(t, shape, schema, sources);
+    size_t n = shape->columns->count;
+    tain_refoot_source *sources = tain_alloc((n + 1) * sizeof *sources);
+    tain_schema *added = what_files_lack(t, shape, shown, sources);
     tain_status st = TAIN_OK;
     if (added->count && !t->delta) st = tain_fail(err, TAIN_E_UNSUPPORTED, "its columns changed while it was loaded");
-    else if (added->count) st = tain_replace_files(t, added, sources, schema->count, err);
+    else if (added->count) st = tain_replace_files(t, added, sources, n, err);
     tain_schema_free(added);
     free(sources);
     return st;
@@ -86,11 +87,11 @@ static tain_status refoot_files(tain_table *t, const tain_source_table *shape, c
 
 /* --- the whole ----------------------------------------------------------------------------------------------------- */
 
-static void take(tain_table *t, tain_schema *schema, const tain_source_table *shape)
+static void take(tain_table *t, tain_schema *shown, const tain_source_table *shape)
 {
-    tain_table_take_schema(t, schema, shape);
-    bool same = t->delta && tain_naming_same(tain_delta_meta(t->delta)->schema, schema);
-    t->pending.schema = same ? NULL : schema;
+    tain_table_take_schema(t, shown, shape);
+    bool same = t->delta && tain_naming_same(tain_delta_meta(t->delta)->schema, shown);
+    t->pending.schema = same ? NULL : shown;
 }
 
 static void note_memo(tain_table *t, const tain_source_table *shape)
@@ -113,15 +114,16 @@ static void note_name(tain_table *t, const tain_source_table *shape)
 /* Files first: until they are as the schema says, nothing of the table has changed. */
 static tain_status take_shape(tain_table *t, const tain_source_table *shape, tain_error *err)
 {
-    tain_schema *schema = tain_schema_copy(shape->columns);
-    tain_naming_evolve(schema, tain_table_columns(t), t->column_ids);
-    tain_status st = has_rows(t) ? refoot_files(t, shape, schema, err) : TAIN_OK;
+    const tain_schema *existing = tain_table_columns(t);
+    tain_schema *shown = tain_table_show(t, shape, existing);
+    tain_naming_evolve(shown, existing, t->column_ids);
+    tain_status st = has_rows(t) ? refoot_files(t, shape, shown, err) : TAIN_OK;
     if (st != TAIN_OK) {
-        tain_schema_free(schema);
+        tain_schema_free(shown);
         return st;
     }
     if (!tain_reshape_keeps_key(t, shape)) t->unindexed = true;
-    take(t, schema, shape);
+    take(t, shown, shape);
     return TAIN_OK;
 }
 

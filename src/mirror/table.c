@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "base/text.h"
+#include "mirror/kept.h"
 #include "mirror/lake.h"
 #include "mirror/naming.h"
 #include "mirror/replay.h"
@@ -98,6 +99,7 @@ void tain_table_free(tain_table *t)
     tain_table_forget_warnings(t);
     tain_ordinals_done(&t->files);
     tain_schema_free(t->schema);
+    tain_schema_free(t->shown);
     free(t->key_columns);
     free(t->load_reason);
     free(t->misfit);
@@ -113,7 +115,7 @@ static uint64_t seed_of(const tain_table *t)
 
 const tain_schema *tain_table_columns(const tain_table *t)
 {
-    if (t->pending.schema) return t->schema;
+    if (t->pending.schema) return t->shown;
     return t->delta ? tain_delta_meta(t->delta)->schema : NULL;
 }
 
@@ -125,10 +127,21 @@ static void take_ids(tain_table *t, const tain_schema *columns)
     if (tain_naming_highest(columns) > t->column_ids) t->column_ids = tain_naming_highest(columns);
 }
 
-void tain_table_take_schema(tain_table *t, tain_schema *schema, const tain_source_table *source)
+/* A table that moves is known by where it goes. */
+tain_schema *tain_table_show(const tain_table *t, const tain_source_table *shape, const tain_schema *existing)
 {
-    take_ids(t, schema);
+    TAIN_AUTO(tain_free) char *name = shape->name ? tain_source_full_name(shape->schema, shape->name) : tain_strdup(t->name);
+    return tain_kept_show(shape->columns, existing, t->policies, name);
+}
+
+void tain_table_take_schema(tain_table *t, tain_schema *shown, const tain_source_table *source)
+{
+    tain_schema *schema = tain_schema_copy(shown);
+    schema->count = source->columns->count;
+    take_ids(t, shown);
+    tain_schema_free(t->shown);
     tain_schema_free(t->schema);
+    t->shown = shown;
     t->schema = schema;
     t->multiset = source->key_count == 0;
     size_t n = t->multiset ? schema->count : source->key_count;
@@ -142,10 +155,11 @@ void tain_table_take_schema(tain_table *t, tain_schema *schema, const tain_sourc
 
 void tain_table_shape(tain_table *t, const tain_source_table *source)
 {
-    tain_schema *schema = tain_schema_copy(source->columns);
-    take_ids(t, tain_table_columns(t));
-    tain_naming_continue(schema, tain_table_columns(t), t->column_ids);
-    tain_table_take_schema(t, schema, source);
+    const tain_schema *existing = tain_table_columns(t);
+    tain_schema *shown = tain_table_show(t, source, existing);
+    take_ids(t, existing);
+    tain_naming_continue(shown, existing, t->column_ids);
+    tain_table_take_schema(t, shown, source);
 }
 
 tain_parquet_options tain_table_file_options(const tain_table *t)
@@ -385,7 +399,7 @@ tain_status tain_table_open(tain_table *t, tain_source *source, const tain_posit
     tain_table_shape(t, t->source);
     t->rows_live = tain_delta_live_rows(t->delta);
     t->announced = true;
-    bool same = tain_naming_alike(tain_delta_meta(t->delta)->schema, t->schema);
+    bool same = tain_naming_alike(tain_delta_meta(t->delta)->schema, t->shown);
     t->unindexed = !same && t->recalled; /* what became of its columns is worked out in front of the first row */
     if (t->load_reason || (!same && !t->recalled)) return TAIN_OK; /* it is loaded again */
     if (t->unindexed) return TAIN_OK;

@@ -48,7 +48,7 @@ typedef struct tain_pending {
     tain_delta_file  **replaced;    /* live files that others among adds, with their ordinals, stand for */
     size_t             replaced_count;
     bool               truncated;   /* remove every file that is live in the log */
-    const tain_schema *schema;      /* the table's own, where the lake's is another; NULL: unchanged */
+    const tain_schema *schema;      /* the table's `shown`, where the lake's is another; NULL: unchanged */
     json_t            *configuration; /* properties to set; NULL: unchanged */
     char              *name;        /* metaData.name from here on; NULL: unchanged; owned */
     bool               rekeyed;     /* the index is made anew for the new schema */
@@ -65,9 +65,11 @@ typedef struct tain_table {
     tain_store        *store;       /* view of the folder */
     char              *cache_dir;
     char              *app_id;      /* borrowed from the mirror */
+    const json_t      *policies;    /* borrowed from its definition; NULL: defaults */
     tain_delta        *delta;       /* NULL: no Delta table yet */
     tain_index        *index;
     tain_schema       *schema;      /* of rows now arriving, with the names that data files have; owned */
+    tain_schema       *shown;       /* that, and behind it the columns that are kept: what the lake's is to be; owned */
     tain_key           key;
     uint16_t          *key_columns; /* owned; every column for a table without key */
     bool               multiset;    /* no key: equal rows are interchangeable */
@@ -139,8 +141,10 @@ void tain_table_stays(tain_table *t); /* forgets where it was to move */
 void tain_table_shape(tain_table *t, const tain_source_table *source);
 /* The columns of the newest shape there is, pending or in the lake; NULL: none. Borrowed, until the next change. */
 const tain_schema *tain_table_columns(const tain_table *t);
-/* Takes that schema (its owner now) and the key of source, whose columns are in the same order. */
-void tain_table_take_schema(tain_table *t, tain_schema *schema, const tain_source_table *source);
+/* What is to be shown if it takes that shape while the lake's columns are existing (may be NULL). Caller frees. */
+tain_schema *tain_table_show(const tain_table *t, const tain_source_table *shape, const tain_schema *existing);
+/* Takes what is to be shown (its owner now) and the key of source, whose columns are the first of it in the same order. */
+void tain_table_take_schema(tain_table *t, tain_schema *shown, const tain_source_table *source);
 /* Opens the Delta table in its folder. NOT_FOUND: there is none. INVALID: one that this mirror did not write. */
 tain_status tain_table_find_delta(tain_table *t, tain_error *err);
 /* Opens the Delta table in its folder, if there is one, and its index, feeding the index what it does not cover.

@@ -296,10 +296,10 @@ static bool begin_merge(tain_table *t, tain_upkeep_job *job)
     return true;
 }
 
-/* Its key is told in columns of `schema`, which must be the lake's. */
+/* Its key is told in columns of `schema`, which must be the first of the lake's. */
 static bool is_settled(tain_table *t)
 {
-    if (t->ahead) t->ahead = !tain_naming_same(tain_delta_meta(t->delta)->schema, t->schema);
+    if (t->ahead) t->ahead = !tain_naming_same(tain_delta_meta(t->delta)->schema, t->shown);
     return !t->ahead && !t->unindexed;
 }
 

@@ -177,7 +177,7 @@ static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain
 
 static bool schema_differs(const tain_table *t)
 {
-    return t->delta && !t->recalled && !tain_naming_alike(tain_delta_meta(t->delta)->schema, t->schema);
+    return t->delta && !t->recalled && !tain_naming_alike(tain_delta_meta(t->delta)->schema, t->shown);
 }
 
 /* Which tables are loaded: those without content, those asked for, those whose shape changed while nobody looked. */

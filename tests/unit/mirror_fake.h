@@ -30,7 +30,7 @@
 #include "mirror/worker.h"
 #include "source/source.h"
 
-enum { FAKE_TABLES = 40, FAKE_SLOTS = 8, FAKE_SHAPES = 8 };
+enum { FAKE_TABLES = 40, FAKE_SLOTS = 8, FAKE_SHAPES = 12 };
 #define FAKE_NULL INT64_MIN
 
 #define assert_ok(expr)                                                                              \
@@ -101,6 +101,7 @@ static struct fake {
     size_t       visible;       /* only so many transactions have happened yet; 0: all */
     size_t       forgotten;     /* positions before it are gone */
     bool         prepared, tracks;
+    bool         keeps;         /* the lake keeps columns that are dropped (of a source that tracks) */
     int          refusals;      /* so many starts fail as UNAVAILABLE */
     const char  *unreadable;    /* table that cannot be loaded */
     size_t       chunk_rows;    /* of a snapshot */
@@ -179,9 +180,25 @@ static inline void fake_put(fake_content *c, fake_row row)
     c->rows[c->count++] = row;
 }
 
+static inline bool fake_has_slot(const fake_shape *s, int slot)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->columns[i].slot == slot) return true;
+    return false;
+}
+
+/* As it is read, or written, without the columns that there were before. */
+static inline fake_row fake_read_anew(const fake_shape *s, fake_row row)
+{
+    for (int i = 0; fake.keeps && i < FAKE_SLOTS; i++)
+        if (!fake_has_slot(s, i)) row.v[i] = FAKE_NULL;
+    return row;
+}
+
 static inline void fake_fill(fake_content *c, const fake_event *e)
 {
     c->shape = e->shape;
+    for (size_t i = 0; e->reload && i < c->count; i++) c->rows[i] = fake_read_anew(&fake.tables[e->table].shapes[e->shape], c->rows[i]);
     for (size_t i = 0; e->filled && i < c->count; i++) c->rows[i].v[e->filled] = e->row.v[e->filled];
 }
 
@@ -198,11 +215,11 @@ static inline void fake_apply(fake_content *c, const fake_event *e)
     const fake_shape *s = &fake.tables[e->table].shapes[c->shape];
     fake_row *at;
     switch (e->kind) {
-    case FAKE_INSERT: fake_put(c, e->row); break;
+    case FAKE_INSERT: fake_put(c, fake_read_anew(s, e->row)); break;
     case FAKE_UPDATE:
     case FAKE_REKEY:
         if (!(at = fake_find(c, s, &e->old))) break;
-        *at = e->row;
+        *at = fake_read_anew(s, e->row);
         fake_move(c, at);
         break;
     case FAKE_DELETE:

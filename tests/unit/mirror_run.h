@@ -41,11 +41,20 @@ typedef struct run {
     const char *resync[2], *exclude, *retained;
 } run;
 
+/* Of a lake that has none yet. */
+static inline json_t *policies_of_run(void)
+{
+    char *path = tain_format("%s/mirroring.json", lake);
+    bool is_new = access(path, F_OK) != 0;
+    free(path);
+    return fake.keeps && is_new ? json_pack("{s:s}", "dropped_column", "keep") : NULL;
+}
+
 static inline tain_status run_mirror(run r, tain_error *err)
 {
     char *excluded[] = {(char *)r.exclude, NULL};
     tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .freshness = r.freshness, .jobs = 2,
-                         .memory = r.memory ? r.memory : 64 << 20, .exclude = r.exclude ? excluded : NULL, .retained_log = tain_strdup(r.retained)};
+                         .memory = r.memory ? r.memory : 64 << 20, .exclude = r.exclude ? excluded : NULL, .retained_log = tain_strdup(r.retained), .policies = policies_of_run()};
     tain_worker_options o = {.once = !r.follow, .resync_all = r.resync_all, .resync = r.resync[0] ? r.resync : NULL, .say = note};
     tain_status st = tain_worker_run(&d, &o, err);
     if (r.exclude) d.exclude = NULL;

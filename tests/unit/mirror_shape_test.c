@@ -139,6 +139,168 @@ static void memo_is_kept_with_the_shape(void **state)
     check_memo(b, "0");
 }
 
+/* --- columns that are dropped and stay -------------------------------------------------------------------------------- */
+
+static tain_delta *open_table(int t)
+{
+    tain_store *s = open_lake();
+    char *path = tain_lake_table_folder(fake.tables[t].schema, fake.tables[t].name);
+    tain_store *folder = tain_store_sub(s, path);
+    tain_delta *d;
+    assert_ok(tain_delta_open(folder, &d, err));
+    tain_store_close(folder);
+    tain_store_close(s);
+    free(path);
+    return d;
+}
+
+/* The names that table shows, in order. */
+static void check_columns(int t, const char *want)
+{
+    tain_delta *d = open_table(t);
+    tain_buffer have = {0};
+    const tain_schema *s = tain_delta_meta(d)->schema;
+    for (size_t i = 0; i < s->count; i++) tain_buffer_printf(&have, s->fields[i].kept ? "%s%s(%s)" : "%s%s", i ? " " : "", s->fields[i].name, s->fields[i].kept);
+    assert_string_equal(tain_buffer_cstr(&have), want);
+    tain_buffer_done(&have);
+    tain_delta_close(d);
+}
+
+static void keep_columns(int round)
+{
+    if (round == 5) fake_drop_column(a, 2, false);
+    if (round == 4) fake_add_column(a, "S", TAIN_STRING, 3); /* another one of that name but for case */
+    if (round == 3) {
+        fake_set(a, 3, 3, 33, 0);
+        fake_drop_column(a, 2, false);
+        fake_drop_column(b, 2, false);
+    }
+    if (round == 2) { /* in one epoch */
+        fake_add_column(a, "s", TAIN_INT64, 4);
+        fake_row row = fake_make(900, 1, 1);
+        row.v[4] = 42;
+        fake_insert_row(a, row);
+        fake_drop_column(a, 2, false);
+        fake_add_column(a, "s_dropped", TAIN_INT64, 5);
+        fake_set(a, 900, 5, 43, 0);
+    }
+    if (round == 1) {
+        fake_retype_column(a, 1, TAIN_INT64);
+        fake_fill_column(a, "f", TAIN_INT64, 6, 7);
+    }
+}
+
+static void dropped_columns_are_kept(void **state)
+{
+    fake.keeps = true;
+    follow_shapes(keep_columns, 7);
+    check_columns(a, "k v s_dropped f s_dropped_3(s) S_dropped_2(S) s(s)");
+    check_columns(b, "k v s(s)");
+}
+
+static void keep_one_column(int round)
+{
+    if (round == 30) fake_drop_column(a, 2, false);
+}
+
+/* Small files are merged meanwhile. */
+static void kept_columns_need_no_mapping_and_survive_merging(void **state)
+{
+    fake.keeps = true;
+    follow_shapes(keep_one_column, 32);
+    tain_delta *d = open_table(a);
+    assert_null(json_object_get(tain_delta_meta(d)->configuration, "delta.columnMapping.mode"));
+    assert_in_range(tain_delta_file_count(d), 1, 20);
+    tain_delta_close(d);
+}
+
+static void keep_and_lose_the_stream(int round)
+{
+    if (round == 3) {
+        fake_drop_column(a, 2, false);
+        fake_update(a, 3, 77);
+        fake_do(FAKE_LOST, a);
+        fake_add_column(a, "s", TAIN_STRING, 3);
+    }
+    if (round == 2) fake_do(FAKE_LOST, b);
+    if (round == 1) fake_do(FAKE_TRUNCATE, b);
+}
+
+static void kept_columns_survive_a_lost_stream(void **state)
+{
+    fake.keeps = true;
+    follow_shapes(keep_and_lose_the_stream, 5);
+}
+
+static void columns_dropped_unseen_are_kept(void **state)
+{
+    fake.tracks = fake.keeps = true;
+    two_tables(40);
+    once();
+    some_changes();
+    once();
+    fake_drop_column(a, 2, false);
+    some_changes();
+    once();
+    fake_add_column(a, "s", TAIN_STRING, 3);
+    some_changes();
+    once();
+    check_all();
+    check_epochs();
+    assert_int_equal(fake.loads, 2);
+    fake_add_column(a, "x", TAIN_STRING, 4);
+    fake_set(a, 3, 4, 5, 0);
+    some_changes();
+    once();
+    check_all();
+    fake_drop_column(a, 3, true); /* the table is read again */
+    some_changes();
+    once();
+    check_all();
+    check_columns(a, "k v s s_dropped(s) x(x)");
+    assert_int_equal(fake.loads, 3);
+}
+
+static void set_policy(const char *value)
+{
+    tain_store *s = open_lake();
+    json_t *root = fake_epoch(s, "mirroring.json"), *tain = json_object_get(json_object_get(root, "properties"), "tain");
+    json_object_set_new(tain, "policies", value ? json_pack("{s:s}", "dropped_column", value) : json_object());
+    char *text = json_dumps(root, 0);
+    assert_ok(tain_store_put(s, "mirroring.json", (tain_slice){(const uint8_t *)text, strlen(text)}, 0, err));
+    free(text);
+    json_decref(root);
+    tain_store_close(s);
+}
+
+static void a_kept_column_goes_when_the_policy_says_so(void **state)
+{
+    fake.tracks = fake.keeps = true;
+    two_tables(40);
+    once();
+    fake_drop_column(a, 2, false);
+    some_changes();
+    once();
+    check_all();
+    set_policy(NULL); /* nothing said: what is kept stays, what is dropped now goes */
+    fake_drop_column(a, 1, false);
+    fake_insert(a, 2000, 1, 1);
+    fake_commit();
+    once();
+    check_columns(a, "k s(s)");
+    set_policy("drop");
+    fake_insert(a, 2001, 1, 1);
+    fake_commit();
+    once();
+    check_columns(a, "k");
+    fake_insert(a, 2002, 1, 1);
+    fake_commit();
+    once();
+    assert_int_equal(fake.loads, 2);
+}
+
+/* --- values that older rows have -------------------------------------------------------------------------------------- */
+
 static void add_filled_columns(int round)
 {
     if (round == 5) fake_fill_column(a, "d", TAIN_INT64, 3, 7);
@@ -460,6 +622,11 @@ int main(void)
         CASE(renamed_columns_keep_their_values),
         CASE(dropped_columns_do_not_come_back),
         CASE(names_survive_a_lost_stream),
+        CASE(dropped_columns_are_kept),
+        CASE(kept_columns_need_no_mapping_and_survive_merging),
+        CASE(kept_columns_survive_a_lost_stream),
+        CASE(columns_dropped_unseen_are_kept),
+        CASE(a_kept_column_goes_when_the_policy_says_so),
         CASE(columns_renamed_unseen_are_not_loaded),
         CASE(memo_is_kept_with_the_shape),
         CASE(what_cannot_be_converted_is_loaded),

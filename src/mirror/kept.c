@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "mirror/kept.h"
+
+#include <strings.h>
+
+#include "mirror/naming.h"
+
+#define POLICY "dropped_column"
+
+/* --- the policy ---------------------------------------------------------------------------------------------------- */
+
+static tain_status check_object(const json_t *object, tain_error *err)
+{
+    const json_t *v = json_object_get(object, POLICY);
+    const char *text = json_is_string(v) ? json_string_value(v) : "";
+    if (!v || strcmp(text, "drop") == 0 || strcmp(text, "keep") == 0) return TAIN_OK;
+    return tain_fail(err, TAIN_E_CONFIG, "policy " POLICY ": must be drop or keep");
+}
+
+tain_status tain_kept_check(const json_t *policies, tain_error *err)
+{
+    TAIN_TRY(check_object(policies, err));
+    const char *column;
+    json_t *v;
+    json_object_foreach(json_object_get((json_t *)policies, "columns"), column, v)
+        TAIN_TRY_IN(err, check_object(v, err), "column %s", column);
+    return TAIN_OK;
+}
+
+static bool keeps(const json_t *policies, const char *table, const char *column, bool unsaid)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer full = {0};
+    tain_buffer_printf(&full, "%s.%s", table, column);
+    const json_t *own = json_object_get(json_object_get(policies, "columns"), tain_buffer_cstr(&full));
+    const char *said = tain_json_get_str(own, POLICY, tain_json_get_str(policies, POLICY, NULL));
+    return said ? strcmp(said, "keep") == 0 : unsaid;
+}
+
+/* --- what is shown ------------------------------------------------------------------------------------------------- */
+
+static bool is_taken(const tain_schema *s, const char *name)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcasecmp(s->fields[i].name, name) == 0) return true;
+    return false;
+}
+
+/* One that neither has. */
+static const char *another_name(tain_schema *shown, const tain_schema *existing, const char *was)
+{
+    const char *name = tain_arena_format(&shown->arena, "%s_dropped", was);
+    for (int i = 2; is_taken(shown, name) || is_taken(existing, name); i++) name = tain_arena_format(&shown->arena, "%s_dropped_%d", was, i);
+    return name;
+}
+
+static void append(tain_schema *shown, const tain_schema *existing, const tain_field *old)
+{
+    bool taken = is_taken(shown, old->name);
+    tain_field *f = tain_schema_append(shown, old);
+    if (!f->kept) f->kept = f->name;
+    if (taken) f->name = another_name(shown, existing, f->kept);
+    f->nullable = true;
+}
+
+/* Whether one of the columns is what that field is. */
+static bool goes_on(const tain_schema *columns, const tain_schema *existing, size_t field)
+{
+    for (size_t i = 0; i < columns->count; i++)
+        if (tain_naming_match(existing, &columns->fields[i]) == (int)field) return true;
+    return false;
+}
+
+static void append_kept(tain_schema *shown, const tain_schema *columns, const tain_schema *existing, const json_t *policies, const char *table, bool already)
+{
+    for (size_t i = 0; i < existing->count; i++) {
+        const tain_field *f = &existing->fields[i];
+        if ((f->kept != NULL) != already || goes_on(columns, existing, i)) continue;
+        if (keeps(policies, table, already ? f->kept : f->name, already)) append(shown, existing, f);
+    }
+}
+
+tain_schema *tain_kept_show(const tain_schema *columns, const tain_schema *existing, const json_t *policies, const char *table)
+{
+    tain_schema *shown = tain_schema_copy(columns);
+    for (int already = 1; existing && already >= 0; already--) append_kept(shown, columns, existing, policies, table, already);
+    return shown;
+}
+
+tain_schema *tain_kept_without(const tain_schema *s)
+{
+    tain_schema *own = tain_schema_new();
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->fields[i].kept) tain_schema_append(own, &s->fields[i]);
+    return own;
+}
