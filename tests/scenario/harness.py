@@ -273,6 +273,14 @@ def table_folder(lake, name):
     return os.path.join(lake, "Tables", schema, table)
 
 
+def set_policies(lake, policies):
+    """While no mirror runs."""
+    path = os.path.join(lake, "mirroring.json")
+    definition = json.load(open(path))
+    definition["properties"]["tain"]["policies"] = policies
+    json.dump(definition, open(path, "w"))
+
+
 def read_delta(folder, version=None):
     """(column names, Arrow types, rows) by delta-rs."""
     try:

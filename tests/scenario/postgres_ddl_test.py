@@ -86,6 +86,47 @@ def test_changes_while_following(folder):
         assert_all(pg, lake, said + r.out + r.err)
 
 
+def shown(lake, table):
+    columns, _, rows = read_delta(table_folder(lake, table))
+    return columns, sorted(rows, key=lambda r: r[0])
+
+
+def test_dropped_columns_that_are_kept(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table t (id int primary key, n int, c text); insert into t values (1, 5, 'one'), (2, 6, 'two'), (3, 7, repeat('three', 3000)); "
+               "create table u (id int primary key, n int, c text); insert into u values (1, 5, 'one')")
+        mirrored(pg, lake)
+        set_policies(lake, {"dropped_column": "keep", "columns": {"public.u.c": {"dropped_column": "drop"}}})
+        pg.sql("alter table t drop c; alter table u drop c, drop n; update t set n = 60 where id = 2; insert into t values (4, 8)")
+        said = mirrored(pg, lake).err
+        assert "loaded again" not in said, said
+        rows = [(1, 5, "one"), (2, 60, None), (3, 7, "three" * 3000), (4, 8, None)]
+        assert shown(lake, "public.t") == (["id", "n", "c"], rows), shown(lake, "public.t")
+        assert shown(lake, "public.u") == (["id", "n"], [(1, 5)]), shown(lake, "public.u")
+        assert tain("verify", pg.url(), lake).code == 0
+        with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+            wait_until(lambda: (lake_status(lake) or {}).get("status") == "Running", what="running")
+            pg.sql("alter table t add c text; update t set c = 'new' where id = 4")
+            wait_until(lambda: shown(lake, "public.t")[1][3][2] == "new", 60, "another column of that name")
+            pg.sql("alter table t drop n, add \"C\" int; delete from t where id = 2")
+            wait_until(lambda: len(shown(lake, "public.t")[1]) == 3, 60, "the delete")
+            assert m.stop() == 0, m.output()
+            assert "loaded again" not in m.output(), m.output()
+        columns, rows = ["id", "c", "C_2", "c_dropped", "n"], [(1, None, None, "one", 5), (3, None, None, "three" * 3000, 7), (4, "new", None, None, 8)]
+        assert shown(lake, "public.t") == (columns, rows), shown(lake, "public.t")
+        mirrored(pg, lake, "--repair")
+        tain("table", "optimize", table_folder(lake, "public.t"), check=0)
+        assert shown(lake, "public.t") == (columns, rows), shown(lake, "public.t")
+        assert tain("query", lake, "select c_dropped from public.t where id = 1", "--format", "csv", check=0).out.split() == ["c_dropped", "one"]
+        assert tain("verify", pg.url(), lake).code == 0
+        mirrored(pg, lake, "--resync", "public.t")
+        assert shown(lake, "public.t") == (columns, [(*r[:3], None, None) for r in rows]), shown(lake, "public.t")
+        set_policies(lake, {"dropped_column": "stay"})
+        assert tain("mirror", pg.url(), lake, "--once").code == 3
+        assert "must be drop or keep" in tain("verify", pg.url(), lake).err
+
+
 def test_a_publication_that_shows_less(folder):
     lake = os.path.join(folder, "lake")
     name = None

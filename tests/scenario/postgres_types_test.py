@@ -247,13 +247,6 @@ def test_every_type_as_key(folder):
 # --- policies -------------------------------------------------------------------------------------------------------
 
 
-def set_policies(lake, policies):
-    path = os.path.join(lake, "mirroring.json")
-    definition = json.load(open(path))
-    definition["properties"]["tain"]["policies"] = policies
-    json.dump(definition, open(path, "w"))
-
-
 def counted(lake, table):
     """column -> how often a value of it was replaced."""
     out = {}
