@@ -186,6 +186,40 @@ def test_columns_changed_while_stopped(folder):
     assert_same(c, lake, "t")
 
 
+def test_dropped_columns_that_are_kept(folder):
+    """Dropped while followed, while stopped, and before the mirror could say so."""
+    db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
+    shown = lambda name: (lambda columns, _, rows: (columns, sorted(rows)))(*read_delta(table_folder(lake, name)))
+    c = connect(db)
+    c.executescript("create table t (id integer primary key, n int, c text, d real); insert into t values (1, 5, 'one', 1.5), (2, 6, 'two', 2.5), (3, 7, 'three', 3.5);"
+                    "create table other (id integer primary key, c text); insert into other values (1, 'a')")
+    once(db, lake)
+    set_policies(lake, {"dropped_column": "keep", "columns": {"main.other.c": {"dropped_column": "drop"}}})
+    c.executescript("alter table t drop column c")
+    for fault in ("epoch.before_write", "epoch.table_committed", "epoch.recorded"):
+        tain("mirror", db, lake, "--once", env={"TAIN_FAULT": fault})
+    once(db, lake)
+    assert shown("main.t") == (["id", "n", "d", "c"], [(1, 5, 1.5, "one"), (2, 6, 2.5, "two"), (3, 7, 3.5, "three")]), shown("main.t")
+    with Background("mirror", db, lake, "--freshness", "20ms") as m:
+        wait_until(lambda: (lake_status(lake) or {}).get("status") == "Running", what="running")
+        c.executescript("alter table t drop column n; update t set d = 9 where id = 2")
+        wait_until(lambda: (2, 9.0, None, None) in shown("main.t")[1], what="the first drop")
+        c.executescript("alter table t add column c text; insert into t values (4, 4.5, 'new')")
+        wait_until(lambda: len(shown("main.t")[1]) == 4, what="another column of that name")
+        c.executescript("alter table other drop column c; insert into other values (2)")
+        wait_until(lambda: shown("main.other") == (["id"], [(1,), (2,)]), what="the second drop")
+        assert m.stop() == 0, m.output()
+        assert "loaded again" not in m.output(), m.output()
+    rows = [(1, 1.5, None, "one", 5), (2, 9.0, None, None, None), (3, 3.5, None, "three", 7), (4, 4.5, "new", None, None)]
+    assert shown("main.t") == (["id", "d", "c", "c_dropped", "n"], sorted(rows)), shown("main.t")
+    tain("verify", db, lake, check=0)
+    c.executescript("alter table t drop column d; alter table t rename column c to d")  # whose name is whose is not known
+    assert "loaded again" in once(db, lake).err
+    assert shown("main.t")[0][:2] == ["id", "d"], shown("main.t")
+    assert [r[:2] for r in shown("main.t")[1]] == [(1, None), (2, None), (3, None), (4, "new")], shown("main.t")
+    tain("verify", db, lake, check=0)
+
+
 def test_remove_takes_everything_back(folder):
     db, lake = os.path.join(folder, "t.db"), os.path.join(folder, "lake")
     c = connect(db)

@@ -145,7 +145,8 @@ static void test_other_changes_reload(void **state)
     begin(f);
     expect_reload(f, "ALTER TABLE t ADD COLUMN d INT DEFAULT 7", "column d was added with values in it");
     expect_reload(f, "ALTER TABLE t RENAME COLUMN s TO text", "column s was dropped or renamed");
-    expect_reload(f, "ALTER TABLE t DROP COLUMN o", "column o was dropped or renamed");
+    expect_reload(f, "BEGIN; ALTER TABLE t DROP COLUMN o; ALTER TABLE t RENAME COLUMN text TO o; COMMIT", "column text was dropped or renamed");
+    expect_reload(f, "ALTER TABLE t RENAME COLUMN o TO text", "column o was dropped or renamed");
     expect_reload(f, "BEGIN; CREATE TABLE x(id INTEGER PRIMARY KEY, text INT); INSERT INTO x SELECT id, d FROM t; DROP TABLE t; ALTER TABLE x RENAME TO t; COMMIT",
                   "column text changed");
     expect_reload(f, "BEGIN; DROP TABLE t; CREATE TABLE t(text INT PRIMARY KEY NOT NULL, id INT); INSERT INTO t VALUES(5, 6); COMMIT", "its key changed");
@@ -169,13 +170,58 @@ static void test_shape_changed_while_stopped(void **state)
     fixture *f = *state;
     sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT, o INT); INSERT INTO t VALUES(1, 'a', 1), (2, 'b', 2)");
     begin(f);
-    stop_and_start(f, "ALTER TABLE t DROP COLUMN o; INSERT INTO t VALUES(3, 'c')");
+    stop_and_start(f, "ALTER TABLE t RENAME COLUMN o TO p; INSERT INTO t VALUES(3, 'c', 3)");
     assert_same(f, "t");
     assert_int_equal(recording_find(f->mirror, "t")->loads, 2);
     OK(f->source->ops->confirm(f->source, &f->mirror->position, &err));
-    stop_and_start(f, "INSERT INTO t VALUES(4, 'd')");
+    stop_and_start(f, "INSERT INTO t VALUES(4, 'd', 4)");
     assert_same(f, "t");
     assert_int_equal(recording_find(f->mirror, "t")->loads, 2);
+}
+
+/* As many statements as columns that are gone: no other one can have taken the name of what was dropped. */
+static void test_column_dropped(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT, o INT, p INT); INSERT INTO t VALUES(1, 'a', 1, 'text'), (2, 'b', 2, 2)");
+    begin(f);
+    sql(f, "UPDATE t SET s = 'A' WHERE id = 1; ALTER TABLE t DROP COLUMN o; INSERT INTO t VALUES(3, 'c', 7)");
+    catch_up(f);
+    assert_columns(f, "t", "id:long s:string p:string");
+    assert_content(f, "t", "1,'A','text'\n2,'b','2'\n3,'c','7'\n");
+    sql(f, "BEGIN; ALTER TABLE t DROP COLUMN p; ALTER TABLE t DROP COLUMN s; INSERT INTO t VALUES(4); COMMIT");
+    catch_up(f);
+    assert_same(f, "t");
+    assert_string_equal(recording_events(f->mirror), "reshape main.t: column o was dropped\nreshape main.t: column s was dropped\n");
+    assert_int_equal(recording_find(f->mirror, "t")->loads, 1);
+}
+
+static tain_status recall(fixture *f, const char *memo)
+{
+    return f->source->ops->recall(f->source, recording_find(f->mirror, "t")->source, memo, &err);
+}
+
+static void test_what_came_by_known_steps_is_recalled(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, s TEXT, o INT); INSERT INTO t VALUES(1, 'a', 1)");
+    begin(f);
+    char *was = tain_strdup(recording_find(f->mirror, "t")->source->memo);
+    OK(recall(f, was));
+    IS(TAIN_E_NOT_FOUND, recall(f, "0"));
+    stop_and_start(f, "ALTER TABLE t DROP COLUMN o");
+    assert_string_not_equal(recording_find(f->mirror, "t")->source->memo, was);
+    OK(recall(f, was));
+    char *dropped = tain_strdup(recording_find(f->mirror, "t")->source->memo);
+    stop_and_start(f, "ALTER TABLE t ADD COLUMN o TEXT"); /* not what was there of that name */
+    OK(recall(f, dropped));
+    IS(TAIN_E_NOT_FOUND, recall(f, was));
+    stop_and_start(f, "ALTER TABLE t RENAME COLUMN o TO p");
+    IS(TAIN_E_NOT_FOUND, recall(f, dropped));
+    OK(recall(f, recording_find(f->mirror, "t")->source->memo));
+    assert_same(f, "t");
+    free(was);
+    free(dropped);
 }
 
 static void test_load_that_is_confirmed_is_not_repeated(void **state)
@@ -186,9 +232,9 @@ static void test_load_that_is_confirmed_is_not_repeated(void **state)
     sql(f, "INSERT INTO t VALUES(2, 'b', 2)");
     catch_up(f);
     OK(f->source->ops->confirm(f->source, &f->mirror->position, &err));
-    expect_reload(f, "ALTER TABLE t DROP COLUMN o", "column o was dropped");
+    expect_reload(f, "ALTER TABLE t RENAME COLUMN o TO p", "column o was dropped or renamed");
     OK(f->source->ops->confirm(f->source, &f->mirror->position, &err)); /* also right behind another */
-    stop_and_start(f, "INSERT INTO t VALUES(3, 'c')");
+    stop_and_start(f, "INSERT INTO t VALUES(3, 'c', 3)");
     assert_same(f, "t");
     assert_int_equal(recording_find(f->mirror, "t")->loads, 2);
 }
@@ -520,7 +566,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_remove_leaves_the_schema_as_it_was), T(test_prepare_says_what_it_makes_once), T(test_two_mirrors_of_one_file), T(test_lost_trigger_reloads),
         T(test_column_added), T(test_column_added_is_told_again_until_confirmed), T(test_other_changes_reload), T(test_column_added_to_keyless_table_reloads),
-        T(test_shape_changed_while_stopped), T(test_load_that_is_confirmed_is_not_repeated), T(test_column_dropped_and_added_again), T(test_schema_touched_elsewhere_reloads_nothing),
+        T(test_shape_changed_while_stopped), T(test_column_dropped), T(test_what_came_by_known_steps_is_recalled), T(test_load_that_is_confirmed_is_not_repeated), T(test_column_dropped_and_added_again), T(test_schema_touched_elsewhere_reloads_nothing),
         T(test_rename_of_keyless_column), T(test_unique_index_added_and_dropped), T(test_rows_replaced_before_the_index_was_noticed),
         T(test_alter_beside_every_kind_of_trigger), T(test_writers_with_untrusted_schema),
         T(test_tables_come_and_go), T(test_table_made_anew_before_it_was_told), T(test_table_renamed), T(test_name_taken_by_another), T(test_names_exchanged), T(test_selection), T(test_views_and_virtual_tables),

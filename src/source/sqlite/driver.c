@@ -203,6 +203,19 @@ static tain_status describe(tain_source *source, tain_catalog *ret, tain_finding
     return TAIN_OK;
 }
 
+/* What came of the table since is told by the stream, and what it has been told of values holds by their columns' names. */
+static tain_status recall(tain_source *source, tain_source_table *table, const char *memo, tain_error *err)
+{
+    tain_sqlite *s = tain_sqlite_of(source);
+    tain_sqlite_table *t = tain_sqlite_table_of(table);
+    bool queued = t->news.state == TAIN_SQLITE_QUEUED;
+    if (!memo) return TAIN_OK;
+    if (s->options.poll_capture || !tain_sqlite_is_live(t) || (queued && t->news.reload) || !tain_sqlite_shape_descends(t->shape, memo))
+        return tain_fail(err, TAIN_E_NOT_FOUND, "table %s is another than it was", table->name);
+    if (!queued && strcmp(memo, tain_sqlite_shape_version(t->shape)) != 0) tain_sqlite_queue(t, false, "its columns changed");
+    return TAIN_OK;
+}
+
 /* --- capture ------------------------------------------------------------------------------------------------------- */
 
 /* What capture by the log left goes once there is what takes its place. A file that cannot be written to now keeps it. */
@@ -310,7 +323,7 @@ static int wait_fd(tain_source *source)
 static const char *const schemes[] = {"sqlite", "sqlite3", "file", NULL};
 
 const tain_source_ops tain_source_sqlite = {
-    .name = "sqlite", .schemes = schemes, .open = open_source, .close = close_source, .describe = describe, .prepare = prepare,
+    .name = "sqlite", .schemes = schemes, .open = open_source, .close = close_source, .describe = describe, .recall = recall, .prepare = prepare,
     .remove = remove_capture, .snapshot_begin = tain_sqlite_snapshot_begin, .snapshot_plan = tain_sqlite_snapshot_plan,
     .reader_open = tain_sqlite_reader_open, .reader_read = tain_sqlite_reader_read, .reader_close = tain_sqlite_reader_close,
     .snapshot_end = tain_sqlite_snapshot_end, .start = start, .poll = poll, .confirm = confirm, .confirmed = confirmed, .head = head,

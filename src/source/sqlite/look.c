@@ -177,8 +177,9 @@ void tain_sqlite_queue(tain_sqlite_table *t, bool reload, const char *reason)
 /* What is known of values and not kept yet. */
 static void carry_over(tain_sqlite_shape *to, const tain_sqlite_shape *from)
 {
-    for (size_t i = 0; from && i < to->count && i < from->count; i++)
-        if (strcmp(to->columns[i].name, from->columns[i].name) == 0) to->columns[i].seen |= from->columns[i].seen;
+    size_t there = 0;
+    for (size_t i = 0; from && i < from->count && there < to->count; i++)
+        if (strcmp(to->columns[there].name, from->columns[i].name) == 0) to->columns[there++].seen |= from->columns[i].seen;
     tain_sqlite_shape_settle(to);
 }
 
@@ -207,11 +208,12 @@ static tain_status check_capture(tain_sqlite *s, tain_sqlite_table *t, char **re
     return TAIN_OK;
 }
 
-/* Neither triggers nor the schema's text tell of a column that is dropped and added again. */
+/* Neither triggers nor the schema's text tell of a column that is dropped and added again, which takes two statements. */
 static tain_status check_column(tain_sqlite *s, tain_sqlite_table *t, char **reason, tain_error *err)
 {
     bool readded = false;
-    if (*reason || s->options.poll_capture || s->kept_version == s->schema_version) return TAIN_OK;
+    int64_t steps = s->schema_version - s->kept_version;
+    if (*reason || s->options.poll_capture || steps == 0 || (s->kept_version >= 0 && steps == 1)) return TAIN_OK;
     TAIN_TRY(tain_sqlite_is_readded(s, t, &readded, err));
     if (readded) *reason = tain_format("column %s may have been dropped and added again", t->shape->columns[t->shape->count - 1].name);
     return TAIN_OK;
@@ -220,10 +222,11 @@ static tain_status check_column(tain_sqlite *s, tain_sqlite_table *t, char **rea
 static tain_status compare(tain_sqlite *s, tain_sqlite_table *t, const kept *k, bool *ret_scan, tain_error *err)
 {
     char *reason = NULL;
-    tain_sqlite_difference d = tain_sqlite_shape_inherit(t->shape, k->shape, &reason);
-    bool reload = d == TAIN_SQLITE_OTHER || (d == TAIN_SQLITE_ADDED && !tain_sqlite_has_key(t->shape));
+    int64_t kept_at = s->options.poll_capture ? -1 : s->kept_version;
+    tain_sqlite_difference d = tain_sqlite_shape_inherit(t->shape, k->shape, kept_at, s->schema_version, &reason);
+    bool reload = d == TAIN_SQLITE_OTHER || (d != TAIN_SQLITE_SAME && !tain_sqlite_has_key(t->shape));
     if (strcmp(k->name, t->shape->name) != 0) tain_sqlite_queue(t, false, "it was renamed");
-    if (reload || d == TAIN_SQLITE_ADDED) tain_sqlite_queue(t, reload, reason);
+    if (d != TAIN_SQLITE_SAME) tain_sqlite_queue(t, reload, reason);
     tain_status st = TAIN_OK;
     if (!reload) {
         char *gap = NULL;
@@ -249,6 +252,7 @@ static tain_status take_shape(tain_sqlite *s, tain_sqlite_table *t, tain_sqlite_
     t->looked = true;
     t->doubtful = false;
     if (k) t->id = k->id;
+    if (!k || !k->shape) shape->lineage = tain_format("%lld", (long long)s->schema_version);
     tain_status st = k && k->shape ? compare(s, t, k, &must_scan, err) : TAIN_OK;
     if (!k && t->told && s->keeps) tain_sqlite_queue(t, true, "it was made anew");
     if (k && !k->shape) tain_sqlite_queue(t, true, "what was kept about it cannot be read");
@@ -341,6 +345,8 @@ void tain_sqlite_show(tain_sqlite *s, tain_sqlite_table *t)
     t->table.bytes_estimate = t->shape->bytes;
     tain_source_table_clear_findings(&t->table);
     tain_sqlite_shape_findings(t->shape, &t->table);
+    tain_free(t->table.memo);
+    t->table.memo = tain_strdup(tain_sqlite_shape_version(t->shape));
     t->values = tain_realloc(t->values, (t->shape->count + t->shape->key_count + 1) * sizeof *t->values);
     tain_sqlite_forget_query(t);
     if (changed && t->told && t->news.state != TAIN_SQLITE_QUEUED) tain_sqlite_queue(t, true, "its values need other types");

@@ -30,6 +30,7 @@ void tain_sqlite_shape_free(tain_sqlite_shape *s)
     free(s->name);
     free(s->sql);
     free(s->trouble);
+    free(s->lineage);
     free(s);
 }
 
@@ -173,6 +174,7 @@ char *tain_sqlite_shape_text(const tain_sqlite_shape *s, const char *identity)
     if (identity) tain_json_kstr(&j, "identity", identity);
     tain_json_kstr(&j, "definition", definition);
     tain_json_kstr(&j, "body", body);
+    if (s->lineage) tain_json_kstr(&j, "lineage", s->lineage);
     tain_json_kint(&j, "rows", s->rows);
     tain_json_kint(&j, "bytes", s->bytes);
     tain_json_key(&j, "columns");
@@ -214,6 +216,19 @@ static size_t same_columns(const tain_sqlite_shape *s, const json_t *columns)
     return n;
 }
 
+/* How many are gone, if the others are all that there are, in order; else 0. *ret_first: the first of them. */
+static size_t missing_columns(const tain_sqlite_shape *s, const json_t *columns, const char **ret_first)
+{
+    size_t there = 0, missing = 0, i;
+    json_t *c;
+    json_array_foreach(columns, i, c)
+    {
+        if (there < s->count && same_column(&s->columns[there], c)) there++;
+        else if (missing++ == 0) *ret_first = tain_json_get_str(c, "name", "");
+    }
+    return there == s->count ? missing : 0;
+}
+
 static char *explain_difference(const tain_sqlite_shape *s, const json_t *columns, size_t same)
 {
     size_t kept = json_array_size(columns);
@@ -225,25 +240,89 @@ static char *explain_difference(const tain_sqlite_shape *s, const json_t *column
     return tain_strdup("it was made anew");
 }
 
-tain_sqlite_difference tain_sqlite_shape_inherit(tain_sqlite_shape *s, const json_t *kept, char **reason)
+static bool adds_columns(const tain_sqlite_shape *s, size_t same, size_t old)
 {
-    const json_t *columns = json_object_get(kept, "columns");
-    size_t same = same_columns(s, columns), old = json_array_size(columns);
+    bool added = same == old && s->count > old;
+    for (size_t i = same; i < s->count; i++) added &= adds_null(&s->columns[i]);
+    return added;
+}
+
+static bool same_text(const tain_sqlite_shape *s, const json_t *kept)
+{
     char definition[17], body[17];
     hash(s->sql, definition);
     hash(body_of(s->sql), body);
-    bool same_text = strcmp(tain_json_get_str(kept, "definition", ""), definition) == 0 || strcmp(tain_json_get_str(kept, "body", ""), body) == 0;
-    bool added = same == old && s->count > old;
-    for (size_t i = same; i < s->count; i++) added &= adds_null(&s->columns[i]);
+    return strcmp(tain_json_get_str(kept, "definition", ""), definition) == 0 || strcmp(tain_json_get_str(kept, "body", ""), body) == 0;
+}
+
+/* Each statement that changes the schema counts its version up by one: as many as columns are missing, and it was these that
+ * went; with one more it may have been another one's name that came. */
+static tain_sqlite_difference difference(const tain_sqlite_shape *s, const json_t *kept, int64_t steps, char **reason)
+{
+    const json_t *columns = json_object_get(kept, "columns");
+    size_t same = same_columns(s, columns), old = json_array_size(columns);
+    const char *gone = NULL;
     *reason = NULL;
     if (!same_key(s, json_object_get(kept, "key"))) *reason = tain_strdup("its key changed");
-    else if (!added && !(same_text && same == s->count)) *reason = explain_difference(s, columns, same);
+    else if (same_text(s, kept) && same == s->count) return TAIN_SQLITE_SAME;
     if (*reason) return TAIN_SQLITE_OTHER;
-    for (size_t i = 0; i < same; i++) s->columns[i].seen |= (unsigned)tain_json_get_int(json_array_get(columns, i), "seen", 0);
+    if (adds_columns(s, same, old)) {
+        *reason = tain_format("column %s was added", s->columns[old].name);
+        return TAIN_SQLITE_ADDED;
+    }
+    if (steps > 0 && (int64_t)missing_columns(s, columns, &gone) == steps) {
+        *reason = tain_format("column %s was dropped", gone);
+        return TAIN_SQLITE_DROPPED;
+    }
+    *reason = explain_difference(s, columns, same);
+    return TAIN_SQLITE_OTHER;
+}
+
+static void take_seen(tain_sqlite_shape *s, const json_t *kept)
+{
+    size_t there = 0, i;
+    json_t *c;
+    json_array_foreach(json_object_get(kept, "columns"), i, c)
+        if (there < s->count && same_column(&s->columns[there], c)) s->columns[there++].seen |= (unsigned)tain_json_get_int(c, "seen", 0);
     s->rows = tain_json_get_int(kept, "rows", -1);
     s->bytes = tain_json_get_int(kept, "bytes", -1);
     tain_sqlite_shape_settle(s);
-    if (!added) return TAIN_SQLITE_SAME;
-    *reason = tain_format("column %s was added", s->columns[old].name);
-    return TAIN_SQLITE_ADDED;
+}
+
+/* --- lineage ------------------------------------------------------------------------------------------------------- */
+
+static const char *last_of(const char *lineage)
+{
+    const char *comma = strrchr(lineage, ',');
+    return comma ? comma + 1 : lineage;
+}
+
+/* A column that is added may have the name of one that was dropped before: then nothing further back is told by names. */
+static char *lineage_of(const char *kept, tain_sqlite_difference d, int64_t now)
+{
+    if (!*kept || d == TAIN_SQLITE_OTHER) return tain_format("%lld", (long long)now);
+    if (d == TAIN_SQLITE_SAME) return tain_strdup(kept);
+    return tain_format("%s,%lld", d == TAIN_SQLITE_ADDED ? last_of(kept) : kept, (long long)now);
+}
+
+const char *tain_sqlite_shape_version(const tain_sqlite_shape *s)
+{
+    return s->lineage ? last_of(s->lineage) : "";
+}
+
+bool tain_sqlite_shape_descends(const tain_sqlite_shape *s, const char *version)
+{
+    size_t n = strlen(version);
+    for (const char *p = s->lineage; n && p && *p; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == n && strncmp(p, version, n) == 0) return true;
+    return false;
+}
+
+tain_sqlite_difference tain_sqlite_shape_inherit(tain_sqlite_shape *s, const json_t *kept, int64_t kept_at, int64_t now, char **reason)
+{
+    tain_sqlite_difference d = difference(s, kept, kept_at >= 0 ? now - kept_at : 0, reason);
+    free(s->lineage);
+    s->lineage = lineage_of(tain_json_get_str(kept, "lineage", ""), d, now);
+    if (d != TAIN_SQLITE_OTHER) take_seen(s, kept);
+    return d;
 }

@@ -55,6 +55,8 @@ typedef struct tain_sqlite_shape {
     const char         *key_trouble; /* why the candidate is none: "null_key" ..., NULL: it is one */
     int64_t             rows, bytes; /* at the last scan, -1 unknown */
     char               *trouble;    /* why the table cannot be mirrored at all */
+    char               *lineage;    /* versions of the file's schema: the last one this shape's, before it, separated by commas, those of
+                                     * shapes whose rows have by name what they have in this one; NULL: not known yet */
 } tain_sqlite_shape;
 
 void tain_sqlite_shape_free(tain_sqlite_shape *s); /* accepts NULL */
@@ -104,8 +106,13 @@ bool tain_sqlite_shape_see(tain_sqlite_shape *s, size_t column, unsigned seen);
 /* JSON, caller frees. identity NULL: its name. */
 char       *tain_sqlite_shape_text(const tain_sqlite_shape *s, const char *identity);
 /* What happened between the shape kept as text and this one. */
-typedef enum tain_sqlite_difference { TAIN_SQLITE_SAME, TAIN_SQLITE_ADDED, TAIN_SQLITE_OTHER } tain_sqlite_difference;
-/* Takes `seen` of the columns that are still the same from there. reason: set unless SAME; caller frees. */
-tain_sqlite_difference tain_sqlite_shape_inherit(tain_sqlite_shape *s, const json_t *kept, char **reason);
+typedef enum tain_sqlite_difference { TAIN_SQLITE_SAME, TAIN_SQLITE_ADDED, TAIN_SQLITE_DROPPED, TAIN_SQLITE_OTHER } tain_sqlite_difference;
+/* Takes `seen` of the columns that are still the same from there. kept_at, now: the file's schema_version then (-1: not known)
+ * and of this shape. reason: set unless SAME; caller frees. */
+tain_sqlite_difference tain_sqlite_shape_inherit(tain_sqlite_shape *s, const json_t *kept, int64_t kept_at, int64_t now, char **reason);
+/* The last version of the lineage; "": none. */
+const char *tain_sqlite_shape_version(const tain_sqlite_shape *s);
+/* Whether rows of that version have what they have in this one. */
+bool tain_sqlite_shape_descends(const tain_sqlite_shape *s, const char *version);
 
 #endif
