@@ -147,6 +147,12 @@ static void policies_are_kept(void **state)
     assert_ok(tain_definition_load(&d, store, err));
     assert_string_equal(tain_json_get_str(tain_definition_source_options(&d, NULL).policies, "out_of_range", ""), "clamp");
     json_decref(d.policies);
+    d.policies = json_pack("{s:s,s:{s:{s:s}}}", "dropped_column", "keep", "columns", "main.t.c", "dropped_column", "stay");
+    assert_ok(tain_definition_save(&d, store, err));
+    tain_definition_done(&d);
+    d = from("postgresql://tain@db/shop");
+    assert_fails(tain_definition_load(&d, store, err), TAIN_E_CONFIG, "column main.t.c: policy dropped_column: must be drop or keep");
+    json_decref(d.policies);
     d.policies = json_integer(7);
     assert_ok(tain_definition_save(&d, store, err));
     tain_definition_done(&d);

@@ -2,6 +2,7 @@
 /* Column mapping: only where names need it, and then for life. */
 #include "mirror_fake.h"
 
+#include "mirror/kept.h"
 #include "mirror/naming.h"
 
 static tain_schema *columns(const char *first, ...)
@@ -252,6 +253,59 @@ static void added_column_needs_no_mapping(void **state)
     tain_schema_free(now);
 }
 
+/* Behind the others, without a mapping; from the first column of its name on it is called otherwise, and still is that in files. */
+static void kept_column_is_in_files_what_it_was(void **state)
+{
+    json_t *keep = json_pack("{s:s}", "dropped_column", "keep");
+    tain_schema *old = columns("id", "v", "w", NULL), *without = columns("id", "w", NULL), *again = columns("id", "w", "V", "v_DROPPED", NULL), *back;
+    tain_schema *kept = tain_kept_show(without, old, keep, "main.t");
+    tain_naming_evolve(kept, old, 0);
+    assert_int_equal(kept->count, 3);
+    assert_int_equal(kept->fields[2].id, 0);
+    assert_string_equal(kept->fields[2].kept, "v");
+    assert_false(tain_naming_alike(old, kept));
+    tain_schema *now = tain_kept_show(again, kept, NULL, "main.t");
+    tain_naming_evolve(now, kept, 0);
+    check_mapped(now);
+    assert_string_equal(field(now, "v_dropped_2")->physical, "v");
+    assert_string_not_equal(field(now, "V")->physical, "V");
+    tain_buffer text = {0};
+    tain_schema_to_json(now, &text);
+    assert_ok(tain_schema_from_json((const char *)text.data, text.size, &back, err));
+    assert_true(tain_naming_same(now, back));
+    assert_string_equal(field(back, "v_dropped_2")->kept, "v");
+    assert_null(field(back, "v_dropped_2")->metadata);
+    tain_schema *loaded = tain_kept_show(again, kept, NULL, "main.t"); /* with other files, too */
+    tain_naming_continue(loaded, kept, 0);
+    check_mapped(loaded);
+    tain_schema *all[] = {old, without, again, kept, now, back, loaded};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) tain_schema_free(all[i]);
+    tain_buffer_done(&text);
+    json_decref(keep);
+}
+
+static size_t shown_by(const char *policies)
+{
+    json_t *p;
+    assert_ok(tain_json_parse(policies, strlen(policies), "policies", &p, err));
+    tain_schema *old = columns("id", "v", NULL), *without = columns("id", NULL), *shown = tain_kept_show(without, old, p, "main.t");
+    size_t n = shown->count;
+    tain_schema_free(old);
+    tain_schema_free(without);
+    tain_schema_free(shown);
+    json_decref(p);
+    return n;
+}
+
+static void policy_of_a_column_is_before_that_of_all(void **state)
+{
+    assert_int_equal(shown_by("{}"), 1);
+    assert_int_equal(shown_by("{\"dropped_column\":\"keep\"}"), 2);
+    assert_int_equal(shown_by("{\"dropped_column\":\"keep\",\"columns\":{\"main.t.v\":{\"dropped_column\":\"drop\"}}}"), 1);
+    assert_int_equal(shown_by("{\"columns\":{\"main.t.v\":{\"dropped_column\":\"keep\"}}}"), 2);
+    assert_int_equal(shown_by("{\"columns\":{\"main.u.v\":{\"dropped_column\":\"keep\"}}}"), 1);
+}
+
 /* What they are in the source is told by the lake's own text. */
 static void numbers_survive_the_log(void **state)
 {
@@ -288,6 +342,8 @@ int main(void)
         cmocka_unit_test(dropped_column_leaves_a_mapping),
         cmocka_unit_test(added_column_needs_no_mapping),
         cmocka_unit_test(numbers_survive_the_log),
+        cmocka_unit_test(kept_column_is_in_files_what_it_was),
+        cmocka_unit_test(policy_of_a_column_is_before_that_of_all),
     };
     cmocka_set_test_filter(getenv("CASE"));
     return cmocka_run_group_tests(tests, NULL, NULL);
