@@ -157,5 +157,5 @@ const tain_command tain_command_query = {
     .name = "query", .arguments = "LAKE SQL", .summary = "SQL over the mirrored tables", .least = 2, .most = 2, .run = run,
     .example = "  tain query ./lake \"select status, count(*) from main.orders group by 1\"\n"
                "  tain query ./lake \"select * from main.orders\" --format csv > orders.csv\n"
-               "  tain query ./lake \"select count(*) from main.orders\" --as-of 2026-11-21T18:00:00Z\n",
+               "  tain query ./lake \"select count(*) from orders\" --as-of 2026-11-21T18:00:00Z\n",
 };
