@@ -11,6 +11,7 @@ static unsigned seed;
 static char    *lake;
 static int      tables[COUNT], next_slot[COUNT];
 static int      next_key, rounds;
+static bool     keeps, is_new; /* columns that are dropped; the lake */
 
 static int pick(int n)
 {
@@ -23,9 +24,12 @@ static int begin(void **state)
     seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
     print_message("seed %u\n", seed);
     fake_reset();
+    fake.tracks = pick(2);
+    keeps = pick(2);
     tain_source_register(&fake_ops);
     lake = lake_make();
     next_key = 0;
+    is_new = true;
     return 0;
 }
 
@@ -94,7 +98,7 @@ static void change_shape(int t)
     const fake_shape *s = shape_of(t);
     if (fake.tables[t].shape_count == FAKE_SHAPES) return;
     if (s->count > 3 && !pick(3)) {
-        fake_drop_column(t, 1 + (size_t)pick((int)s->count - 1), true);
+        fake_drop_column(t, 1 + (size_t)pick((int)s->count - 1), !fake.tracks || !pick(4));
     } else if (next_slot[t] < FAKE_SLOTS) {
         int slot = next_slot[t]++;
         fake_add_column(t, names[slot], pick(2) ? TAIN_INT64 : TAIN_STRING, slot);
@@ -162,6 +166,8 @@ static void run(bool follow)
 {
     tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .jobs = 2,
                          .freshness = pick(2) ? 0 : 5 * TAIN_MILLISECOND, .memory = pick(3) ? 64 << 20 : 1 << 16};
+    if (is_new) d.policies = json_pack("{s:s}", "dropped_column", keeps ? "keep" : "drop");
+    is_new = false;
     tain_worker_options o = {.once = !follow};
     rounds = pick(30) + 1;
     fake.on_chunk = pick(2) ? dawdle : NULL;

@@ -106,6 +106,7 @@ static void free_table(tain_sqlite_table *t)
     free(t->values);
     free(t->marks.at);
     free(t->news.reason);
+    free(t->table.memo);
     tain_source_table_free(&t->table);
 }
 
