@@ -52,6 +52,8 @@ void tain_changes_clear(tain_changes *c);
 size_t tain_changes_bytes(const tain_changes *c);
 /* Appends an unchanged cell to column `column` of the row being built. */
 void tain_changes_append_unchanged(tain_changes *c, size_t column);
+/* A cell that is there, and null, was not sent. */
+void tain_changes_mark_unchanged(tain_changes *c, size_t column, size_t row);
 /* As tain_batch_abandon_row, and forgets which cells of the row were unchanged. */
 void tain_changes_abandon_row(tain_changes *c);
 static inline void tain_changes_end_row(tain_changes *c, tain_op op)

@@ -31,14 +31,18 @@ size_t tain_changes_bytes(const tain_changes *c)
     return n;
 }
 
-void tain_changes_append_unchanged(tain_changes *c, size_t column)
+void tain_changes_mark_unchanged(tain_changes *c, size_t column, size_t row)
 {
-    size_t       row = c->batch.rows;
     tain_buffer *bits = &c->unchanged[column];
-    tain_column_append_null(&c->batch.columns[column]);
     if (bits->size <= row >> 3) tain_buffer_append_zero(bits, (row >> 3) + 1 - bits->size);
     bits->data[row >> 3] |= (uint8_t)(1u << (row & 7));
     c->any_unchanged = true;
+}
+
+void tain_changes_append_unchanged(tain_changes *c, size_t column)
+{
+    tain_column_append_null(&c->batch.columns[column]);
+    tain_changes_mark_unchanged(c, column, c->batch.rows);
 }
 
 void tain_changes_abandon_row(tain_changes *c)

@@ -150,6 +150,7 @@ static tain_status commit_once(const table_commit *tc, tain_error *err)
     settle(t, list);
     count_done(tc, rows, bytes);
     t->announced = false;
+    t->committed = tc->part->position;
     return TAIN_OK;
 }
 

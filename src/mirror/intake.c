@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mirror/intake.h"
+#include "mirror/reread.h"
 
 #include <stdlib.h>
 
@@ -221,6 +222,8 @@ static tain_changes *sink_changes(tain_sink *sink, tain_source_table *source)
     tain_intake *in = of(sink);
     tain_table *t = source->user;
     if (!t || in->trouble != TAIN_OK || !wants(in, t)) return NULL;
+    bool read = t->staged && t->reread.count && !is_news(in, t);
+    if (t->open_item && t->open_item->read != read) t->open_item = NULL;
     tain_item *item = t->open_item;
     measure(in);
     if ((++in->calls % LOOK_EVERY == 0 || in->bytes >= in->budget) && !ends_in_half_a_pair(item)) {
@@ -231,6 +234,7 @@ static tain_changes *sink_changes(tain_sink *sink, tain_source_table *source)
         tell_shape(in, t, source);
         item = new_item(in, t, TAIN_ITEM_CHANGES);
         tain_changes_init(&item->changes, source->columns);
+        item->read = read;
         t->open_item = item;
     }
     in->part->changes++;
@@ -245,19 +249,7 @@ static void sink_relieve(tain_sink *sink)
     if (has_giant(in) && in->trouble == TAIN_OK && !ends_in_half_a_pair(in->growing)) look_at_size(in);
 }
 
-static tain_status sink_truncate(tain_sink *sink, tain_source_table *source, const tain_region *within, tain_error *err)
-{
-    tain_intake *in = of(sink);
-    tain_table *t = source->user;
-    if (t && wants(in, t)) {
-        if (within) tell_shape(in, t, source); /* its columns are told by that */
-        new_item(in, t, TAIN_ITEM_TRUNCATE)->within = within;
-        in->part->changes++;
-    }
-    return in->trouble;
-}
-
-static void want_load(tain_intake *in, tain_table *t, const char *reason)
+static void want_reading(tain_intake *in, tain_table *t, const char *reason)
 {
     in->load_wanted = t->needs_load = true;
     t->late = in->mirror->asked != 0;
@@ -265,6 +257,12 @@ static void want_load(tain_intake *in, tain_table *t, const char *reason)
     t->load_reason = tain_strdup(reason); /* NULL stays NULL */
     bool back = t->status == TAIN_TABLE_STOPPED; /* it must not make way as one that is gone */
     if (back || tain_table_takes_changes(t)) tain_table_set_status(t, TAIN_TABLE_RESEEDING, reason ? reason : back ? "it was not followed for a while" : NULL, NULL);
+}
+
+static void want_load(tain_intake *in, tain_table *t, const char *reason)
+{
+    tain_reread_forget(t);
+    want_reading(in, t, reason);
 }
 
 static void reload(tain_intake *in, tain_table *t, const char *reason)
@@ -288,16 +286,17 @@ void tain_intake_take_misfits(tain_intake *in)
     }
 }
 
-/* What may be right again by the stream that begins at the load's position waits for that, otherwise it is loaded anew. */
+/* What may be right again by the stream that begins at the load's position waits for that, otherwise it is loaded anew; so is one
+ * of which only a part is read. */
 static void reshape_loading(tain_intake *in, tain_table *t, bool anew, const char *reason)
 {
-    bool news = is_news(in, t);
+    bool news = is_news(in, t), part = t->reread.count;
     t->missed |= news;
     if (news) {
         t->reshaped_at = where(in);
         t->retell = in->retell = true;
     }
-    if (!anew || (in->open && !news)) return;
+    if (!part && (!anew || (in->open && !news))) return;
     t->overtaken = true;
     reload(in, t, reason);
 }
@@ -325,6 +324,31 @@ static tain_status sink_reshape(tain_sink *sink, tain_source_table *source, bool
         if (wants(in, t)) tell_shape(in, t, source);
         else if (!t->skip) tell_name(in, t, source);
     }
+    return in->trouble;
+}
+
+static tain_status sink_truncate(tain_sink *sink, tain_source_table *source, const tain_region *within, tain_error *err)
+{
+    tain_intake *in = of(sink);
+    tain_table *t = source->user;
+    bool lost = t && t->staged && t->reread.count && !is_news(in, t); /* rows that never came by the stream would go, too */
+    if (lost) return sink_reshape(sink, source, true, "it was truncated before a part of it was read again", err);
+    if (t && wants(in, t)) {
+        if (within) tell_shape(in, t, source); /* its columns are told by that */
+        new_item(in, t, TAIN_ITEM_TRUNCATE)->within = within;
+        in->part->changes++;
+    }
+    return in->trouble;
+}
+
+static tain_status sink_reread(tain_sink *sink, tain_source_table *source, const tain_region *within, const char *reason, tain_error *err)
+{
+    tain_intake *in = of(sink);
+    tain_table *t = source->user;
+    if (!t) return TAIN_OK;
+    if (!tain_reread_want(in->mirror, t, within)) return sink_reshape(sink, source, true, reason, err);
+    tain_mirror_say(in->mirror, "%s: %s; its rows are read again, readers keep the old content until then", t->name, reason);
+    want_reading(in, t, reason);
     return in->trouble;
 }
 
@@ -453,7 +477,7 @@ static tain_status sink_commit(tain_sink *sink, const tain_position *position, t
 void tain_intake_init(tain_intake *in, tain_mirror *m, size_t budget)
 {
     *in = (tain_intake){
-        .sink = {.begin = sink_begin, .changes = sink_changes, .truncate = sink_truncate, .reshape = sink_reshape,
+        .sink = {.begin = sink_begin, .changes = sink_changes, .truncate = sink_truncate, .reshape = sink_reshape, .reread = sink_reread,
                  .appeared = sink_appeared, .dropped = sink_dropped, .failed = sink_failed, .warn = sink_warn, .commit = sink_commit,
                  .relieve = sink_relieve},
         .mirror = m,

@@ -5,6 +5,7 @@
 #include "mirror/load.h"
 #include "mirror/presence.h"
 #include "mirror/replay.h"
+#include "mirror/reread.h"
 #include "mirror/upkeep.h"
 
 /* A crash costs what the readers were at: each a part of this many of its table, if that is worth a file. */
@@ -278,6 +279,52 @@ static bool is_overrun(const tain_table *t)
 }
 
 /* Live rows start at zero and grow while rows come in: what a progress display shows. */
+static void show_beginning(table_load *l, int64_t rows)
+{
+    tain_table *t = l->table;
+    tain_table_set_status(t, t->delta ? TAIN_TABLE_RESEEDING : TAIN_TABLE_SNAPSHOTTING, t->load_reason, NULL);
+    pthread_mutex_lock(&t->lock);
+    t->rows_live = 0;
+    t->rows_total = rows;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void take_part(loading *g, table_load *l, const tain_chunk *chunks, size_t n)
+{
+    int64_t rows = 0;
+    size_t first = g->task_count;
+    for (size_t i = 0; i < n; i++) {
+        rows += chunks[i].rows_estimate;
+        add_task(g, l, chunks[i], i);
+    }
+    give_runs(g, first);
+    show_beginning(l, rows);
+}
+
+/* Only what cannot be told to be right, if that is still all of it. */
+static tain_status plan_reread(loading *g, table_load *l, tain_error *err)
+{
+    tain_table *t = l->table;
+    tain_source *s = g->mirror->source;
+    tain_chunk *chunks = NULL;
+    size_t n = 0;
+    tain_error e = {0};
+    bool can = g->beside && !l->log && tain_reread_can(g->mirror, t);
+    tain_status st = can ? s->ops->reread_plan(s, t->source, t->reread.within, t->reread.count, chunk_rows(l), &chunks, &n, &e) : TAIN_E_UNSUPPORTED;
+    bool whole = st == TAIN_E_UNSUPPORTED || st == TAIN_E_NOT_FOUND;
+    l->rereads = st == TAIN_OK;
+    if (whole) {
+        tain_mirror_say(l->mirror, "%s: more of it may have changed meanwhile: all of it is loaded again", t->name);
+        tain_reread_forget(t);
+    } else if (l->rereads) {
+        take_part(g, l, chunks, n);
+    } else if (err) {
+        *err = e;
+    }
+    free(chunks);
+    return whole ? TAIN_OK : st;
+}
+
 static tain_status begin_table(loading *g, table_load *l, tain_error *err)
 {
     tain_table *t = l->table;
@@ -290,17 +337,15 @@ static tain_status begin_table(loading *g, table_load *l, tain_error *err)
     tain_replay_free(t->replay);
     t->replay = NULL;
     TAIN_TRY(find_content(l, err));
+    if (t->reread.count) TAIN_TRY(plan_reread(g, l, err));
+    if (l->rereads) return TAIN_OK;
     tain_table_shape(t, t->source);
     TAIN_TRY(check_log(g, l, err));
     if (l->moved) return TAIN_OK;
     t->missed = l->log != NULL || is_overrun(t); /* what came since its first snapshot has passed by */
     t->retell = tain_position_compare(&t->reshaped_at, &t->loading_at) > 0;
     if (!l->log) tain_table_forget_warnings(t);
-    tain_table_set_status(t, t->delta ? TAIN_TABLE_RESEEDING : TAIN_TABLE_SNAPSHOTTING, t->load_reason, NULL);
-    pthread_mutex_lock(&t->lock);
-    t->rows_live = 0;
-    t->rows_total = t->source->rows_estimate;
-    pthread_mutex_unlock(&t->lock);
+    show_beginning(l, t->source->rows_estimate);
     TAIN_TRY(tain_table_new_index(t, err));
     TAIN_TRY(make_plan(g, l, err));
     (void)tain_table_release_index(t); /* of what was read before */
@@ -417,35 +462,51 @@ tain_status tain_load_commit(loading *g, table_load *l, tain_error *err)
     l->file_count = 0; /* the table's now */
     tain_table_know_files(t);
     is_loaded(l, &at);
-    if (g->beside) take_up(g->mirror, t);
+    if (g->beside || l->log) take_up(g->mirror, t); /* what was finished long ago is behind the newest record, too */
     forget_log(l);
     show_loaded(l);
     return TAIN_OK;
 }
 
-/* What was read at several positions waits, invisible, for the stream to come to the last of them. */
-static void stage(loading *g, table_load *l)
+/* What was read stands for all that there was, or for what is read again of it. */
+static tain_status make_room(table_load *l, tain_error *err)
 {
     tain_table *t = l->table;
-    tain_mirror *m = g->mirror;
-    tain_position last;
-    (void)tain_loadlog_is_complete(l->log, &last);
-    is_loaded(l, &l->log->first);
+    if (l->rereads) return tain_reread_clear(t, err);
     tain_ordinals_clear(&t->files);
-    for (size_t i = 0; i < l->file_count; i++) tain_pending_add_file(t, l->files[i]);
     t->pending.truncated = t->delta != NULL;
     t->pending.schema = t->shown;
+    return TAIN_OK;
+}
+
+static void stage_files(table_load *l)
+{
+    tain_table *t = l->table;
+    for (size_t i = 0; i < l->file_count; i++) tain_pending_add_file(t, l->files[i]);
     t->pending.configuration = tain_table_memo(t, l->memo);
-    t->pending.rows = t->pending.inserted = (int64_t)l->rows;
+    t->pending.rows += (int64_t)l->rows;
+    t->pending.inserted = (int64_t)l->rows;
     t->pending.dirty = true;
-    t->replay = tain_replay_new(l->log, l->files, l->read_at, l->file_count);
-    l->log = NULL;
+    t->replay = l->rereads ? tain_replay_of_part(t->reread.within, t->reread.count) : tain_replay_new(l->log, l->files, l->read_at, l->file_count);
+    if (!l->rereads) l->log = NULL;
     l->file_count = 0;
+}
+
+/* What was read at several positions, or is a part, waits, invisible, for the stream to come to the last of them. */
+static tain_status stage(loading *g, table_load *l, tain_error *err)
+{
+    tain_table *t = l->table;
+    tain_position first = l->rereads ? t->reread.from : l->log->first, last = g->position;
+    if (!l->rereads) (void)tain_loadlog_is_complete(l->log, &last);
+    TAIN_TRY(make_room(l, err));
+    stage_files(l);
+    is_loaded(l, &first);
     t->staged = true;
-    tain_replays_begin(m, &last);
-    take_up(m, t);
+    tain_replays_begin(g->mirror, &last);
+    take_up(g->mirror, t);
     tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
     tain_fault(TAIN_FAULT_SNAPSHOT_STAGED);
+    return TAIN_OK;
 }
 
 tain_status tain_load_abandon(tain_mirror *m, tain_table *t, tain_error *err)
@@ -472,11 +533,10 @@ static tain_status finish(loading *g, table_load *l, tain_error *err)
     TAIN_TRY(tain_load_check_mark(l, g->own, err));
     if (l->moved) return TAIN_OK;
     tain_fault(TAIN_FAULT_SNAPSHOT_READ);
-    if (tain_load_is_of_one_moment(g, l, &at)) return tain_load_commit(g, l, err);
+    if (!l->rereads && tain_load_is_of_one_moment(g, l, &at)) return tain_load_commit(g, l, err);
     if (l->bad_key) return tain_table_fail_key(l->table->source, (size_t)l->bad_key - 1, err);
     TAIN_TRY(check_files(l, err));
-    stage(g, l);
-    return TAIN_OK;
+    return stage(g, l, err);
 }
 
 static tain_status finish_rest(loading *g, tain_error *err)

@@ -23,6 +23,7 @@ typedef struct tain_table_load {
     tain_position     first;     /* of what was read; the last is in the log */
     atomic_int        bad_key;   /* a column of the key + 1 in which a value was replaced, 0: none */
     struct tain_table_load *next_ready; /* complete, to be finished by a reader */
+    bool              rereads;   /* only what its table's `reread` says was read, the rest is in the lake */
     bool              moved;     /* the table was written anew while it was read: what was read is worth nothing */
     bool              robbed;    /* somebody took files of it away before they were committed */
     bool              finished;  /* committed, or waiting for the stream */

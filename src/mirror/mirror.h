@@ -26,6 +26,7 @@ typedef enum tain_item_kind { TAIN_ITEM_CHANGES, TAIN_ITEM_TRUNCATE, TAIN_ITEM_S
 typedef struct tain_item { /* something that happened to one table, in order */
     tain_item_kind    kind;
     tain_changes      changes;
+    bool              read;    /* CHANGES: before a part of the table was read again */
     const tain_region *within; /* TRUNCATE: NULL: everywhere; borrowed */
     tain_source_table shape; /* SCHEMA: columns and defaults (borrowed), key, memo and names (owned) only; NAME: names */
     struct tain_item *next;

@@ -5,6 +5,7 @@
 
 #include "mirror/apply.h"
 #include "mirror/net.h"
+#include "mirror/reread.h"
 
 typedef struct origin { uint32_t file; tain_position at; } origin;
 
@@ -12,6 +13,8 @@ struct tain_replay {
     tain_loadlog *log;
     origin       *origins; /* ascending by file */
     size_t        count;
+    const tain_region **within; /* of a part */
+    size_t        within_count;
 };
 
 tain_replay *tain_replay_new(tain_loadlog *log, tain_delta_file *const *files, const tain_position *at, size_t n)
@@ -22,11 +25,20 @@ tain_replay *tain_replay_new(tain_loadlog *log, tain_delta_file *const *files, c
     return r;
 }
 
+tain_replay *tain_replay_of_part(const tain_region *const *within, size_t n)
+{
+    tain_replay *r = tain_alloc(sizeof *r);
+    *r = (tain_replay){.within = tain_alloc((n + 1) * sizeof *r->within), .within_count = n};
+    memcpy(r->within, within, n * sizeof *within);
+    return r;
+}
+
 void tain_replay_free(tain_replay *r)
 {
     if (!r) return;
     tain_loadlog_free(r->log);
     free(r->origins);
+    free(r->within);
     free(r);
 }
 
@@ -196,7 +208,7 @@ void tain_replay_give_up(tain_table *t, const char *why)
     tain_table_misfit(t, why);
 }
 
-tain_status tain_replay_apply(tain_table *t, tain_changes *changes, tain_error *err)
+static tain_status apply_upserts(tain_table *t, tain_changes *changes, tain_error *err)
 {
     bool lost = false;
     copies c;
@@ -209,4 +221,22 @@ tain_status tain_replay_apply(tain_table *t, tain_changes *changes, tain_error *
     if (!lost) return tain_apply_changes(t, changes, err);
     tain_replay_give_up(t, "a row moved while the load was interrupted, and the source did not repeat all its values");
     return TAIN_OK;
+}
+
+static tain_status apply_others(tain_table *t, const tain_changes *changes, tain_error *err)
+{
+    tain_changes others;
+    if (tain_reread_others(t->replay->within, t->replay->within_count, changes, &others)) {
+        tain_status st = tain_apply_changes(t, &others, err);
+        tain_changes_done(&others);
+        return st;
+    }
+    tain_replay_give_up(t, "a row came to a place that was read again from another, and the source did not repeat all its values");
+    return TAIN_OK;
+}
+
+tain_status tain_replay_apply(tain_table *t, tain_changes *changes, bool read, tain_error *err)
+{
+    if (t->replay->within_count == 0) return apply_upserts(t, changes, err);
+    return read ? apply_others(t, changes, err) : tain_apply_changes(t, changes, err);
 }

@@ -18,9 +18,12 @@ typedef struct tain_replay tain_replay;
 /* Takes the log over. files: what its chunks became, in the order of their ordinals; at: the position each was read at. */
 tain_replay *tain_replay_new(tain_loadlog *log, tain_delta_file *const *files, const tain_position *at, size_t n);
 void         tain_replay_free(tain_replay *r); /* accepts NULL */
-/* As tain_apply_changes, with changes as upserts (the operations in it are changed). When a value cannot be told, what is
- * pending is thrown away, and the table waits, marked anew, to be loaded from the beginning. */
-tain_status tain_replay_apply(tain_table *t, tain_changes *changes, tain_error *err);
+/* Of a table whose rows within those regions were read at one position, and all others before the first change (reread.h): of
+ * changes up to that position only those of other rows are wanted, and all are what they say. */
+tain_replay *tain_replay_of_part(const tain_region *const *within, size_t n);
+/* As tain_apply_changes, with changes as upserts (the operations in it are changed). read: rows of a part were read behind them. When
+ * a value cannot be told, what is pending is thrown away, and the table waits, marked anew, to be loaded from the beginning. */
+tain_status tain_replay_apply(tain_table *t, tain_changes *changes, bool read, tain_error *err);
 /* Likewise, for that reason. */
 void tain_replay_give_up(tain_table *t, const char *why);
 

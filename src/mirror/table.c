@@ -102,6 +102,7 @@ void tain_table_free(tain_table *t)
     tain_schema_free(t->shown);
     free(t->key_columns);
     free(t->load_reason);
+    free(t->reread.within);
     free(t->misfit);
     pthread_mutex_destroy(&t->lock);
     free(t);

@@ -58,6 +58,13 @@ typedef struct tain_pending {
     bool               dirty;
 } tain_pending;
 
+/* Rows of a table that are to be read again alone (reread.h). */
+typedef struct tain_reread {
+    const tain_region **within; /* regions; the list is owned */
+    size_t              count;  /* 0: nothing is to be read again, or all */
+    tain_position       from;   /* everything at or before it is in the lake; once it is read: and nothing else */
+} tain_reread;
+
 typedef struct tain_table {
     tain_source_table *source;      /* NULL: the source has it no more */
     char              *name;        /* "schema.table" */
@@ -80,6 +87,7 @@ typedef struct tain_table {
     int32_t            column_ids;  /* the highest ever given */
     tain_ordinals      files;       /* live and pending ones */
     tain_pending       pending;
+    tain_position      committed;   /* of its newest commit in an epoch; "": there was none yet */
     tain_position      have;        /* everything at or before it is in the table */
     bool               announced;   /* listed in an epoch record since it was (re)loaded */
     uint64_t           used;        /* number of the part that last changed it */
@@ -113,6 +121,7 @@ typedef struct tain_table {
     int                load_tries;  /* in a row that ended because it changed while it was read */
     bool               staged;      /* since then a replay is under way, as far as this thread knows */
     char              *load_reason; /* why a table that had content is loaded again */
+    tain_reread        reread;      /* what of it is, if not all */
 
     /* for others: guarded by lock */
     pthread_mutex_t   lock;

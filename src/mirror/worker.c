@@ -15,6 +15,7 @@
 #include "mirror/recover.h"
 #include "mirror/repair.h"
 #include "mirror/report.h"
+#include "mirror/reread.h"
 #include "mirror/status.h"
 #include "mirror/upkeep.h"
 
@@ -487,6 +488,7 @@ static tain_status end_replay(tain_mirror *m, tain_table *t, tain_error *err)
 {
     if (!t->staged) return TAIN_OK;
     t->staged = false;
+    tain_reread_forget(t);
     return !t->replay || atomic_load(&t->anew) ? TAIN_OK : tain_load_abandon(m, t, err);
 }
 

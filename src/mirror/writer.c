@@ -46,7 +46,7 @@ static void apply_name(tain_table *t, const tain_item *item)
 static tain_status apply_item(tain_table *t, tain_item *item, tain_error *err)
 {
     switch (item->kind) {
-    case TAIN_ITEM_CHANGES: return t->replay ? tain_replay_apply(t, &item->changes, err) : tain_apply_changes(t, &item->changes, err);
+    case TAIN_ITEM_CHANGES: return t->replay ? tain_replay_apply(t, &item->changes, item->read, err) : tain_apply_changes(t, &item->changes, err);
     case TAIN_ITEM_TRUNCATE: return item->within ? tain_apply_clear(t, item->within, err) : tain_apply_truncate(t, err);
     case TAIN_ITEM_SCHEMA: return tain_reshape(t, &item->shape, err);
     case TAIN_ITEM_NAME: apply_name(t, item); break;

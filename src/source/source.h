@@ -101,6 +101,9 @@ struct tain_sink {
     tain_status (*commit)(tain_sink *sink, const tain_position *position, tain_time time, tain_error *err);
     /* NULL: not wanted. A very large row was delivered, and the driver holds its bytes no more: a time to let go of it. */
     void (*relieve)(tain_sink *sink);
+    /* Of table's rows here those within cannot be told to be right, all others can: only they need be read again (reread_plan). Regions
+     * as in truncate. NULL: reshape is to be called with reload instead. */
+    tain_status (*reread)(tain_sink *sink, tain_source_table *table, const tain_region *within, const char *reason, tain_error *err);
 };
 
 /* A part of a table that one reader reads at once and that makes about one good data file. */
@@ -165,6 +168,9 @@ typedef struct tain_source_ops {
     /* Cuts a table into chunks of about `rows` rows. Caller frees *ret. An empty table may have no chunk. NOT_FOUND: that
      * content has no such table, it was dropped before. */
     tain_status (*snapshot_plan)(tain_source *s, tain_source_table *table, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err);
+    /* The same of a table's rows within these n regions alone, which reread was called with since it was read. UNSUPPORTED: something
+     * else became of the table in the meantime, too, which the stream does not tell in full: all of it has to be read. NULL if reread is never called. */
+    tain_status (*reread_plan)(tain_source *s, tain_source_table *table, const tain_region *const *within, size_t n, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err);
     tain_status (*reader_open)(tain_source *s, tain_reader **ret, tain_error *err);      /* any thread, not at once */
     /* Pushes all rows of the chunk in batches of at most about 8 MiB or 16,384 rows. NOT_FOUND: the source cannot give that content
      * any more, the table has changed since (what was pushed is worth nothing); it can give a newer one. Beside a stream the

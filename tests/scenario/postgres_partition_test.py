@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Partitions of PostgreSQL tables that are detached or dropped: their rows go, and no others, without the table being read again."""
+"""Partitions of PostgreSQL tables that are detached or dropped: their rows go, and no others, without the table being read again. Of those that come
+with rows, or are truncated alone, only they are read."""
 import os
 
 from harness import *
+from storm_test import make_plain
 
 # name: (partition key, its columns, bounds of the first and of the second partition, values of the first and the second, whether
 # the table must be read again because its bounds cannot be told in the lake)
@@ -195,6 +197,124 @@ def test_check_of_partitions(folder):
         pg.sql("create publication tain_p for all tables with (publish_via_partition_root = true)")
         out = tain("check", pg.url(), "--partitions", "leaf", "--name", "p", check=1).out
         assert "publish_via_partition_root = false" in out, out
+
+
+PARTS = """create table t (k int, id int, n text, primary key (k, id)) partition by range (k);
+           create table t1 partition of t for values from (0) to (10); create table t2 partition of t for values from (10) to (20);
+           insert into t select k, i, repeat('x', 20) from generate_series(0, 19) k, generate_series(1, 500) i;
+           create table p (n text, id int not null, k int not null, primary key (k, id));
+           create table tail (id int primary key)"""
+FILL = "insert into p select 'before', i, k from generate_series(20, 29) k, generate_series(1, 300) i"
+WRITES = """do $$ begin for i in 1..40 loop
+              insert into t values (5, {n}0000 + i, 'new'), (15, {n}0000 + i, 'new'); update t set n = 'changed {n}' where id = i; delete from t where id = 60 + 40 * {n} + i;
+              update t set k = 13, id = {n}5000 + i where k = 3 and id = 300 + 40 * {n} + i; commit;
+            end loop; end $$"""
+IN_PART = "insert into t select {k}, 90000 + i, 'behind' from generate_series(1, 50) i; update t set n = 'again' where k = {k} and id % 2 = 0; delete from t where k = {k} and id % 7 = 0; update t set k = 5, id = id + 100000 where k = {k} and id % 11 = 0"
+
+
+def looked(pg, lake, column):
+    """What looks find by now is applied."""
+    pg.sql(f"alter table tail add {column} int")
+    wait_until(lambda: column in read_delta(table_folder(lake, "public.tail"))[0], 120, "a look at the catalog")
+
+
+def scans(pg, table):
+    return int(pg.sql(f"select seq_scan from pg_stat_user_tables where relname = '{table}'"))
+
+
+def prepare(pg, before, user="postgres"):
+    if user != "postgres":
+        make_plain(pg)
+    pg.sql(PARTS, user=user)
+    pg.sql(before, user=user)
+    pg.sql("analyze")
+
+
+def read_alone(folder, pg, before, change, k, reason, user="postgres"):
+    lake = os.path.join(folder, "lake")
+    prepare(pg, before, user)
+    with Background("mirror", pg.url(user), lake, "--freshness", "50ms") as m:
+        wait_until(lambda: last_epoch(lake), what="first epoch")
+        looked(pg, lake, "one")
+        pg.sql(WRITES.format(n=1))
+        pg.sql(change)
+        pg.sql(WRITES.format(n=2))
+        pg.sql(IN_PART.format(k=k))
+        looked(pg, lake, "two")
+        wait_until(lambda: "are read again" in m.output() or "loaded again" in m.output(), 60, "reading again")
+        pg.sql(WRITES.format(n=3))
+        looked(pg, lake, "three")
+        wait_until(lambda: [t for t in lake_status(lake)["tables"] if t["name"] == "public.t"][0]["status"] == "Replicating", 60, "it is followed")
+        assert m.stop() == 0, m.output()
+        said = m.output()
+    assert tain("mirror", pg.url(user), lake, "--once").code == 0
+    assert_same_as_postgres(pg, lake, "public.t")
+    assert tain("verify", pg.url(user), lake).code == 0
+    if "attached" in reason and int(pg.sql("show server_version_num")) < 150000:
+        return  # such servers do not see in a stream that partitions come: it is loaded
+    assert f"public.t: {reason}; its rows are read again" in said, said
+    assert "public.t: " not in said.replace(f"public.t: {reason}; its rows are read again", ""), said
+
+
+def test_attached_with_rows(folder):
+    with Postgres(folder) as pg:
+        read_alone(folder, pg, FILL, "alter table t attach partition p for values from (20) to (30)", 25, "a partition was attached with rows in it")
+
+
+def test_truncated_alone(folder):
+    with Postgres(folder) as pg:
+        read_alone(folder, pg, "select 1", "update t set n = 'gone' where k = 15; truncate t2", 15, "partition t2 was truncated or rewritten")
+
+
+def test_read_alone_though_nothing_tells(folder):
+    for i, (before, change, k, reason) in enumerate([(FILL, "alter table t attach partition p for values from (20) to (30)", 25, "a partition was attached with rows in it"),
+                                                     ("select 1", "truncate t2", 15, "partition t2 was truncated or rewritten")]):
+        part = os.path.join(folder, str(i))
+        os.makedirs(part)
+        os.chmod(part, 0o755)
+        with Postgres(part) as pg:
+            read_alone(part, pg, before, change, k, reason, "plain")
+
+
+def test_others_are_not_read(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        if int(pg.sql("show server_version_num")) < 150000:
+            return
+        prepare(pg, FILL)
+        with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+            wait_until(lambda: last_epoch(lake), what="first epoch")
+            looked(pg, lake, "one")
+            then = scans(pg, "t1"), scans(pg, "t2")
+            pg.sql("alter table t attach partition p for values from (20) to (30)")  # which reads p to check it
+            wait_until(lambda: len(read_delta(table_folder(lake, "public.t"))[2]) == 13000, 60, "its rows")
+            looked(pg, lake, "two")
+            assert (scans(pg, "t1"), scans(pg, "t2")) == then, m.output()
+            assert m.stop() == 0, m.output()
+        assert_same_as_postgres(pg, lake, "public.t")
+
+
+def test_killed_meanwhile(folder):
+    for i, point in enumerate(["snapshot.begun", "snapshot.chunk", "snapshot.read", "snapshot.staged", "snapshot.replayed"]):
+        part = os.path.join(folder, str(i))
+        lake = os.path.join(part, "lake")
+        os.makedirs(part)
+        os.chmod(part, 0o755)
+        with Postgres(part) as pg:
+            if int(pg.sql("show server_version_num")) < 150000:
+                return
+            prepare(pg, FILL)
+            once(pg, lake)
+            with Background("mirror", pg.url(), lake, "--freshness", "50ms", env={"TAIN_FAULT": point}) as m:
+                wait_until(lambda: last_epoch(lake), what="first epoch")
+                pg.sql(WRITES.format(n=1))
+                pg.sql("alter table t attach partition p for values from (20) to (30)")
+                pg.sql(IN_PART.format(k=25))
+                assert m.process.wait(60) == -signal.SIGKILL
+            pg.sql(WRITES.format(n=2))
+            once(pg, lake)
+            assert_same_as_postgres(pg, lake, "public.t")
+            assert tain("verify", pg.url(), lake).code == 0
 
 
 if __name__ == "__main__":

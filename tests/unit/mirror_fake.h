@@ -60,6 +60,7 @@ typedef struct fake_row { int64_t v[FAKE_SLOTS]; size_t place; } fake_row;
 
 typedef enum fake_kind {
     FAKE_INSERT, FAKE_UPDATE, FAKE_DELETE, FAKE_REKEY, FAKE_TRUNCATE, FAKE_CLEAR, FAKE_RESHAPE, FAKE_CREATE, FAKE_DROP, FAKE_RENAME,
+    FAKE_REPLACE, /* rows are others, which no row event tells */
     FAKE_TROUBLE, /* the table cannot go on */
     FAKE_LOST,    /* the connection breaks here, the first time */
 } fake_kind;
@@ -68,7 +69,7 @@ typedef struct fake_event {
     fake_kind kind;
     int       table, shape, then /* the shape when it happened */, filled; /* filled: slot that old rows get a value in, 0 none */
     bool      reload, passed;
-    fake_row  row, old; /* CLEAR: keys from row's to before old's */
+    fake_row  row, old; /* CLEAR, REPLACE: keys from row's to before old's */
     unsigned  unchanged; /* slots that are not sent */
     const char *name;
 } fake_event;
@@ -210,6 +211,12 @@ static inline void fake_clear_rows(fake_content *c, const fake_event *e)
     c->count = kept;
 }
 
+static inline void fake_replace_rows(fake_content *c, const fake_event *e)
+{
+    fake_clear_rows(c, e);
+    for (fake_row row = e->row; row.v[0] < e->old.v[0]; row.v[0]++) fake_put(c, row);
+}
+
 static inline void fake_apply(fake_content *c, const fake_event *e)
 {
     const fake_shape *s = &fake.tables[e->table].shapes[c->shape];
@@ -227,6 +234,7 @@ static inline void fake_apply(fake_content *c, const fake_event *e)
         break;
     case FAKE_TRUNCATE: c->count = 0; break;
     case FAKE_CLEAR: fake_clear_rows(c, e); break;
+    case FAKE_REPLACE: fake_replace_rows(c, e); break;
     case FAKE_RESHAPE: fake_fill(c, e); break;
     case FAKE_CREATE:
         c->there = true;
@@ -366,6 +374,14 @@ static inline void fake_clear(int t, int64_t from, int64_t to)
     fake_add(e);
 }
 
+/* From here on it has one row for each key from `from` to before `to`, told as something that has to be read. */
+static inline void fake_replace(int t, int64_t from, int64_t to, int64_t v)
+{
+    fake_event e = {.kind = FAKE_REPLACE, .table = t, .row = fake_make(from, v, from)};
+    e.old.v[0] = to;
+    fake_add(e);
+}
+
 static inline void fake_do(fake_kind kind, int t)
 {
     fake_add((fake_event){.kind = kind, .table = t});
@@ -440,7 +456,9 @@ typedef struct fake_source {
     tain_batch          defaults[FAKE_TABLES * FAKE_SHAPES * 2];
     size_t              old_count, default_count, next, snapshot;
     tain_region       **regions; /* all ever told of */
+    int                *region_shapes; /* of their tables then */
     size_t              region_count;
+    size_t              read_at[FAKE_TABLES], told_at[FAKE_TABLES]; /* told: the last transaction that had rows replaced */
     int                 read_shape[FAKE_TABLES]; /* of the snapshot */
     tain_schema        *read_columns[FAKE_TABLES];
     tain_sink          *sink;
@@ -462,6 +480,7 @@ static inline void fake_close(tain_source *s)
     for (size_t i = 0; i < f->old_count; i++) tain_schema_free(f->old[i]);
     for (size_t i = 0; i < f->region_count; i++) tain_region_free(f->regions[i]);
     free(f->regions);
+    free(f->region_shapes);
     close(f->wake);
     free(f);
 }
@@ -593,6 +612,7 @@ static inline tain_status fake_snapshot_begin(tain_source *s, tain_source_table 
         fake_content c = fake_content_at(t, f->snapshot);
         if (asked && fake_index(tables[i]) >= fake.asked_tables) return tain_fail(err, TAIN_E_INTERNAL, "%s was not there when the snapshot was asked for", tables[i]->name);
         if (c.shape > f->shape[t] || f->snapshot < f->next) fake_show(f, t, c.shape);
+        f->read_at[t] = f->snapshot;
         f->read_shape[t] = f->shape[t];
         f->read_columns[t] = f->tables[t]->columns;
         free(c.rows);
@@ -613,6 +633,61 @@ static inline tain_status fake_snapshot_plan(tain_source *s, tain_source_table *
     table->rows_estimate = (int64_t)c.count;
     free(c.rows);
     return TAIN_OK;
+}
+
+/* Chunks of keys instead of places. */
+enum { FAKE_KEYS = -1000000000 };
+
+static inline int64_t fake_end_of(const tain_region *r, size_t i)
+{
+    return ((const int64_t *)r->bounds[0].values.columns[0].values.data)[i];
+}
+
+static inline bool fake_is_shape(fake_source *f, const tain_region *r, int shape)
+{
+    for (size_t i = 0; i < f->region_count; i++)
+        if (f->regions[i] == r) return f->region_shapes[i] == shape;
+    return false;
+}
+
+/* Whether rows were replaced behind what was told and before the snapshot. */
+static inline bool fake_is_untold(fake_source *f, int table)
+{
+    bool any = false;
+    pthread_mutex_lock(&fake_lock);
+    for (size_t i = fake.ends[f->told_at[table]]; f->snapshot && i < fake.ends[f->snapshot - 1]; i++) any |= fake.events[i].kind == FAKE_REPLACE && fake.events[i].table == table;
+    pthread_mutex_unlock(&fake_lock);
+    return any;
+}
+
+static inline int fake_by_from(const void *a, const void *b)
+{
+    int64_t x = ((const tain_chunk *)a)->from, y = ((const tain_chunk *)b)->from;
+    return x < y ? -1 : x > y;
+}
+
+static inline tain_status fake_reread_plan(tain_source *s, tain_source_table *table, const tain_region *const *within, size_t n, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err)
+{
+    fake_content c = fake_content_at(fake_index(table), ((fake_source *)s)->snapshot);
+    free(c.rows);
+    for (size_t i = 0; i < n; i++)
+        if (!fake_is_shape((fake_source *)s, within[i], c.shape) || fake_is_untold((fake_source *)s, fake_index(table))) return tain_fail(err, TAIN_E_UNSUPPORTED, "it has another shape");
+    *ret = tain_alloc((n + 1) * sizeof **ret);
+    for (size_t i = 0; i < n; i++) (*ret)[i] = (tain_chunk){.table = table, .from = FAKE_KEYS + fake_end_of(within[i], 0), .to = FAKE_KEYS + fake_end_of(within[i], 1), .rows_estimate = 1};
+    qsort(*ret, n, sizeof **ret, fake_by_from);
+    for (size_t i = 1; i < n; i++) { /* no row twice */
+        tain_chunk *last = &(*ret)[i - 1], *next = &(*ret)[i];
+        if (next->from < last->to) next->from = last->to;
+        if (next->to < next->from) next->to = next->from;
+    }
+    *ret_count = n;
+    return TAIN_OK;
+}
+
+static inline bool fake_is_in(const tain_chunk *chunk, const fake_row *row)
+{
+    if (chunk->from < 0) return FAKE_KEYS + row->v[0] >= chunk->from && FAKE_KEYS + row->v[0] < chunk->to;
+    return row->place >= (size_t)chunk->from && row->place < (size_t)chunk->to;
 }
 
 struct tain_reader { fake_source *source; };
@@ -639,7 +714,7 @@ static inline tain_status fake_reader_read(tain_reader *r, const tain_chunk *chu
     tain_batch b;
     tain_batch_init(&b, r->source->read_columns[t]);
     for (size_t i = 0; i < c.count; i++) {
-        if (c.rows[i].place < (size_t)chunk->from || c.rows[i].place >= (size_t)chunk->to) continue;
+        if (!fake_is_in(chunk, &c.rows[i])) continue;
         for (size_t k = 0; k < shape->count; k++) fake_append(&b.columns[k], c.rows[i].v[shape->columns[k].slot]);
         tain_batch_end_row(&b);
     }
@@ -653,7 +728,11 @@ static inline tain_status fake_reader_read(tain_reader *r, const tain_chunk *chu
 
 static inline tain_status fake_reader_mark(tain_reader *r, tain_source_table *table, char **ret, tain_error *err)
 {
-    *ret = tain_format("%d", fake.rewrites);
+    int replaced = 0;
+    pthread_mutex_lock(&fake_lock);
+    for (size_t i = 0; fake_end() && i < fake.ends[fake_end() - 1]; i++) replaced += fake.events[i].kind == FAKE_REPLACE && fake.events[i].table == fake_index(table);
+    pthread_mutex_unlock(&fake_lock);
+    *ret = tain_format("%d %d", fake.rewrites, replaced);
     return TAIN_OK;
 }
 
@@ -749,7 +828,7 @@ static inline tain_status fake_tell_dropped(fake_source *f, const fake_event *e,
     return f->sink->dropped(f->sink, f->tables[e->table], err);
 }
 
-static inline tain_status fake_tell_cleared(fake_source *f, const fake_event *e, tain_error *err)
+static inline const tain_region *fake_region(fake_source *f, const fake_event *e)
 {
     const fake_shape *s = &fake.tables[e->table].shapes[f->shape[e->table]];
     tain_region *r = tain_alloc(sizeof *r);
@@ -763,8 +842,18 @@ static inline tain_status fake_tell_cleared(fake_source *f, const fake_event *e,
         tain_batch_end_row(&b->values);
     }
     f->regions = tain_realloc(f->regions, (f->region_count + 1) * sizeof(tain_region *));
+    f->region_shapes = tain_realloc(f->region_shapes, (f->region_count + 1) * sizeof(int));
+    f->region_shapes[f->region_count] = f->shape[e->table];
     f->regions[f->region_count++] = r;
-    return f->sink->truncate(f->sink, f->tables[e->table], r, err);
+    return r;
+}
+
+/* Once it is read it is not told again. */
+static inline tain_status fake_tell_replaced(fake_source *f, const fake_event *e, tain_error *err)
+{
+    if (f->next < f->read_at[e->table]) return TAIN_OK;
+    f->told_at[e->table] = f->next;
+    return f->sink->reread(f->sink, f->tables[e->table], fake_region(f, e), "rows of it are others", err);
 }
 
 static inline tain_status fake_tell(fake_source *f, fake_event *e, tain_error *err)
@@ -780,7 +869,8 @@ static inline tain_status fake_tell(fake_source *f, fake_event *e, tain_error *e
     case FAKE_UPDATE:
     case FAKE_REKEY: fake_emit_update(f, e, keyed); break;
     case FAKE_TRUNCATE: return f->sink->truncate(f->sink, t, NULL, err);
-    case FAKE_CLEAR: return fake_tell_cleared(f, e, err);
+    case FAKE_CLEAR: return f->sink->truncate(f->sink, t, fake_region(f, e), err);
+    case FAKE_REPLACE: return fake_tell_replaced(f, e, err);
     case FAKE_RESHAPE: return fake_tell_shape(f, e, err);
     case FAKE_RENAME: return fake_tell_renamed(f, e, err);
     case FAKE_DROP: return fake_tell_dropped(f, e, err);
@@ -857,7 +947,7 @@ static inline void fake_cancel(tain_source *s)
 static const char *const fake_schemes[] = {"fake", NULL};
 static tain_source_ops fake_ops = {
     .name = "fake", .beside = true, .snapshot_ready = fake_snapshot_ready, .schemes = fake_schemes, .open = fake_open, .close = fake_close, .describe = fake_describe, .recall = fake_recall, .prepare = fake_prepare,
-    .remove = fake_remove, .snapshot_begin = fake_snapshot_begin, .snapshot_plan = fake_snapshot_plan, .reader_open = fake_reader_open,
+    .remove = fake_remove, .snapshot_begin = fake_snapshot_begin, .snapshot_plan = fake_snapshot_plan, .reread_plan = fake_reread_plan, .reader_open = fake_reader_open,
     .reader_read = fake_reader_read, .reader_mark = fake_reader_mark, .reader_close = fake_reader_close, .snapshot_end = fake_snapshot_end, .start = fake_start,
     .poll = fake_poll, .confirm = fake_confirm, .head = fake_head, .wait_fd = fake_wait_fd, .cancel = fake_cancel,
 };

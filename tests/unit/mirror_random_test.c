@@ -111,6 +111,14 @@ static void clear_some(int t)
     fake_clear(t, from, from + 1 + pick(50));
 }
 
+static void replace_some(int t)
+{
+    bool keyed = shape_of(t)->keyed;
+    int64_t from = keyed ? pick(next_key + 1) : pick(10), to = from + 1 + pick(20);
+    if (keyed && to > next_key) to = next_key; /* later ones are given out one by one */
+    if (from < to) fake_replace(t, from, to, pick(1000));
+}
+
 /* A transaction in which the stream breaks again and again is given up by a run that is to come to an end. */
 static void add_transaction(void)
 {
@@ -119,6 +127,7 @@ static void add_transaction(void)
         int t = tables[pick(COUNT)], rare = pick(400);
         if (rare == 0) fake_do(FAKE_TRUNCATE, t);
         else if (rare > 395) clear_some(t);
+        else if (rare > 392) replace_some(t);
         else if (rare < 4) change_shape(t);
         else if (rare < 6 && lost++ < 3) fake_do(FAKE_LOST, t);
         else change_row(t);

@@ -63,10 +63,14 @@ static bool same_files(const tain_pg_beside *a, const tain_pg_beside *b)
     return true;
 }
 
+bool tain_pg_beside_same_rest(const tain_pg_beside *a, const tain_pg_beside *b)
+{
+    return same_text(a->types, b->types) && same_text(a->policies, b->policies) && a->publication == b->publication && a->altered == b->altered && a->listed == b->listed;
+}
+
 bool tain_pg_beside_equal(const tain_pg_beside *a, const tain_pg_beside *b)
 {
-    return tain_pg_beside_same_leaves(a, b) && same_files(a, b) &&
-           same_text(a->types, b->types) && same_text(a->policies, b->policies) && a->publication == b->publication && a->altered == b->altered && a->listed == b->listed;
+    return tain_pg_beside_same_leaves(a, b) && same_files(a, b) && tain_pg_beside_same_rest(a, b);
 }
 
 const tain_pg_watched *tain_pg_beside_leaf(const tain_pg_beside *b, uint32_t oid)

@@ -223,6 +223,8 @@ void tain_pg_table_free(tain_pg_table *t)
     tain_free(t->history);
     tain_free(t->as_of);
     tain_free(t->due_reason);
+    tain_free(t->due_leaves);
+    tain_pg_reread_forget(t);
     tain_free(t);
 }
 

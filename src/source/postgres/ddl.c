@@ -127,6 +127,13 @@ static bool never_was(const telling *t, const json_t *d)
     return false;
 }
 
+/* What a transaction did that a reading of the catalog has already; behind a request to read a part of the table again it may be what that
+ * does not make right. */
+static tain_status is_past(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    return t->reread_at && s->stream->decoder.at > t->reread_at ? tain_pg_request_reload(s, t, "it changed while a part of it was read again", err) : TAIN_OK;
+}
+
 static void look_soon(tain_pg_source *s) { s->stream->next_look = 0; }
 
 static tain_status take_table(const telling *told, const json_t *d, tain_error *err)
@@ -138,7 +145,8 @@ static tain_status take_table(const telling *told, const json_t *d, tain_error *
         if (!t || !t->failed || t->dropped) return TAIN_OK;
         return tain_pg_tell_name(s, t, tain_json_get_str(d, "schema", t->pub->schema), tain_json_get_str(d, "name", t->pub->name), err);
     }
-    if (t->dropped || never_was(told, d) || tain_pg_is_visible(t->as_of, told->xid)) return TAIN_OK;
+    if (t->dropped || never_was(told, d)) return TAIN_OK;
+    if (tain_pg_is_visible(t->as_of, told->xid)) return is_past(s, t, err);
     tain_pg_now now = {0};
     tain_status status = tain_pg_catalog_conn(s, err); /* types may be new ones */
     if (status == TAIN_OK) status = tain_pg_now_read(s, d, &now, err);

@@ -196,6 +196,7 @@ const tain_source_ops tain_source_postgres = {
     .snapshot_ready = tain_pg_snapshot_ready,
     .snapshot_begin = tain_pg_snapshot_begin,
     .snapshot_plan = tain_pg_snapshot_plan,
+    .reread_plan = tain_pg_reread_plan,
     .reader_open = tain_pg_reader_open,
     .reader_read = tain_pg_reader_read,
     .reader_mark = tain_pg_reader_mark,

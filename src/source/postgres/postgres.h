@@ -78,6 +78,20 @@ typedef struct tain_pg_beside {
     uint64_t         truncates; /* that the stream had told of the table by then: any later one may be why leaves are in other files */
 } tain_pg_beside;
 
+/* A partition that is to be read again alone, and what else the table was then. */
+typedef struct tain_pg_reread {
+    const tain_region *rows;
+    tain_pg_watched    leaf;
+    tain_pg_beside     then;
+    const struct tain_pg_shape *shape;
+} tain_pg_reread;
+
+/* A partition whose rows are not those that the stream told. */
+typedef struct tain_pg_due_leaf {
+    uint32_t oid;
+    uint64_t unless_truncated; /* the table's truncates reach this; 0: it came with rows */
+} tain_pg_due_leaf;
+
 typedef struct tain_pg_table {
     tain_source_table *pub;
     uint32_t           oid, filenode;
@@ -105,9 +119,13 @@ typedef struct tain_pg_table {
     tain_pg_beside     settled;   /* as the stream has come to */
     enum { TAIN_PG_DUE_NOTHING, TAIN_PG_DUE_SHAPE, TAIN_PG_DUE_RELOAD, TAIN_PG_DUE_DROP } due; /* when the stream has come to due_at */
     uint64_t           due_at;
-    uint64_t           due_unless_truncated; /* reaches this; 0: in any case */
+    tain_pg_due_leaf  *due_leaves; /* DUE_RELOAD: what is to be read again, if not all */
+    size_t             due_leaf_count;
     bool               due_for_leaves; /* only because of partitions that came or went, which the stream may have told by then */
     char              *due_reason;
+    tain_pg_reread    *rereads;    /* all asked for since it was read as a whole */
+    size_t             reread_count;
+    uint64_t           reread_at;  /* where in the stream the last was; 0: none */
     double             reltuples, relpages;
     int64_t            bytes, total_bytes; /* -1 unknown */
     tain_pg_leaves    *leaves;    /* NULL: none */
@@ -288,12 +306,21 @@ void tain_pg_beside_copy(tain_pg_beside *to, const tain_pg_beside *from);
 /* As the catalog was read last. */
 void tain_pg_beside_look(const tain_pg_source *s, const tain_pg_table *t, tain_pg_beside *ret);
 bool tain_pg_beside_equal(const tain_pg_beside *a, const tain_pg_beside *b);
+bool tain_pg_beside_same_rest(const tain_pg_beside *a, const tain_pg_beside *b); /* all but the leaves */
 bool tain_pg_beside_same_leaves(const tain_pg_beside *a, const tain_pg_beside *b); /* whatever files they are in */
 void tain_pg_beside_set_leaves(tain_pg_beside *b, const tain_pg_watched *leaves, size_t n); /* a copy */
 void tain_pg_beside_add_leaf(tain_pg_beside *b, uint32_t oid); /* one that is not there; in which file is not known: 0 */
 const tain_pg_watched *tain_pg_beside_leaf(const tain_pg_beside *b, uint32_t oid); /* NULL: none */
 /* Nobody follows the table yet: what the catalog says is what is known. */
 void tain_pg_beside_take(tain_pg_source *s, tain_pg_table *t);
+
+/* reread.c */
+/* These partitions, and no other rows, are to be read again, from the stream's place; all of the table if that cannot be.
+ * then: what was beside the table until now. */
+tain_status tain_pg_request_reread(tain_pg_source *s, tain_pg_table *t, const tain_pg_watched *leaves, size_t n, const tain_pg_beside *then, const char *reason, tain_error *err);
+/* Whether the table is now what it was then but for those partitions, which it still has. *ret: them, each once. Caller frees. */
+bool        tain_pg_reread_holds(const tain_pg_table *t, const tain_region *const *within, size_t n, const tain_pg_leaf ***ret, size_t *ret_count);
+void        tain_pg_reread_forget(tain_pg_table *t);
 
 /* partition.c */
 /* The rows of a partition with those bounds, as the table shows its columns; NULL: that cannot be said (hashes, the default
@@ -351,6 +378,7 @@ tain_status tain_pg_snapshot_ready(tain_source *base, tain_time deadline, bool *
 enum { TAIN_PG_RANGES_SINCE = 140000 }; /* older servers look at the whole table for a range of its blocks */
 tain_status tain_pg_snapshot_begin(tain_source *base, tain_source_table **tables, size_t n, tain_position *ret, tain_error *err);
 tain_status tain_pg_snapshot_plan(tain_source *base, tain_source_table *table, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err);
+tain_status tain_pg_reread_plan(tain_source *base, tain_source_table *table, const tain_region *const *within, size_t n, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err);
 tain_status tain_pg_snapshot_end(tain_source *base, tain_error *err);
 
 /* reader.c: chunks of the exported snapshot, each in a transaction of its own. NOT_FOUND: the table is not any more what is known

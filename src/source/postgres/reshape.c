@@ -2,8 +2,6 @@
 /* A table's shape becomes another: what became of each column (by attribute number), and whether old rows are still right. */
 #include "source/postgres/stream.h"
 
-enum { MEETS_SINCE = 150000 /* that partitions come and go */ };
-
 /* --- comparing ----------------------------------------------------------------------------------------------------- */
 
 static const tain_pg_column *by_attnum(const tain_pg_shape *shape, int attnum)
@@ -13,10 +11,11 @@ static const tain_pg_column *by_attnum(const tain_pg_shape *shape, int attnum)
     return NULL;
 }
 
-typedef enum change { SAME, NOTED /* nothing to see in the mirror */, SHOWN /* rows stay right, the shape differs */, DEEP } change;
+typedef enum change { SAME, NOTED /* nothing to see in the mirror */, SHOWN /* rows stay right, the shape differs */, PART /* rows came unseen, in partitions */, DEEP } change;
 
 typedef struct difference {
     change what;
+    bool   shown; /* the shape differs, whatever else there is */
     char   reason[200];
     const tain_region **gone; /* rows of partitions that are there no more */
     size_t gone_count;
@@ -25,6 +24,7 @@ typedef struct difference {
 static void note(difference *d, change what, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void note(difference *d, change what, const char *format, ...)
 {
+    d->shown |= what == SHOWN;
     if (what <= d->what) return;
     va_list args;
     va_start(args, format);
@@ -165,7 +165,7 @@ static void compare_leaves(tain_pg_source *s, const tain_pg_table *t, const tain
         if (!tain_pg_beside_leaf(&is, t->settled.leaves[i].oid)) lose_leaf(s, t, &t->settled.leaves[i], d);
     for (size_t i = 0; i < now->leaf_count; i++) {
         if (tain_pg_beside_leaf(&t->settled, now->leaves[i].oid)) continue;
-        note(d, now->leaves[i].filled ? DEEP : NOTED, now->leaves[i].filled ? "a partition was attached with rows in it" : "it has a new partition");
+        note(d, now->leaves[i].filled ? PART : NOTED, now->leaves[i].filled ? "a partition was attached with rows in it" : "it has a new partition");
     }
 }
 
@@ -184,6 +184,7 @@ static difference compare(tain_pg_source *s, const tain_pg_table *t, const tain_
         note(&d, SHOWN, "it was renamed from %s.%s", t->pub->schema, t->pub->name);
     if (t->identity != now->identity) note(&d, NOTED, "its replica identity changed");
     if (t->unseen && d.what == SHOWN) note(&d, DEEP, "rows of it came before the catalog showed what columns they have");
+    if (d.what == PART && (d.shown || d.gone_count || s->stream->conn.version < TAIN_PG_MEETS_SINCE)) d.what = DEEP;
     return d;
 }
 
@@ -240,7 +241,14 @@ static void begin_here(tain_pg_source *s)
  * are not sent, those of one that was detached come as the root's. */
 static void meet_anew(tain_pg_source *s, const tain_pg_table *t)
 {
-    if (t->kind == 'p' && s->stream->conn.version < MEETS_SINCE) s->stream->restart = true;
+    if (t->kind == 'p' && s->stream->conn.version < TAIN_PG_MEETS_SINCE) s->stream->restart = true;
+}
+
+static void is_another(tain_pg_source *s, tain_pg_table *t)
+{
+    tain_pg_history_add(s, t, stream_position(s));
+    tain_pg_table_judge(s, t);
+    begin_here(s);
 }
 
 tain_status tain_pg_tell(tain_pg_source *s, tain_pg_table *t, bool reload, const char *reason, tain_error *err)
@@ -249,9 +257,7 @@ tain_status tain_pg_tell(tain_pg_source *s, tain_pg_table *t, bool reload, const
     bool noted = tain_pg_memo_renew(s, t);
     if (!noted && !reload) return TAIN_OK;
     if (reload) meet_anew(s, t);
-    tain_pg_history_add(s, t, stream_position(s));
-    tain_pg_table_judge(s, t);
-    begin_here(s);
+    is_another(s, t);
     return sink->reshape(sink, t->pub, reload, reason, err);
 }
 
@@ -266,8 +272,28 @@ static tain_status clear_rows(tain_pg_source *s, tain_pg_table *t, const differe
     return TAIN_OK;
 }
 
+/* Partitions came with rows, and nothing else is another. */
+static tain_status take_leaves(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, const char *reason, tain_error *err)
+{
+    size_t n = 0;
+    tain_pg_beside then = {0};
+    tain_pg_watched *came = tain_alloc((now->leaf_count + 1) * sizeof *came);
+    for (size_t i = 0; i < now->leaf_count; i++)
+        if (now->leaves[i].filled && !tain_pg_beside_leaf(&t->settled, now->leaves[i].oid)) came[n++] = now->leaves[i];
+    tain_pg_beside_copy(&then, &t->settled);
+    tain_pg_table_adopt(s, t, now);
+    tain_pg_beside_set_leaves(&t->settled, now->leaves, now->leaf_count);
+    (void)tain_pg_memo_renew(s, t);
+    is_another(s, t);
+    tain_status status = tain_pg_request_reread(s, t, came, n, &then, reason, err);
+    tain_pg_beside_done(&then);
+    tain_free(came);
+    return status;
+}
+
 static tain_status apply(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, const difference *d, tain_error *err)
 {
+    if (d->what == PART) return take_leaves(s, t, now, d->reason, err);
     bool reload = d->what == DEEP;
     if (!now->told && !now->reached) TAIN_TRY(tain_pg_log_seen(s, &now->ahead_until, err));
     TAIN_TRY(clear_rows(s, t, d, err));

@@ -98,14 +98,26 @@ static bool leaves_readable(const tain_pg_table *t)
 
 static double leaf_blocks(const tain_pg_leaf *l) { return l->bytes >= 0 ? (double)l->bytes / PAGE : l->relpages; }
 
-static void plan_leaves(plan *p, const tain_pg_leaves *leaves, int64_t rows)
+static double all_blocks(const tain_pg_leaves *leaves)
 {
     double all = 0;
     for (size_t i = 0; i < leaves->count; i++) all += leaf_blocks(&leaves->list[i]);
-    for (size_t i = 0; i < leaves->count; i++) {
-        double blocks = leaf_blocks(&leaves->list[i]);
-        cut(p, leaves->list[i].oid, (int64_t)blocks, all > 0 ? (double)p->table->rows_estimate * blocks / all : 0, rows);
-    }
+    return all;
+}
+
+/* all: blocks of all leaves. */
+static void plan_leaf(plan *p, const tain_pg_leaf *leaf, double all, int64_t rows)
+{
+    double blocks = leaf_blocks(leaf);
+    cut(p, leaf->oid, (int64_t)blocks, all > 0 ? (double)p->table->rows_estimate * blocks / all : 0, rows);
+}
+
+static tain_status measure(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    TAIN_TRY(tain_pg_target_check(&s->target, err));
+    if (!t->present) return tain_fail(err, TAIN_E_NOT_FOUND, "table %s.%s is not in the database any more", t->pub->schema, t->pub->name);
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    return tain_pg_catalog_size(s, t, err);
 }
 
 tain_status tain_pg_snapshot_plan(tain_source *base, tain_source_table *table, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err)
@@ -113,14 +125,29 @@ tain_status tain_pg_snapshot_plan(tain_source *base, tain_source_table *table, i
     tain_pg_source *s = (tain_pg_source *)base;
     tain_pg_table *t = tain_pg_table_of(s, table);
     plan p = {.table = table};
-    TAIN_TRY(tain_pg_target_check(&s->target, err));
-    if (!t->present) return tain_fail(err, TAIN_E_NOT_FOUND, "table %s.%s is not in the database any more", table->schema, table->name);
-    TAIN_TRY(tain_pg_catalog_conn(s, err));
-    TAIN_TRY(tain_pg_catalog_size(s, t, err));
+    TAIN_TRY(measure(s, t, err));
+    tain_pg_reread_forget(t);
     bool small = table->rows_estimate < rows + rows / 2;
     if (small || (t->kind == 'p' && !leaves_readable(t))) add_chunk(&p, 0, TAIN_PG_WHOLE, (double)table->rows_estimate);
-    else if (t->kind == 'p') plan_leaves(&p, t->leaves, rows);
+    else if (t->kind == 'p')
+        for (size_t i = 0; i < t->leaves->count; i++) plan_leaf(&p, &t->leaves->list[i], all_blocks(t->leaves), rows);
     else cut(&p, 0, t->bytes >= 0 ? t->bytes / PAGE : (int64_t)t->relpages, (double)table->rows_estimate, rows);
+    *ret = p.list;
+    *ret_count = p.count;
+    return TAIN_OK;
+}
+
+tain_status tain_pg_reread_plan(tain_source *base, tain_source_table *table, const tain_region *const *within, size_t n, int64_t rows, tain_chunk **ret, size_t *ret_count, tain_error *err)
+{
+    tain_pg_source *s = (tain_pg_source *)base;
+    tain_pg_table *t = tain_pg_table_of(s, table);
+    const tain_pg_leaf **leaves;
+    size_t leaf_count;
+    plan p = {.table = table};
+    TAIN_TRY(measure(s, t, err));
+    if (!tain_pg_reread_holds(t, within, n, &leaves, &leaf_count)) return tain_fail(err, TAIN_E_UNSUPPORTED, "table %s.%s has changed otherwise, too", table->schema, table->name);
+    for (size_t i = 0; i < leaf_count; i++) plan_leaf(&p, leaves[i], all_blocks(t->leaves), rows);
+    tain_free(leaves);
     *ret = p.list;
     *ret_count = p.count;
     return TAIN_OK;

@@ -12,6 +12,8 @@
 
 #include "source/postgres/pgoutput.h"
 
+enum { TAIN_PG_MEETS_SINCE = 150000 /* servers that see in a stream that partitions come and go */ };
+
 struct tain_pg_stream {
     tain_pg_conn    conn;
     tain_pg_decoder decoder;

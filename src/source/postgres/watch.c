@@ -4,6 +4,7 @@
  * what it says is applied when the stream has come to where the log ended then, so that nothing is applied too early. */
 #include "source/postgres/stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
@@ -15,8 +16,8 @@
 #define LOOK_EVERY (3 * TAIN_SECOND)
 enum { COST_FACTOR = 20 /* looking takes at most a twentieth of the time */ };
 
-static void set_due(tain_pg_table *t, int due, uint64_t at, uint64_t unless_truncated, const char *format, ...) __attribute__((format(printf, 5, 6)));
-static void set_due(tain_pg_table *t, int due, uint64_t at, uint64_t unless_truncated, const char *format, ...)
+static void set_due(tain_pg_table *t, int due, uint64_t at, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static void set_due(tain_pg_table *t, int due, uint64_t at, const char *format, ...)
 {
     if ((int)t->due > due) return;
     char *reason = NULL;
@@ -28,8 +29,8 @@ static void set_due(tain_pg_table *t, int due, uint64_t at, uint64_t unless_trun
     t->due_reason = reason;
     t->due = due;
     t->due_at = at;
-    t->due_unless_truncated = unless_truncated;
     t->due_for_leaves = false;
+    t->due_leaf_count = 0;
 }
 
 /* --- partitions ---------------------------------------------------------------------------------------------------- */
@@ -52,22 +53,39 @@ static bool came_filled(tain_pg_source *s, const tain_pg_leaf *l)
 static void set_due_for_leaves(tain_pg_table *t, uint64_t at, const char *reason)
 {
     bool only = t->due != TAIN_PG_DUE_RELOAD || t->due_for_leaves;
-    set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "%s", reason);
+    set_due(t, TAIN_PG_DUE_RELOAD, at, "%s", reason);
     t->due_for_leaves = only;
+}
+
+/* Nothing but rows of that partition. */
+static void set_due_for_leaf(tain_pg_table *t, uint64_t at, tain_pg_due_leaf leaf, const char *reason)
+{
+    bool waits = t->due == TAIN_PG_DUE_RELOAD, alone = !waits || t->due_leaf_count, for_leaves = !leaf.unless_truncated && (!waits || t->due_for_leaves);
+    size_t n = waits ? t->due_leaf_count : 0;
+    set_due(t, TAIN_PG_DUE_RELOAD, at, "%s", reason);
+    t->due_for_leaves = for_leaves;
+    if (!alone) return;
+    t->due_leaves = tain_realloc(t->due_leaves, (n + 1) * sizeof *t->due_leaves);
+    t->due_leaves[n] = leaf;
+    t->due_leaf_count = n + 1;
+}
+
+static void compare_leaf(tain_pg_source *s, tain_pg_table *t, const tain_pg_leaf *l, uint64_t at)
+{
+    char reason[120];
+    const tain_pg_watched *w = tain_pg_beside_leaf(&t->looked, l->oid);
+    bool seen = w && w->filenode; /* one that was only heard of may have come with rows */
+    if (!seen && came_filled(s, l)) set_due_for_leaf(t, at, (tain_pg_due_leaf){.oid = l->oid}, "a partition was attached with rows in it");
+    if (!seen || w->filenode == l->filenode) return;
+    snprintf(reason, sizeof reason, "partition %s was truncated or rewritten", l->name);
+    set_due_for_leaf(t, at, (tain_pg_due_leaf){.oid = l->oid, .unless_truncated = t->looked.truncates + 1}, reason);
 }
 
 static void compare_leaves(tain_pg_source *s, tain_pg_table *t, const tain_pg_beside *now, uint64_t at)
 {
     for (size_t i = 0; i < t->looked.leaf_count; i++)
         if (!has_leaf(now, t->looked.leaves[i].oid)) set_due_for_leaves(t, at, "a partition was detached or dropped");
-    for (size_t i = 0; i < now->leaf_count; i++) {
-        const tain_pg_leaf *l = &t->leaves->list[i];
-        const tain_pg_watched *w = tain_pg_beside_leaf(&t->looked, l->oid);
-        bool seen = w && w->filenode; /* one that was only heard of may have come with rows */
-        if (!seen && came_filled(s, l)) set_due_for_leaves(t, at, "a partition was attached with rows in it");
-        else if (seen && w->filenode != l->filenode)
-            set_due(t, TAIN_PG_DUE_RELOAD, at, t->looked.truncates + 1, "partition %s was truncated or rewritten", l->name);
-    }
+    for (size_t i = 0; i < now->leaf_count; i++) compare_leaf(s, t, &t->leaves->list[i], at);
 }
 
 /* --- what a new reading of the catalog means --------------------------------------------------------------------------- */
@@ -80,7 +98,7 @@ static void compare_shapes(tain_pg_source *s, const PGresult *columns, uint64_t 
         uint64_t mark = tain_pg_table_mark(t, columns, row, n);
         bool waits = t->due == TAIN_PG_DUE_SHAPE && mark == t->looked_mark; /* since it was first seen */
         t->looked_mark = mark;
-        if (!waits && tain_pg_table_differs(t, columns, row, n)) set_due(t, TAIN_PG_DUE_SHAPE, at, 0, "its columns changed");
+        if (!waits && tain_pg_table_differs(t, columns, row, n)) set_due(t, TAIN_PG_DUE_SHAPE, at, "its columns changed");
     }
 }
 
@@ -89,16 +107,16 @@ static void compare_publication(tain_pg_table *t, const tain_pg_beside *now, uin
 {
     const tain_pg_beside *then = &t->looked;
     if (!then->publication) return;
-    if (then->publication != now->publication) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "the publication was made anew");
-    else if (then->altered != now->altered) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "the publication was altered: changes may not have come for a while");
-    else if (then->listed != now->listed) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "it was out of the publication for a while, or shown in part");
+    if (then->publication != now->publication) set_due(t, TAIN_PG_DUE_RELOAD, at, "the publication was made anew");
+    else if (then->altered != now->altered) set_due(t, TAIN_PG_DUE_RELOAD, at, "the publication was altered: changes may not have come for a while");
+    else if (then->listed != now->listed) set_due(t, TAIN_PG_DUE_RELOAD, at, "it was out of the publication for a while, or shown in part");
 }
 
 /* What is in the lake was made by others. */
 static void compare_policies(tain_pg_table *t, const tain_pg_beside *now, uint64_t at)
 {
     const char *then = t->looked.policies, *is = now->policies;
-    if (then && *then && is && *is && strcmp(then, is) != 0) set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "the policies for its values changed");
+    if (then && *then && is && *is && strcmp(then, is) != 0) set_due(t, TAIN_PG_DUE_RELOAD, at, "the policies for its values changed");
 }
 
 static void compare_beside(tain_pg_source *s, tain_pg_table *t, uint64_t at)
@@ -107,12 +125,12 @@ static void compare_beside(tain_pg_source *s, tain_pg_table *t, uint64_t at)
     tain_pg_beside now;
     tain_pg_beside_look(s, t, &now);
     if (!tain_pg_beside_equal(&t->looked, &now)) {
-        set_due(t, TAIN_PG_DUE_SHAPE, at, 0, "its surroundings changed");
+        set_due(t, TAIN_PG_DUE_SHAPE, at, "its surroundings changed");
         compare_publication(t, &now, at);
         compare_policies(t, &now, at);
         if (t->kind == 'p') compare_leaves(s, t, &now, at);
         if (t->looked.types && tain_pg_parts_changed(&s->types, t->looked.types, &type))
-            set_due(t, TAIN_PG_DUE_RELOAD, at, 0, "labels or attributes of type %s changed", type);
+            set_due(t, TAIN_PG_DUE_RELOAD, at, "labels or attributes of type %s changed", type);
         tain_pg_beside_copy(&t->looked, &now);
     }
     tain_pg_beside_done(&now);
@@ -131,7 +149,7 @@ static tain_status compare_all(tain_pg_source *s, tain_error *err)
         tain_pg_table *t = s->tables[i];
         if ((!t->taken && !t->failed) || t->dropped) continue;
         if (t->present && t->taken) compare_beside(s, t, at);
-        else if (!t->present) set_due(t, TAIN_PG_DUE_DROP, at, 0, "it was dropped");
+        else if (!t->present) set_due(t, TAIN_PG_DUE_DROP, at, "it was dropped");
     }
     return TAIN_OK;
 }
@@ -228,14 +246,66 @@ static tain_status reload(tain_pg_source *s, tain_pg_table *t, tain_error *err)
     return tain_pg_request_reload(s, t, t->due_reason, err);
 }
 
+/* The stream may have told it by then. */
+static bool is_outdone(const tain_pg_table *t, const tain_pg_due_leaf *leaf)
+{
+    const tain_pg_watched *w = tain_pg_beside_leaf(&t->settled, leaf->oid);
+    return leaf->unless_truncated ? t->truncates >= leaf->unless_truncated : w && w->filenode;
+}
+
+/* One that is gone again: *ret has no bounds, so that all is read. */
+static size_t list_due(const tain_pg_table *t, tain_pg_watched *ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->due_leaf_count; i++) {
+        const tain_pg_watched *w = tain_pg_beside_leaf(&t->looked, t->due_leaves[i].oid);
+        if (!is_outdone(t, &t->due_leaves[i])) ret[n++] = w ? *w : (tain_pg_watched){.oid = t->due_leaves[i].oid};
+    }
+    return n;
+}
+
+static bool is_met_for_good(const tain_pg_source *s, const tain_pg_table *t)
+{
+    bool came = false;
+    for (size_t i = 0; i < t->due_leaf_count; i++) came |= !t->due_leaves[i].unless_truncated;
+    return came && s->stream->conn.version < TAIN_PG_MEETS_SINCE;
+}
+
+static tain_status reread(tain_pg_source *s, tain_pg_table *t, const tain_pg_watched *leaves, size_t n, tain_error *err)
+{
+    tain_pg_beside then = {0};
+    tain_pg_beside_copy(&then, &t->settled);
+    tain_status status = tain_pg_request_reread(s, t, leaves, n, &then, t->due_reason, err);
+    tain_pg_beside_copy(&t->settled, &t->looked);
+    tain_pg_beside_done(&then);
+    return status;
+}
+
+static tain_status reread_due(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    tain_pg_watched *leaves = tain_alloc((t->due_leaf_count + 1) * sizeof *leaves);
+    size_t n = list_due(t, leaves);
+    tain_status status;
+    if (n == 0) status = settle(s, t, err);
+    else if (n == t->looked.leaf_count || is_met_for_good(s, t)) status = reload(s, t, err);
+    else status = reread(s, t, leaves, n, err);
+    tain_free(leaves);
+    return status;
+}
+
+static tain_status reload_due(tain_pg_source *s, tain_pg_table *t, tain_error *err)
+{
+    if (t->due_leaf_count) return reread_due(s, t, err);
+    bool outdone = t->due_for_leaves && tain_pg_beside_same_leaves(&t->settled, &t->looked);
+    return outdone ? settle(s, t, err) : reload(s, t, err);
+}
+
 static tain_status apply_due(tain_pg_source *s, tain_pg_table *t, tain_error *err)
 {
     tain_sink *sink = s->stream->decoder.sink;
     int due = t->due;
     t->due = TAIN_PG_DUE_NOTHING;
-    bool outdone = (t->due_unless_truncated && t->truncates >= t->due_unless_truncated) ||
-                   (t->due_for_leaves && tain_pg_beside_same_leaves(&t->settled, &t->looked));
-    if (due == TAIN_PG_DUE_RELOAD && !outdone) return reload(s, t, err);
+    if (due == TAIN_PG_DUE_RELOAD) return reload_due(s, t, err);
     if (due != TAIN_PG_DUE_DROP) return settle(s, t, err);
     t->dropped = true;
     t->taken = false;
