@@ -208,6 +208,23 @@ static void truncated_just_before_a_stop(void **state)
     end();
 }
 
+/* What the command describes has the partition's new file already. */
+static void truncated_alone_before_a_command_and_a_stop(void **state)
+{
+    server_sql(&pg, PARTS);
+    server_sql(&pg, "CREATE TABLE app.t2 PARTITION OF app.t FOR VALUES IN (2); INSERT INTO app.t VALUES (2, 2)");
+    begin();
+    must(source->ops->poll(source, &m.sink, tain_monotonic() + 50 * TAIN_MILLISECOND, err));
+    server_sql(&pg, "TRUNCATE app.t1; ALTER TABLE app.t RENAME id TO key");
+    for (int i = 0; i < 500 && strcmp(m.tables[0].columns->fields[0].name, "key") != 0; i++)
+        must(source->ops->poll(source, &m.sink, tain_monotonic() + 20 * TAIN_MILLISECOND, err));
+    while_stopped("INSERT INTO app.t VALUES (9, 2)");
+    assert_int_equal(m.reloads, 1);
+    reload_what_is_wanted();
+    assert_same_as_server(&m.tables[0]);
+    end();
+}
+
 static void rows_filtered_for_a_while(void **state)
 {
     if (PQserverVersion(pg.sql) < 150000) return;
@@ -297,7 +314,7 @@ int main(void)
     server_init(&pg, "client_min_messages=warning");
     server_sql(&pg, "CREATE SCHEMA app");
     const struct CMUnitTest tests[] = {
-        test(what_happened_meanwhile), test(truncated_just_before_a_stop), test(rows_filtered_for_a_while), test(a_narrowed_publication_is_noticed),
+        test(what_happened_meanwhile), test(truncated_just_before_a_stop), test(truncated_alone_before_a_command_and_a_stop), test(rows_filtered_for_a_while), test(a_narrowed_publication_is_noticed),
         test(a_snapshot_has_the_columns_of_its_moment), test(what_was_told_is_taken_back),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,6 +272,32 @@ static tain_status clear_rows(tain_pg_source *s, tain_pg_table *t, const differe
     return TAIN_OK;
 }
 
+static bool may_rewrite(const tain_pg_table *t, const tain_pg_now *now)
+{
+    for (size_t i = 0; i < now->shape->count; i++) {
+        const tain_pg_column *then = by_attnum(t->shape, now->shape->columns[i].attnum);
+        if (!then || then->written != now->shape->columns[i].written) return true;
+    }
+    return false;
+}
+
+/* A partition that was truncated alone is in another file, too, which looks find: it stays noted in the one it had, unless the command
+ * has written all of them anew. */
+static void keep_files(const tain_pg_table *t, tain_pg_now *now)
+{
+    size_t known = 0, others = 0;
+    for (size_t i = 0; i < now->leaf_count; i++) {
+        const tain_pg_watched *w = tain_pg_beside_leaf(&t->settled, now->leaves[i].oid);
+        known += w && w->filenode;
+        others += w && w->filenode && w->filenode != now->leaves[i].filenode;
+    }
+    if (others == known && may_rewrite(t, now)) return;
+    for (size_t i = 0; i < now->leaf_count; i++) {
+        const tain_pg_watched *w = tain_pg_beside_leaf(&t->settled, now->leaves[i].oid);
+        if (w && w->filenode) now->leaves[i].filenode = w->filenode;
+    }
+}
+
 /* Partitions came with rows, and nothing else is another. */
 static tain_status take_leaves(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, const char *reason, tain_error *err)
 {
@@ -281,6 +307,7 @@ static tain_status take_leaves(tain_pg_source *s, tain_pg_table *t, tain_pg_now 
     for (size_t i = 0; i < now->leaf_count; i++)
         if (now->leaves[i].filled && !tain_pg_beside_leaf(&t->settled, now->leaves[i].oid)) came[n++] = now->leaves[i];
     tain_pg_beside_copy(&then, &t->settled);
+    keep_files(t, now);
     tain_pg_table_adopt(s, t, now);
     tain_pg_beside_set_leaves(&t->settled, now->leaves, now->leaf_count);
     (void)tain_pg_memo_renew(s, t);
@@ -297,6 +324,7 @@ static tain_status apply(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, 
     bool reload = d->what == DEEP;
     if (!now->told && !now->reached) TAIN_TRY(tain_pg_log_seen(s, &now->ahead_until, err));
     TAIN_TRY(clear_rows(s, t, d, err));
+    if (now->told) keep_files(t, now);
     tain_pg_table_adopt(s, t, now);
     if (now->told) tain_pg_beside_set_leaves(&t->settled, now->leaves, now->leaf_count);
     if (tain_pg_needs_text(s, t)) s->stream->restart = reload = true;
