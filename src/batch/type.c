@@ -79,6 +79,13 @@ int tain_schema_find(const tain_schema *s, const char *name)
     return -1;
 }
 
+int tain_schema_find_physical(const tain_schema *s, const char *physical)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->fields[i].physical, physical) == 0) return (int)i;
+    return -1;
+}
+
 static bool same_name(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);

@@ -67,6 +67,7 @@ tain_field *tain_schema_add(tain_schema *s, const char *name, tain_type type);
 tain_field *tain_schema_append(tain_schema *s, const tain_field *f);
 /* Index of the field with that logical name, or -1. */
 int  tain_schema_find(const tain_schema *s, const char *name);
+int  tain_schema_find_physical(const tain_schema *s, const char *physical); /* likewise by its name in data files */
 bool tain_schema_equal(const tain_schema *a, const tain_schema *b); /* names, types, order */
 bool tain_type_equal(const tain_type *a, const tain_type *b);
 

@@ -51,20 +51,19 @@ static tain_status check_there(const char *path, tain_error *err)
     return st;
 }
 
-static tain_status add_files(tain_attached *a, const char *catalog, const char *schema, const char *name, tain_delta *delta,
-                             tain_error *err)
+static tain_status add_files(const attaching *w, const char *schema, const char *name, tain_delta *delta, tain_error *err)
 {
-    size_t           n = 0;
-    tain_scan_file  *files = tain_alloc((tain_delta_file_count(delta) + 1) * sizeof *files);
-    tain_status      st = TAIN_OK;
+    size_t n = 0;
+    tain_scan_file *files = tain_alloc((tain_delta_file_count(delta) + 1) * sizeof *files);
+    tain_status st = TAIN_OK;
     tain_delta_file *f;
     for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(delta, &cursor, &f); n++) {
         const roaring_bitmap_t *deleted;
         st = tain_delta_deleted(delta, f, &deleted, err);
         files[n] = (tain_scan_file){.path = tain_delta_file_local_path(delta, f), .deleted = deleted};
-        if (st == TAIN_OK) st = check_there(files[n].path, err);
+        if (st == TAIN_OK && w->asof) st = check_there(files[n].path, err);
     }
-    if (st == TAIN_OK) st = tain_scan_add_table(a->scan, catalog, schema, name, tain_delta_meta(delta)->schema, files, n, err);
+    if (st == TAIN_OK) st = tain_scan_add_table(w->attached->scan, w->catalog, schema, name, tain_delta_meta(delta)->schema, files, n, err);
     for (size_t i = 0; i < n; i++) free((char *)files[i].path);
     free(files);
     return st;
@@ -88,11 +87,11 @@ static tain_status open_then(const attaching *w, tain_store *store, const char *
 
 static tain_status attach_table(void *ctx, const char *schema, const char *table, const char *folder, tain_error *err)
 {
-    attaching                 *w = ctx;
-    tain_store                *store = tain_store_sub(tain_lake_store(w->lake), folder);
-    tain_delta                *delta = NULL;
+    attaching *w = ctx;
+    tain_store *store = tain_store_sub(tain_lake_store(w->lake), folder);
+    tain_delta *delta = NULL;
     TAIN_AUTO(tain_free) char *full = tain_source_full_name(schema, table);
-    tain_status                st = open_then(w, store, full, &delta, err);
+    tain_status st = open_then(w, store, full, &delta, err);
     if (st == TAIN_E_NOT_FOUND) {
         tain_store_close(store);
         return TAIN_OK;
@@ -100,11 +99,9 @@ static tain_status attach_table(void *ctx, const char *schema, const char *table
     keep(w->attached, store, delta);
     w->has_public = w->has_public || strcmp(schema, "public") == 0;
     w->has_dbo = w->has_dbo || strcmp(schema, "dbo") == 0;
-    if (st == TAIN_OK) st = add_files(w->attached, w->catalog, schema, table, delta, err);
-    if (st != TAIN_OK)
-        tain_error_context(err, "table %s", full);
-    else
-        say_if_apart(w->asof, full);
+    if (st == TAIN_OK) st = add_files(w, schema, table, delta, err);
+    if (st != TAIN_OK) tain_error_context(err, "table %s", full);
+    else say_if_apart(w->asof, full);
     return st;
 }
 
@@ -113,8 +110,7 @@ static tain_status search(const attaching *w, tain_error *err)
 {
     if (w->catalog) return TAIN_OK;
     TAIN_AUTO(tain_result_free) tain_result *none = NULL;
-    TAIN_AUTO(tain_free)
-    char *sql = tain_format("SET search_path = 'main%s%s'", w->has_public ? ",public" : "", w->has_dbo ? ",dbo" : "");
+    TAIN_AUTO(tain_free) char *sql = tain_format("SET search_path = 'main%s%s'", w->has_public ? ",public" : "", w->has_dbo ? ",dbo" : "");
     return tain_scan_query(w->attached->scan, sql, &none, err);
 }
 
@@ -134,7 +130,7 @@ static tain_status attach_database(tain_attached *a, const char *url, const char
     TAIN_TRY(tain_lake_open(url, false, &lake, err));
     a->lakes = tain_realloc(a->lakes, (a->lake_count + 1) * sizeof(tain_lake *));
     a->lakes[a->lake_count++] = lake;
-    attaching   w = {.attached = a, .lake = lake, .catalog = catalog};
+    attaching w = {.attached = a, .lake = lake, .catalog = catalog};
     tain_status st = attach_tables(&w, as_of, err);
     tain_asof_free(w.asof);
     return st;
@@ -142,7 +138,7 @@ static tain_status attach_database(tain_attached *a, const char *url, const char
 
 static tain_status attach_named(tain_attached *a, const char *url, const char *as_of, tain_error *err)
 {
-    DIR        *dir = opendir(url);
+    DIR *dir = opendir(url);
     tain_status st = TAIN_OK;
     for (struct dirent *d; dir && st == TAIN_OK && (d = readdir(dir));) {
         char *suffix = strstr(d->d_name, DATABASE_SUFFIX);
@@ -159,8 +155,8 @@ static tain_status attach_named(tain_attached *a, const char *url, const char *a
 tain_status tain_attach_lake(const char *url, const char *as_of, tain_attached **ret, tain_error *err)
 {
     TAIN_AUTO(tain_attached_free) tain_attached *a = tain_alloc(sizeof *a);
-    const char                                  *temp = getenv("TMPDIR");
-    tain_scan_options                            options = {.temp_dir = temp && *temp ? temp : "/tmp"};
+    const char *temp = getenv("TMPDIR");
+    tain_scan_options options = {.temp_dir = temp && *temp ? temp : "/tmp"};
     TAIN_TRY(tain_scan_open(&options, &a->scan, err));
     TAIN_TRY(attach_database(a, url, as_of, NULL, err));
     TAIN_TRY(attach_named(a, url, as_of, err));

@@ -73,20 +73,13 @@ static const tain_field *find_named(const tain_schema *s, const char *name)
     return NULL;
 }
 
-static const tain_field *find_physical(const tain_schema *s, const char *physical)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (strcmp(s->fields[i].physical, physical) == 0) return &s->fields[i];
-    return NULL;
-}
-
 /* What became of a column of a schema before; NULL: it is gone. One of another type is stored elsewhere. */
 static const tain_field *find_again(const tain_schema *s, const tain_field *old)
 {
     for (size_t i = 0; old->source_id && i < s->count; i++)
         if (s->fields[i].source_id == old->source_id) return &s->fields[i];
-    const tain_field *f = find_physical(s, old->physical);
-    if (!f) f = find_named(s, old->name);
+    int at = tain_schema_find_physical(s, old->physical);
+    const tain_field *f = at >= 0 ? &s->fields[at] : find_named(s, old->name);
     return f && f->source_id && old->source_id ? NULL : f;
 }
 

@@ -11,7 +11,8 @@
 
 struct tain_asof {
     int64_t  epoch;
-    tain_map then, later; /* full name -> version + 1 */
+    tain_map then;          /* full name -> version + 1 */
+    tain_map later, newest; /* the same, first and last listed since */
     json_t  *apart;
 };
 
@@ -20,6 +21,7 @@ void tain_asof_free(tain_asof *a)
     if (!a) return;
     tain_map_done(&a->then);
     tain_map_done(&a->later);
+    tain_map_done(&a->newest);
     json_decref(a->apart);
     free(a);
 }
@@ -27,11 +29,11 @@ void tain_asof_free(tain_asof *a)
 /* --- which epoch --------------------------------------------------------------------------------------------------- */
 
 typedef struct search {
-    tain_time before;         /* an epoch's transactions were committed by then; 0: by number */
-    int64_t   number;         /* looked for, or the newest so far that is early enough */
-    int64_t   oldest, newest; /* there are; 0: none */
-    tain_time began;          /* of the oldest */
-    bool      found;
+    tain_time  before;         /* an epoch's transactions were committed by then; 0: by number */
+    int64_t    number;
+    int64_t    oldest, newest; /* there are; 0: none */
+    tain_time  began;          /* of the oldest */
+    tain_asof *found;          /* as of the newest so far that is it; epoch 0: none */
 } search;
 
 static tain_time time_of(const json_t *record)
@@ -40,27 +42,12 @@ static tain_time time_of(const json_t *record)
     return at ? at : tain_time_from_iso(tain_json_get_str(record, "committed_at", ""));
 }
 
-static tain_status look_at(void *ctx, const json_t *record, tain_error *err)
-{
-    search   *s = ctx;
-    int64_t   n = tain_json_get_int(record, "epoch", 0);
-    tain_time at = time_of(record);
-    if (!s->oldest || n < s->oldest) s->began = at;
-    if (!s->oldest || n < s->oldest) s->oldest = n;
-    if (n > s->newest) s->newest = n;
-    if (!s->before)
-        s->found |= n == s->number;
-    else if (at <= s->before && n >= s->number)
-        s->found = (s->number = n) != 0;
-    return TAIN_OK;
-}
-
 /* Seconds and fraction, or the time of day, may be left out. */
 static tain_time parse_time(const char *text)
 {
-    static const char *const   rests[] = {"", "Z", ":00Z", "T00:00:00Z"};
+    static const char *const rests[] = {"", "Z", ":00Z", "T00:00:00Z"};
     TAIN_AUTO(tain_free) char *base = tain_strdup(text);
-    char                      *gap = strchr(base, ' ');
+    char *gap = strchr(base, ' ');
     if (gap) *gap = 'T';
     tain_time at = 0;
     for (size_t i = 0; i < sizeof rests / sizeof *rests && !at; i++) {
@@ -89,37 +76,49 @@ static tain_status missing(const search *s, const char *when, tain_error *err)
     char began[40] = "";
     if (!s->oldest) return tain_fail(err, TAIN_E_NOT_FOUND, "the lake has no epoch yet");
     tain_time_iso(s->began, 6, began);
-    bool        early = s->before || s->number < s->oldest;
-    tain_status st =
-        early ? tain_fail(err, TAIN_E_GONE, "what the lake was at %s is not known: its epochs are kept from %lld (%s) on", when,
-                          (long long)s->oldest, began)
-              : tain_fail(err, TAIN_E_NOT_FOUND, "the lake has no epoch %s: it has %lld to %lld", when, (long long)s->oldest,
-                          (long long)s->newest);
+    bool early = s->before || s->number < s->oldest;
+    tain_status st = early ? tain_fail(err, TAIN_E_GONE, "what the lake was at %s is not known: its epochs are kept from %lld (%s) on", when, (long long)s->oldest, began)
+                           : tain_fail(err, TAIN_E_NOT_FOUND, "the lake has no epoch %s: it has %lld to %lld", when, (long long)s->oldest, (long long)s->newest);
     tain_error_remedy(err, "name a later time, or an epoch from %lld to %lld", (long long)s->oldest, (long long)s->newest);
     return st;
 }
 
 /* --- which versions ------------------------------------------------------------------------------------------------ */
 
-static void note_version(tain_asof *a, const char *name, int64_t version, bool then)
+static void note_version(tain_asof *a, const char *name, int64_t version)
 {
-    if (then)
-        tain_map_put(&a->then, name, (void *)(intptr_t)(version + 1));
-    else if (!tain_map_get(&a->later, name))
-        tain_map_put(&a->later, name, (void *)(intptr_t)(version + 1));
+    void *value = (void *)(intptr_t)(version + 1);
+    tain_map_put(&a->newest, name, value);
+    if (!tain_map_get(&a->later, name)) tain_map_put(&a->later, name, value);
 }
 
-static tain_status take(void *ctx, const json_t *record, tain_error *err)
+/* All that was listed by now is part of the state that is looked for. */
+static void come_to(tain_asof *a, int64_t epoch, const json_t *record)
 {
-    tain_asof  *a = ctx;
-    int64_t     n = tain_json_get_int(record, "epoch", 0);
     const char *name;
-    json_t     *table;
-    json_object_foreach(json_object_get(record, "tables"), name, table)
-        note_version(a, name, tain_json_get_int(table, "version", 0), n <= a->epoch);
-    if (n != a->epoch) return TAIN_OK;
+    void *version;
+    for (size_t cursor = 0; tain_map_next(&a->newest, &cursor, &name, &version);) tain_map_put(&a->then, name, version);
+    tain_map_done(&a->newest);
+    tain_map_done(&a->later);
     json_decref(a->apart);
     a->apart = json_incref(json_object_get(record, "apart"));
+    a->epoch = epoch;
+}
+
+/* A record that was folded while they were listed comes twice. */
+static tain_status take(void *ctx, const json_t *record, tain_error *err)
+{
+    search *s = ctx;
+    const char *name;
+    json_t *table;
+    int64_t n = tain_json_get_int(record, "epoch", 0);
+    if (n <= s->newest) return TAIN_OK;
+    s->newest = n;
+    tain_time at = time_of(record);
+    if (!s->oldest) s->began = at;
+    if (!s->oldest) s->oldest = n;
+    json_object_foreach(json_object_get(record, "tables"), name, table) note_version(s->found, name, tain_json_get_int(table, "version", 0));
+    if (s->before ? at <= s->before : n == s->number) come_to(s->found, n, record);
     return TAIN_OK;
 }
 
@@ -127,15 +126,11 @@ tain_status tain_asof_find(tain_lake *l, const char *when, tain_asof **ret, tain
 {
     search s = {0};
     TAIN_TRY(parse(when, &s, err));
-    TAIN_TRY(tain_lake_each_epoch(l, look_at, &s, err));
-    if (!s.found) return missing(&s, when, err);
-    tain_asof *a = tain_alloc(sizeof *a);
-    a->epoch = s.number;
-    tain_status st = tain_lake_each_epoch(l, take, a, err);
-    if (st == TAIN_OK)
-        *ret = a;
-    else
-        tain_asof_free(a);
+    s.found = tain_alloc(sizeof *s.found);
+    tain_status st = tain_lake_each_epoch(l, take, &s, err);
+    if (st == TAIN_OK && !s.found->epoch) st = missing(&s, when, err);
+    if (st == TAIN_OK) *ret = s.found;
+    else tain_asof_free(s.found);
     return st;
 }
 

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "mirror/naming.h"
+#include "source/source.h"
 
 #define POLICY "dropped_column"
 
@@ -19,19 +20,12 @@ static tain_status check_object(const json_t *object, tain_error *err)
 
 tain_status tain_kept_check(const json_t *policies, tain_error *err)
 {
-    TAIN_TRY(check_object(policies, err));
-    const char *column;
-    json_t *v;
-    json_object_foreach(json_object_get((json_t *)policies, "columns"), column, v)
-        TAIN_TRY_IN(err, check_object(v, err), "column %s", column);
-    return TAIN_OK;
+    return tain_policies_check(policies, check_object, err);
 }
 
 static bool keeps(const json_t *policies, const char *table, const char *column, bool unsaid)
 {
-    TAIN_AUTO(tain_buffer_done) tain_buffer full = {0};
-    tain_buffer_printf(&full, "%s.%s", table, column);
-    const json_t *own = json_object_get(json_object_get(policies, "columns"), tain_buffer_cstr(&full));
+    const json_t *own = tain_policies_of_column(policies, table, column);
     const char *said = tain_json_get_str(own, POLICY, tain_json_get_str(policies, POLICY, NULL));
     return said ? strcmp(said, "keep") == 0 : unsaid;
 }

@@ -22,14 +22,6 @@ static tain_store *lake_of(const table_load *l)
 
 /* --- what an earlier load has left --------------------------------------------------------------------------------- */
 
-/* What came since it began was not confirmed to the source. */
-static bool is_held(tain_mirror *m, const tain_loadlog *log)
-{
-    tain_position at = tain_mirror_recorded(m);
-    if (tain_position_compare(&log->first, &at) >= 0) return true;
-    return m->held.text[0] && tain_position_compare(&log->first, &m->held) >= 0;
-}
-
 /* NULL: what it has finished is still good. */
 static const char *why_not(const tain_table *t, const tain_loadlog *log, bool held)
 {
@@ -63,7 +55,7 @@ static tain_status find_log(table_load *l, bool at_start, tain_error *err)
         l->log = NULL;
         return tain_loadlog_forget(l->table, lake_of(l), err);
     }
-    const char *why = why_not(l->table, l->log, at_start || is_held(l->mirror, l->log));
+    const char *why = why_not(l->table, l->log, at_start || tain_mirror_holds(l->mirror, &l->log->first));
     return why ? start_over(l, why, err) : TAIN_OK;
 }
 
@@ -226,7 +218,7 @@ static tain_status find_content(const table_load *l, tain_error *err)
 static tain_status check_log(loading *g, table_load *l, tain_error *err)
 {
     if (!l->log) return TAIN_OK;
-    const char *why = why_not(l->table, l->log, is_held(g->mirror, l->log));
+    const char *why = why_not(l->table, l->log, tain_mirror_holds(g->mirror, &l->log->first));
     if (!why) {
         TAIN_TRY(read_mark(g, l, err));
         if (!l->mark || strcmp(l->mark, l->log->mark) != 0) why = "its rows are in other places now";

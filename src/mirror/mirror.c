@@ -106,6 +106,12 @@ void tain_mirror_hold(tain_mirror *m, const tain_position *at)
     if (!m->held.text[0] || tain_position_compare(at, &m->held) < 0) m->held = *at;
 }
 
+bool tain_mirror_holds(tain_mirror *m, const tain_position *at)
+{
+    tain_position recorded = tain_mirror_recorded(m);
+    return tain_position_compare(at, &recorded) >= 0 || (m->held.text[0] && tain_position_compare(at, &m->held) >= 0);
+}
+
 void tain_mirror_pause(tain_mirror *m, tain_time how_long)
 {
     tain_time until = tain_monotonic() + how_long;

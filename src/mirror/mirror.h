@@ -181,6 +181,8 @@ bool tain_mirror_is_tables_own(tain_status st);
 tain_position tain_mirror_recorded(tain_mirror *m);
 /* The source keeps what came since `at`, if not more already: it is not confirmed. Thread: source. */
 void tain_mirror_hold(tain_mirror *m, const tain_position *at);
+/* Whether it still has to: nothing since `at` was confirmed. Thread: source. */
+bool tain_mirror_holds(tain_mirror *m, const tain_position *at);
 /* Waits so long, or until the mirror is asked to stop. */
 void tain_mirror_pause(tain_mirror *m, tain_time how_long);
 /* Puts a table into quarantine. */

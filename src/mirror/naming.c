@@ -83,14 +83,6 @@ static void make(tain_schema *s, tain_field *f, bool plain, int32_t id, names *n
     take(n, f->physical);
 }
 
-/* A kept column is in files what it was in them. */
-static int by_physical(const tain_schema *s, const char *physical)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (strcmp(s->fields[i].physical, physical) == 0) return (int)i;
-    return -1;
-}
-
 /* A kept column's name may be that of another by now. */
 static int by_name(const tain_schema *s, const char *name)
 {
@@ -101,7 +93,7 @@ static int by_name(const tain_schema *s, const char *name)
 int tain_naming_match(const tain_schema *existing, const tain_field *f)
 {
     if (!existing) return -1;
-    if (f->kept) return by_physical(existing, f->physical);
+    if (f->kept) return tain_schema_find_physical(existing, f->physical); /* in files it is what it was in them */
     for (size_t i = 0; f->source_id && i < existing->count; i++)
         if (existing->fields[i].source_id == f->source_id) return (int)i;
     int at = by_name(existing, f->name);

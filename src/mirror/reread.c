@@ -53,12 +53,6 @@ bool tain_reread_want(tain_mirror *m, tain_table *t, const tain_region *within)
     return true;
 }
 
-static bool is_held(tain_mirror *m, const tain_position *from)
-{
-    tain_position recorded = tain_mirror_recorded(m);
-    return !is_behind(&recorded, from) || (m->held.text[0] && !is_behind(&m->held, from));
-}
-
 static bool is_indexed(const tain_table *t)
 {
     return t->delta && t->index && !t->unindexed;
@@ -67,7 +61,7 @@ static bool is_indexed(const tain_table *t)
 bool tain_reread_can(tain_mirror *m, tain_table *t)
 {
     if (is_behind(&t->committed, &t->reread.from)) t->reread.from = t->committed;
-    if (!t->reread.count || !is_indexed(t) || !is_settled(t, &t->reread.from) || !is_held(m, &t->reread.from)) return false;
+    if (!t->reread.count || !is_indexed(t) || !is_settled(t, &t->reread.from) || !tain_mirror_holds(m, &t->reread.from)) return false;
     return tain_reshape_keeps_key(t, t->source) && tain_naming_alike(t->schema, t->source->columns) && tain_naming_alike(tain_delta_meta(t->delta)->schema, t->shown);
 }
 

@@ -77,6 +77,24 @@ void tain_source_cancel(tain_source *s)
     if (s) s->ops->cancel(s);
 }
 
+/* --- policies ------------------------------------------------------------------------------------------------------ */
+
+const json_t *tain_policies_of_column(const json_t *policies, const char *table, const char *column)
+{
+    TAIN_AUTO(tain_free) char *name = tain_format("%s.%s", table, column);
+    return json_object_get(json_object_get(policies, "columns"), name);
+}
+
+tain_status tain_policies_check(const json_t *policies, tain_status (*check)(const json_t *, tain_error *), tain_error *err)
+{
+    const char *column;
+    json_t *own;
+    TAIN_TRY(check(policies, err));
+    json_object_foreach(json_object_get((json_t *)policies, "columns"), column, own)
+        TAIN_TRY_IN(err, check(own, err), "column %s", column);
+    return TAIN_OK;
+}
+
 /* --- selection and positions --------------------------------------------------------------------------------------- */
 
 /* A glob without a point means the table in any schema. */

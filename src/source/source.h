@@ -57,6 +57,12 @@ typedef struct tain_catalog { /* owned by the source; pointers to tables are sta
 /* Which globs have matched a table so far: bit i stands for glob i, the first 64 of each list are watched. */
 typedef struct tain_globs_used { uint64_t tables, exclude; } tain_globs_used;
 
+/* Policies (README.md): an object for all columns, whose member "columns" has one for each that is treated otherwise. */
+/* That of column of table ("schema.table"), NULL: it has none of its own. Borrowed. */
+const json_t *tain_policies_of_column(const json_t *policies, const char *table, const char *column);
+/* check of the object for all, and of each column's; an error names the column. */
+tain_status tain_policies_check(const json_t *policies, tain_status (*check)(const json_t *object, tain_error *err), tain_error *err);
+
 typedef struct tain_source_options {
     const char  *url;
     const char  *mirror_name;   /* basis of names made in the source (slot, publication): [a-z0-9_], unique per lake */

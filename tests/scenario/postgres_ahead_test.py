@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A catalog that is further than the stream, or that nobody looked at in time: what it says belongs where it became true, and
 what cannot be told to be right is loaded again."""
+import contextlib
 import os
 import subprocess
 
@@ -32,6 +33,16 @@ def goes_on(m, change):
     wait_until(lambda: is_stopped(m.process), what="the mirror stands still")
     change()
     m.process.send_signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def standing(process):
+    """One of the server's stands still meanwhile."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 def assert_end(pg, lake, m, user, *tables):
@@ -146,12 +157,9 @@ def test_a_transaction_that_is_seen_before_it_is_in_the_log(folder):
         user = plain_tables(pg)
         with followed(pg, lake, user) as m:
             writer = int(pg.sql("select pid from pg_stat_activity where backend_type = 'walwriter'"))
-            os.kill(writer, signal.SIGSTOP)
-            try:
+            with standing(writer):
                 pg.sql("set synchronous_commit = off; alter table t alter id set statistics 50; insert into t values (2, 'two'); begin; alter table t drop d; alter table t add d text; commit", user=user)
                 write_status_again(lake)
-            finally:
-                os.kill(writer, signal.SIGCONT)
             wait_for(m, pg, lake)
             assert_end(pg, lake, m, user, "public.t")
 
@@ -203,12 +211,11 @@ def test_a_column_made_anew_between_two_rows_of_before(folder):
         user = plain_tables(pg)
         with followed(pg, lake, user, TAIN_FAULT="catalog.table_read=stop") as m:
             sender = int(pg.sql("select active_pid from pg_replication_slots"))
-            os.kill(sender, signal.SIGSTOP)
-            for row in ("2, 'two'", "3, 'three'"):
-                pg.sql("alter table t alter id set statistics 50", user=user)  # so that the stream describes the table again
-                pg.sql(f"insert into t values ({row})", user=user)
-            pg.sql("alter table t drop d", user=user)
-            os.kill(sender, signal.SIGCONT)
+            with standing(sender):
+                for row in ("2, 'two'", "3, 'three'"):
+                    pg.sql("alter table t alter id set statistics 50", user=user)  # so that the stream describes the table again
+                    pg.sql(f"insert into t values ({row})", user=user)
+                pg.sql("alter table t drop d", user=user)
             goes_on(m, lambda: pg.sql("alter table t add d text", user=user))
             wait_for(m, pg, lake)
             assert_end(pg, lake, m, user, "public.t")
@@ -286,14 +293,11 @@ def test_a_partition_that_looks_saw_come_and_go(folder):
         user = plain_tables(pg)
         with followed(pg, lake, user) as m:
             sender = int(pg.sql("select active_pid from pg_replication_slots"))
-            os.kill(sender, signal.SIGSTOP)
-            try:
+            with standing(sender):
                 pg.sql("create table p2 (like p including all); insert into p2 values (2, 2), (3, 2); alter table p attach partition p2 for values in (2)", user=user)
                 write_status_again(lake)
                 pg.sql("update p set id = 9 where id = 2; drop table p2", user=user)
                 write_status_again(lake)
-            finally:
-                os.kill(sender, signal.SIGCONT)
             wait_for(m, pg, lake)
             assert_end(pg, lake, m, user, "public.p")
 

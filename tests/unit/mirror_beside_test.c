@@ -1,38 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Tables are loaded while the others go on: what those get becomes visible meanwhile, what the loaded ones get comes
  * behind their content, whatever happens to them or to the mirror in between. */
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-
-#include "base/fault.h"
-#include "mirror_run.h"
+#include "mirror_held.h"
 
 /* --- a load that is held ------------------------------------------------------------------------------------------- */
 
-enum { NEW_ROWS = 500, PATIENCE_MS = 20000 };
+enum { NEW_ROWS = 500 };
 
-static atomic_bool held, lose;
-static atomic_int  chunks;
-static int         fresh, step;
-static size_t      committed, snapshot, starts;
-static void      (*meanwhile)(void);
+static int    fresh;
+static size_t snapshot;
 
-static bool wait_in_chunk(int t)
-{
-    if (t != fresh) return false;
-    atomic_fetch_add(&chunks, 1);
-    for (int i = 0; atomic_load(&held) && i < PATIENCE_MS; i++) usleep(1000);
-    return atomic_exchange(&lose, false);
-}
-
-static bool is_recorded(void)
-{
-    tain_store *s = open_lake();
-    size_t n = fake_last_position(s);
-    tain_store_close(s);
-    return n >= committed;
-}
+static bool wait_in_chunk(int t) { return t == fresh && hold_chunk(); }
 
 static void create_fresh(void)
 {
@@ -68,14 +46,7 @@ static void load_beside(void)
 
 static int begin_beside(void **state)
 {
-    begin(state);
-    step = 0;
-    meanwhile = NULL;
-    atomic_store(&held, false);
-    atomic_store(&lose, false);
-    atomic_store(&chunks, 0);
-    two_tables(30);
-    once();
+    begin_held(state, 30);
     fake.on_chunk = wait_in_chunk;
     return 0;
 }
@@ -472,61 +443,16 @@ static void a_source_that_cannot_loads_first(void **state)
 
 /* --- deaths -------------------------------------------------------------------------------------------------------- */
 
-static size_t *happened; /* shared with the processes */
-
-/* While `a` is loaded again the rest of the script happens, one transaction at a time. */
-static void let_happen(void)
+/* `a` is loaded again. */
+static tain_status live(const char *fault, tain_error *e)
 {
-    if (*happened < fake.count) {
-        fake.visible = ++*happened;
-    } else {
-        atomic_store(&held, false);
-        if (fake_is_done()) tain_worker_stop();
-    }
-}
-
-static _Noreturn void die_at(const char *fault)
-{
-    setenv("TAIN_FAULT", fault, 1);
-    fake.on_head = let_happen;
-    fake.on_chunk = wait_in_chunk;
     fresh = a;
     atomic_store(&held, strstr(fault, "snapshot.c") == NULL && strstr(fault, "snapshot.r") == NULL);
-    tain_error e = {0};
-    tain_status st = run_mirror((run){.follow = true, .resync = {"main.a"}}, &e);
-    if (st != TAIN_OK) fprintf(stderr, "%s: %s: %s\n", fault, tain_status_name(st), e.message);
-    _exit(st != TAIN_OK);
-}
-
-static void check_happened(void)
-{
-    tain_store *s = open_lake();
-    fake_check_version(s, a, -1, *happened);
-    fake_check_version(s, b, -1, *happened);
-    assert_int_equal(fake_last_position(s), *happened);
-    fake_check_epochs(s);
-    tain_store_close(s);
-}
-
-static void die_and_go_on(const char *fault)
-{
-    int status;
-    fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) die_at(fault);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (!WIFSIGNALED(status)) assert_int_equal(status, 0);
-    fake.visible = *happened;
-    once();
-    check_happened();
+    return run_mirror((run){.follow = true, .resync = {"main.a"}}, e);
 }
 
 static void write_script(void)
 {
-    two_tables(300);
-    *happened = fake.visible = fake.count;
-    once();
     for (int i = 0; i < 25; i++) some_changes();
 }
 
@@ -538,21 +464,8 @@ static void a_death_at_every_point(void **state)
         TAIN_FAULT_EPOCH_BEFORE_WRITE, TAIN_FAULT_EPOCH_DATA_WRITTEN, TAIN_FAULT_DELTA_BEFORE_LINK, TAIN_FAULT_DELTA_COMMITTED,
         TAIN_FAULT_EPOCH_TABLE_COMMITTED, TAIN_FAULT_EPOCH_BEFORE_RECORD, TAIN_FAULT_EPOCH_RECORDED, TAIN_FAULT_EPOCH_CONFIRMED,
     };
-    happened = mmap(NULL, sizeof *happened, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(happened, MAP_FAILED);
-    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
-        for (int pass = 1; pass <= 4; pass++) {
-            lake_remove(lake);
-            lake = lake_make();
-            fake_reset();
-            write_script();
-            char *fault = tain_format("%s:%d", tain_fault_name(points[i]), pass);
-            print_message("%s\n", fault);
-            die_and_go_on(fault);
-            free(fault);
-        }
-    }
-    munmap(happened, sizeof *happened);
+    die_everywhere(&(deaths){.points = points, .count = sizeof points / sizeof *points, .last = 4, .stride = 1, .rows = 300,
+                             .write_script = write_script, .on_chunk = wait_in_chunk, .live = live});
 }
 
 int main(void)

@@ -1,35 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of a table that no event told are read again, and no others, while it and the others change: at every epoch the lake shows
  * what the source had. What else becomes of the table meanwhile loads all of it. */
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
+#include "mirror_held.h"
 
-#include "base/fault.h"
-#include "mirror_run.h"
+enum { ROWS = 300, FROM = 100, TO = 130 };
 
-enum { ROWS = 300, FROM = 100, TO = 130, PATIENCE_MS = 20000 };
+static size_t asked, rows_read;
+static void (*before)(void), (*later)(void);
 
-static atomic_bool held, lose;
-static atomic_int  chunks;
-static int         step;
-static size_t      committed, asked, starts, rows_read;
-static void      (*before)(void), (*meanwhile)(void), (*later)(void);
-
-static bool wait_in_chunk(int t)
-{
-    atomic_fetch_add(&chunks, 1);
-    for (int i = 0; atomic_load(&held) && i < PATIENCE_MS; i++) usleep(1000);
-    return atomic_exchange(&lose, false);
-}
-
-static bool is_recorded(void)
-{
-    tain_store *s = open_lake();
-    size_t n = fake_last_position(s);
-    tain_store_close(s);
-    return n >= committed;
-}
+static bool wait_in_chunk(int t) { return hold_chunk(); }
 
 static bool has(int64_t k)
 {
@@ -110,14 +89,8 @@ static void reread_beside(void)
 
 static int begin_reread(void **state)
 {
-    begin(state);
-    step = 0;
-    before = meanwhile = later = NULL;
-    atomic_store(&held, false);
-    atomic_store(&lose, false);
-    atomic_store(&chunks, 0);
-    two_tables(ROWS);
-    once();
+    begin_held(state, ROWS);
+    before = later = NULL;
     rows_read = 0;
     fake.rows_read = &rows_read;
     fake.on_chunk = wait_in_chunk;
@@ -395,60 +368,14 @@ static void without_key(void **state)
 
 /* --- deaths -------------------------------------------------------------------------------------------------------- */
 
-static size_t *happened; /* shared with the processes */
-
-/* While rows are read the rest of the script happens, one transaction at a time. */
-static void let_happen(void)
+static tain_status live(const char *fault, tain_error *e)
 {
-    if (*happened < fake.count) {
-        fake.visible = ++*happened;
-    } else {
-        atomic_store(&held, false);
-        if (fake_is_done()) tain_worker_stop();
-    }
-}
-
-static _Noreturn void die_at(const char *fault)
-{
-    setenv("TAIN_FAULT", fault, 1);
-    fake.on_head = let_happen;
-    fake.on_chunk = wait_in_chunk;
     atomic_store(&held, true);
-    tain_error e = {0};
-    tain_status st = run_mirror((run){.follow = true, .freshness = 2 * TAIN_MILLISECOND}, &e);
-    if (st != TAIN_OK) fprintf(stderr, "%s: %s: %s\n", fault, tain_status_name(st), e.message);
-    _exit(st != TAIN_OK);
-}
-
-static void check_happened(void)
-{
-    tain_store *s = open_lake();
-    fake_check_version(s, a, -1, *happened);
-    fake_check_version(s, b, -1, *happened);
-    assert_int_equal(fake_last_position(s), *happened);
-    fake_check_epochs(s);
-    tain_store_close(s);
-}
-
-static void die_and_go_on(const char *fault)
-{
-    int status;
-    fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) die_at(fault);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (!WIFSIGNALED(status)) assert_int_equal(status, 0);
-    fake.visible = *happened;
-    once();
-    check_happened();
+    return run_mirror((run){.follow = true, .freshness = 2 * TAIN_MILLISECOND}, e);
 }
 
 static void write_script(void)
 {
-    two_tables(ROWS);
-    *happened = fake.visible = fake.count;
-    once();
     change();
     ask();
     for (int i = 0; i < 15; i++) change();
@@ -461,21 +388,8 @@ static void a_death_at_every_point(void **state)
         TAIN_FAULT_SNAPSHOT_FORGOTTEN, TAIN_FAULT_EPOCH_BEFORE_WRITE, TAIN_FAULT_EPOCH_DATA_WRITTEN, TAIN_FAULT_DELTA_COMMITTED,
         TAIN_FAULT_EPOCH_TABLE_COMMITTED, TAIN_FAULT_EPOCH_BEFORE_RECORD, TAIN_FAULT_EPOCH_RECORDED, TAIN_FAULT_EPOCH_CONFIRMED,
     };
-    happened = mmap(NULL, sizeof *happened, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(happened, MAP_FAILED);
-    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
-        for (int pass = 1; pass <= 5; pass += 2) {
-            lake_remove(lake);
-            lake = lake_make();
-            fake_reset();
-            write_script();
-            char *fault = tain_format("%s:%d", tain_fault_name(points[i]), pass);
-            print_message("%s\n", fault);
-            die_and_go_on(fault);
-            free(fault);
-        }
-    }
-    munmap(happened, sizeof *happened);
+    die_everywhere(&(deaths){.points = points, .count = sizeof points / sizeof *points, .last = 5, .stride = 2, .rows = ROWS,
+                             .write_script = write_script, .on_chunk = wait_in_chunk, .live = live});
 }
 
 int main(void)

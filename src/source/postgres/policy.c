@@ -64,9 +64,7 @@ tain_pg_policy tain_pg_policy_for(const tain_pg_source *s, const char *table, co
 {
     tain_pg_policy p = {0};
     take_policies(s->options.policies, &p);
-    TAIN_AUTO(tain_buffer_done) tain_buffer name = {0};
-    tain_buffer_printf(&name, "%s.%s", table, column);
-    take_policies(json_object_get(json_object_get(s->options.policies, "columns"), tain_buffer_cstr(&name)), &p);
+    take_policies(tain_policies_of_column(s->options.policies, table, column), &p);
     return p;
 }
 
@@ -96,12 +94,11 @@ static void copy_known(const json_t *from, json_t *to)
 char *tain_pg_policies_of(const tain_pg_source *s, const char *schema, const char *name, const tain_pg_shape *shape)
 {
     if (!concern(shape)) return tain_strdup("");
-    json_t *all = json_object(), *columns = json_object_get(s->options.policies, "columns"), *own = json_object();
+    json_t *all = json_object(), *own = json_object();
+    TAIN_AUTO(tain_free) char *table = tain_format("%s.%s", schema, name);
     copy_known(s->options.policies, all);
-    for (size_t i = 0; columns && i < shape->count; i++) {
-        TAIN_AUTO(tain_buffer_done) tain_buffer column = {0};
-        tain_buffer_printf(&column, "%s.%s.%s", schema, name, shape->columns[i].name);
-        json_t *v = json_object_get(columns, tain_buffer_cstr(&column));
+    for (size_t i = 0; json_object_get(s->options.policies, "columns") && i < shape->count; i++) {
+        const json_t *v = tain_policies_of_column(s->options.policies, table, shape->columns[i].name);
         if (!v) continue;
         json_t *known = json_object();
         copy_known(v, known);
@@ -126,10 +123,5 @@ static tain_status check_object(const json_t *object, tain_error *err)
 
 tain_status tain_pg_policy_check(const json_t *policies, tain_error *err)
 {
-    TAIN_TRY(check_object(policies, err));
-    const char *column;
-    json_t *v;
-    json_object_foreach(json_object_get((json_t *)policies, "columns"), column, v)
-        TAIN_TRY_IN(err, check_object(v, err), "column %s", column);
-    return TAIN_OK;
+    return tain_policies_check(policies, check_object, err);
 }

@@ -298,6 +298,13 @@ static void keep_files(const tain_pg_table *t, tain_pg_now *now)
     }
 }
 
+static void take_over(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now)
+{
+    if (now->told) keep_files(t, now);
+    tain_pg_table_adopt(s, t, now);
+    if (now->told) tain_pg_beside_set_leaves(&t->settled, now->leaves, now->leaf_count);
+}
+
 /* Partitions came with rows, and nothing else is another. */
 static tain_status take_leaves(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, const char *reason, tain_error *err)
 {
@@ -307,9 +314,7 @@ static tain_status take_leaves(tain_pg_source *s, tain_pg_table *t, tain_pg_now 
     for (size_t i = 0; i < now->leaf_count; i++)
         if (now->leaves[i].filled && !tain_pg_beside_leaf(&t->settled, now->leaves[i].oid)) came[n++] = now->leaves[i];
     tain_pg_beside_copy(&then, &t->settled);
-    keep_files(t, now);
-    tain_pg_table_adopt(s, t, now);
-    tain_pg_beside_set_leaves(&t->settled, now->leaves, now->leaf_count);
+    take_over(s, t, now);
     (void)tain_pg_memo_renew(s, t);
     is_another(s, t);
     tain_status status = tain_pg_request_reread(s, t, came, n, &then, reason, err);
@@ -324,9 +329,7 @@ static tain_status apply(tain_pg_source *s, tain_pg_table *t, tain_pg_now *now, 
     bool reload = d->what == DEEP;
     if (!now->told && !now->reached) TAIN_TRY(tain_pg_log_seen(s, &now->ahead_until, err));
     TAIN_TRY(clear_rows(s, t, d, err));
-    if (now->told) keep_files(t, now);
-    tain_pg_table_adopt(s, t, now);
-    if (now->told) tain_pg_beside_set_leaves(&t->settled, now->leaves, now->leaf_count);
+    take_over(s, t, now);
     if (tain_pg_needs_text(s, t)) s->stream->restart = reload = true;
     return tain_pg_tell(s, t, reload, d->reason, err);
 }

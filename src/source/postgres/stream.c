@@ -52,27 +52,20 @@ tain_status tain_pg_stream_release(tain_pg_source *s, tain_error *err)
     return wait_for_release(s, &slot, err);
 }
 
-static tain_status read_lsn(const tain_pg_source *s, const PGresult *r, uint64_t *ret, tain_error *err)
+/* writing: how far the log is, where it is written. */
+static tain_status ask_lsn(tain_pg_source *s, const char *writing, uint64_t *ret, tain_error *err)
 {
+    TAIN_PG_RESULT *r = NULL;
+    TAIN_AUTO(tain_free) char *sql = tain_format("SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE %s END AS lsn", writing);
+    TAIN_TRY(tain_pg_catalog_conn(s, err));
+    TAIN_TRY(tain_pg_query(&s->conn, sql, &r, err));
     if (tain_pg_parse_lsn(tain_pg_get(r, 0, "lsn"), ret)) return TAIN_OK;
     return tain_fail(err, TAIN_E_PROTOCOL, "PostgreSQL at %s does not say where its log ends", s->target.where);
 }
 
-tain_status tain_pg_log_end(tain_pg_source *s, uint64_t *ret, tain_error *err)
-{
-    TAIN_PG_RESULT *r = NULL;
-    TAIN_TRY(tain_pg_catalog_conn(s, err));
-    TAIN_TRY(tain_pg_query(&s->conn, "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END AS lsn", &r, err));
-    return read_lsn(s, r, ret, err);
-}
+tain_status tain_pg_log_end(tain_pg_source *s, uint64_t *ret, tain_error *err) { return ask_lsn(s, "pg_current_wal_flush_lsn()", ret, err); }
 
-tain_status tain_pg_log_seen(tain_pg_source *s, uint64_t *ret, tain_error *err)
-{
-    TAIN_PG_RESULT *r = NULL;
-    TAIN_TRY(tain_pg_catalog_conn(s, err));
-    TAIN_TRY(tain_pg_query(&s->conn, "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS lsn", &r, err));
-    return read_lsn(s, r, ret, err);
-}
+tain_status tain_pg_log_seen(tain_pg_source *s, uint64_t *ret, tain_error *err) { return ask_lsn(s, "pg_current_wal_insert_lsn()", ret, err); }
 
 /* Whether what was committed after `from` can still be had. */
 static tain_status check_position(tain_pg_source *s, const tain_pg_slot *slot, uint64_t from, tain_error *err)
