@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/pool.h"
 #include "batch/key.h"
 #include "delta/delta.h"
 #include "index/index.h"
@@ -73,6 +74,7 @@ typedef struct tain_table {
     char              *cache_dir;
     char              *app_id;      /* borrowed from the mirror */
     const json_t      *policies;    /* borrowed from its definition; NULL: defaults */
+    tain_pool         *pool;        /* borrowed from the mirror: for what is done with many files */
     tain_delta        *delta;       /* NULL: no Delta table yet */
     tain_index        *index;
     tain_schema       *schema;      /* of rows now arriving, with the names that data files have; owned */
