@@ -13,6 +13,7 @@ _tain()
     --format) mapfile -t COMPREPLY < <(compgen -W 'table csv json' -- "$cur"); return ;;
     --capture) mapfile -t COMPREPLY < <(compgen -W 'log poll' -- "$cur"); return ;;
     --partitions) mapfile -t COMPREPLY < <(compgen -W 'root leaf' -- "$cur"); return ;;
+    --profile) mapfile -t COMPREPLY < <(compgen -W 'default compat' -- "$cur"); return ;;
     --on-drop) mapfile -t COMPREPLY < <(compgen -W 'keep delete' -- "$cur"); return ;;
     --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --name | --as-of | --seconds | --last | --retention) return ;;
     table) mapfile -t COMPREPLY < <(compgen -W 'history optimize vacuum' -- "$cur"); return ;;
@@ -20,7 +21,7 @@ _tain()
     case $command in
     demo) options='--seconds' ;;
     check) options='--tables --exclude --name --partitions --snapshot-from --json' ;;
-    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --partitions --on-drop --name --remove --json' ;;
+    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --partitions --cdf --no-cdf --history --no-history --profile --retention --on-drop --name --remove --json' ;;
     verify) options='--tables --exclude --jobs --json' ;;
     query) options='--format --as-of --json' ;;
     status) options='--json' ;;

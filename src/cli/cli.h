@@ -17,6 +17,7 @@ enum { TAIN_EXIT_OK = 0, TAIN_EXIT_NO = 1, TAIN_EXIT_USAGE = 2, TAIN_EXIT_FAILUR
 
 typedef enum tain_option_kind {
     TAIN_OPTION_FLAG,     /* bool */
+    TAIN_OPTION_SWITCH,   /* tain_switch: --NAME or --no-NAME */
     TAIN_OPTION_TEXT,     /* const char * */
     TAIN_OPTION_CHOICE,   /* const char *: one of the words of value_name, "log|poll" */
     TAIN_OPTION_LIST,     /* char **: comma-separated, may repeat; NULL-terminated, owned by the process */

@@ -16,7 +16,8 @@ typedef struct settings {
     char      **tables, **exclude;
     int64_t     freshness, memory;
     int         jobs;
-    const char *name, *capture, *on_drop, *rate, *retained, *snapshot_from, *partitions;
+    const char *name, *capture, *on_drop, *rate, *retained, *snapshot_from, *partitions, *profile, *retention;
+    tain_switch cdf, history;
     int64_t     rate_rows, rate_bytes;
 } settings;
 
@@ -84,9 +85,17 @@ static int check_settings(settings *s)
     tain_retained_limits limits;
     if (s->retained && tain_retained_parse(s->retained, &limits, &e) != TAIN_OK)
         return tain_cli_usage(&tain_command_mirror, "--retained-log: %s; %s", e.message, e.remedy);
+    int64_t retention;
+    if (s->retention && *s->retention && tain_parse_duration(s->retention, &retention, &e) != TAIN_OK)
+        return tain_cli_usage(&tain_command_mirror, "--retention: %s; %s", e.message, e.remedy);
     if (s->memory < 32 << 20) return tain_cli_usage(&tain_command_mirror, "--memory must be at least 32MiB");
     if (s->freshness < 0) return tain_cli_usage(&tain_command_mirror, "--freshness cannot be negative");
     return -1;
+}
+
+static tain_switch switch_of(const char *given, const char *on)
+{
+    return (tain_switch){.given = given, .on = given && strcmp(given, on) == 0};
 }
 
 static int run(int argc, char **argv)
@@ -106,6 +115,10 @@ static int run(int argc, char **argv)
         {"repair", TAIN_OPTION_FLAG, &s.repair, NULL, "compare all tables and write what differs"},
         {"capture", TAIN_OPTION_CHOICE, &s.capture, "log|poll", "SQLite: by triggers, or writing nothing into it"},
         {"partitions", TAIN_OPTION_CHOICE, &s.partitions, "root|leaf", "a partitioned table is one, or one a partition"},
+        {"cdf", TAIN_OPTION_SWITCH, &s.cdf, NULL, "tables have a change data feed"},
+        {"history", TAIN_OPTION_SWITCH, &s.history, NULL, "beside each table all versions of its rows"},
+        {"profile", TAIN_OPTION_CHOICE, &s.profile, "default|compat", "compat: for readers without deletion vectors"},
+        {"retention", TAIN_OPTION_TEXT, &s.retention, "TIME", "how long files that were replaced stay (1d)"},
         {"on-drop", TAIN_OPTION_CHOICE, &s.on_drop, "keep|delete", "what becomes of tables dropped in the source"},
         {"name", TAIN_OPTION_TEXT, &s.name, "NAME", "name of slot and publication: tain_NAME"},
         {"remove", TAIN_OPTION_FLAG, &s.remove, NULL, "remove what tain made in the source, then exit"},
@@ -120,8 +133,8 @@ static int run(int argc, char **argv)
     tain_definition d = {
         .source_url = tain_strdup(args[0]), .lake_url = tain_strdup(args[1]), .name = tain_strdup(s.name), .tables = s.tables,
         .exclude = s.exclude, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory, .rate_rows = s.rate_rows, .rate_bytes = s.rate_bytes,
-        .capture_given = s.capture, .poll_capture = s.capture && strcmp(s.capture, "poll") == 0, .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
-        .leaves_given = s.partitions, .leaves = s.partitions && strcmp(s.partitions, "leaf") == 0,
+        .poll = switch_of(s.capture, "poll"), .leaves = switch_of(s.partitions, "leaf"), .compat = switch_of(s.profile, "compat"),
+        .cdf = s.cdf, .history = s.history, .retention = tain_strdup(s.retention), .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
         .retained_log = tain_strdup(s.retained), .snapshot_from = tain_strdup(s.snapshot_from),
     };
     tain_error e = {0};

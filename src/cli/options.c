@@ -4,21 +4,22 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "mirror/definition.h"
 
 /* --- help ---------------------------------------------------------------------------------------------------------- */
 
 static void print_option(const tain_option *o)
 {
     char left[64];
-    snprintf(left, sizeof left, "--%s%s%s", o->name, o->value_name ? " " : "", o->value_name ? o->value_name : "");
-    printf("  %-22s %s\n", left, o->help);
+    snprintf(left, sizeof left, "--%s%s%s%s", o->kind == TAIN_OPTION_SWITCH ? "[no-]" : "", o->name, o->value_name ? " " : "", o->value_name ? o->value_name : "");
+    printf("  %-24s %s\n", left, o->help);
 }
 
 static void print_help(const tain_command *c, const tain_option *options)
 {
     printf("tain %s: %s\n\nUsage: tain %s %s [options]\n\n", c->name, c->summary, c->name, c->arguments);
     for (const tain_option *o = options; o->name; o++) print_option(o);
-    printf("  %-22s %s\n\nExample:\n%s", "--help", "this text", c->example);
+    printf("  %-24s %s\n\nExample:\n%s", "--help", "this text", c->example);
 }
 
 int tain_cli_usage(const tain_command *c, const char *format, ...)
@@ -145,7 +146,7 @@ static bool is_option(const char *word)
 static bool has_value_behind(const parser *p, const char *word)
 {
     const tain_option *o = strncmp(word, "--", 2) == 0 ? find(p, word + 2, strlen(word + 2)) : NULL;
-    return o && o->kind != TAIN_OPTION_FLAG && o->kind != TAIN_OPTION_RELOAD;
+    return o && o->kind != TAIN_OPTION_FLAG && o->kind != TAIN_OPTION_SWITCH && o->kind != TAIN_OPTION_RELOAD;
 }
 
 static int arguments_ahead(const parser *p)
@@ -178,18 +179,31 @@ static int take_reload(parser *p, const tain_option *o, const char *equals)
     return -1;
 }
 
+/* --no-NAME of a switch. */
+static const tain_option *find_off(const parser *p, const char *word, size_t n)
+{
+    if (n < 3 || memcmp(word, "no-", 3) != 0) return NULL;
+    const tain_option *o = find(p, word + 3, n - 3);
+    return o && o->kind == TAIN_OPTION_SWITCH ? o : NULL;
+}
+
+static int turn(const parser *p, const tain_option *o, bool on, bool has_value)
+{
+    if (has_value) return tain_cli_usage(p->command, "--%s takes no value", o->name);
+    if (o->kind == TAIN_OPTION_FLAG) *(bool *)o->value = true;
+    else *(tain_switch *)o->value = (tain_switch){.on = on, .given = true};
+    return -1;
+}
+
 static int take_option(parser *p)
 {
     const char *word = p->argv[p->at] + 2, *equals = strchr(word, '=');
     size_t n = equals ? (size_t)(equals - word) : strlen(word);
-    const tain_option *o = find(p, word, n);
+    const tain_option *o = find(p, word, n), *off = find_off(p, word, n);
+    if (off) return turn(p, off, false, equals);
     if (!o) return tain_cli_usage(p->command, "there is no option --%.*s", (int)n, word);
     if (o->kind == TAIN_OPTION_RELOAD) return take_reload(p, o, equals ? equals + 1 : NULL);
-    if (o->kind == TAIN_OPTION_FLAG) {
-        if (equals) return tain_cli_usage(p->command, "--%s takes no value", o->name);
-        *(bool *)o->value = true;
-        return -1;
-    }
+    if (o->kind == TAIN_OPTION_FLAG || o->kind == TAIN_OPTION_SWITCH) return turn(p, o, true, equals);
     if (!equals && p->at + 1 >= p->argc) return tain_cli_usage(p->command, "--%s needs %s", o->name, o->value_name);
     tain_error e = {0};
     const char *text = equals ? equals + 1 : p->argv[++p->at];

@@ -26,6 +26,7 @@ void tain_definition_done(tain_definition *d)
     free(d->name);
     free(d->old_name);
     free(d->retained_log);
+    free(d->retention);
     free(d->snapshot_from);
     free(d->given_up);
     free(d->source_url);
@@ -127,9 +128,9 @@ static bool stored_leaves(const json_t *tain) { return strcmp(tain_json_get_str(
 
 static tain_status check_same_partitions(const tain_definition *d, bool leaves, tain_error *err)
 {
-    if (!d->leaves_given || d->leaves == leaves) return TAIN_OK;
+    if (!d->leaves.given || d->leaves.on == leaves) return TAIN_OK;
     tain_status st = tain_fail(err, TAIN_E_INVALID, "lake %s mirrors partitioned tables %s", d->lake_url, leaves ? "by partition" : "as one table each");
-    tain_error_remedy(err, "name another lake folder for --partitions %s", d->leaves ? "leaf" : "root");
+    tain_error_remedy(err, "name another lake folder for --partitions %s", d->leaves.on ? "leaf" : "root");
     return st;
 }
 
@@ -158,10 +159,16 @@ static void take_name(tain_definition *d, const char *stored)
     d->changed |= d->old_name != NULL;
 }
 
-static void take_retained(tain_definition *d, const char *stored)
+static void take_text(tain_definition *d, char **text, const char *stored)
 {
-    if (!d->retained_log) d->retained_log = tain_strdup(stored);
-    else d->changed |= strcmp(d->retained_log, stored ? stored : "") != 0;
+    if (!*text) *text = tain_strdup(stored);
+    else d->changed |= strcmp(*text, stored ? stored : "") != 0;
+}
+
+static void take_switch(tain_definition *d, tain_switch *s, bool stored)
+{
+    if (!s->given) s->on = stored;
+    d->changed |= s->on != stored;
 }
 
 /* The password is not stored: without one it is the source's. */
@@ -182,6 +189,14 @@ static tain_status check_retained(const tain_definition *d, tain_error *err)
     return TAIN_OK;
 }
 
+static tain_status check_retention(const tain_definition *d, tain_error *err)
+{
+    tain_time ignored;
+    if (!d->retention || !*d->retention) return TAIN_OK;
+    TAIN_TRY_IN(err, tain_parse_duration(d->retention, &ignored, err), FILE_NAME ": properties.tain.retention");
+    return TAIN_OK;
+}
+
 static tain_status check_policies(const tain_definition *d, tain_error *err)
 {
     if (d->policies && !json_is_object(d->policies)) return tain_fail(err, TAIN_E_CONFIG, FILE_NAME ": properties.tain.policies is not an object");
@@ -191,20 +206,22 @@ static tain_status check_policies(const tain_definition *d, tain_error *err)
 
 static void take(const json_t *tain, tain_definition *d)
 {
-    bool poll = tain_json_get_bool(tain, "pollCapture", false);
     free(d->id);
     d->id = tain_strdup(tain_json_get_str(tain, "id", NULL));
     take_name(d, tain_json_get_str(tain, "name", NULL));
     take_list(d, &d->tables, json_object_get(tain, "tables"));
     take_list(d, &d->exclude, json_object_get(tain, "exclude"));
     d->policies = json_incref(json_object_get(tain, "policies"));
-    take_retained(d, tain_json_get_str(tain, "retainedLog", NULL));
+    take_text(d, &d->retained_log, tain_json_get_str(tain, "retainedLog", NULL));
+    take_text(d, &d->retention, tain_json_get_str(tain, "retention", NULL));
     take_replica(d, tain_json_get_str(tain, "snapshotFrom", NULL));
     free(d->given_up);
     d->given_up = tain_strdup(tain_json_get_str(tain, "givenUp", NULL));
-    d->leaves = stored_leaves(tain);
-    if (!d->capture_given) d->poll_capture = poll;
-    d->changed |= d->poll_capture != poll;
+    take_switch(d, &d->leaves, stored_leaves(tain));
+    take_switch(d, &d->poll, tain_json_get_bool(tain, "pollCapture", false));
+    take_switch(d, &d->cdf, tain_json_get_bool(tain, "changeDataFeed", false));
+    take_switch(d, &d->history, tain_json_get_bool(tain, "history", false));
+    take_switch(d, &d->compat, strcmp(tain_json_get_str(tain, "profile", ""), "compat") == 0);
 }
 
 tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_error *err)
@@ -224,6 +241,7 @@ tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_erro
     }
     if (st == TAIN_OK) st = check_policies(d, err);
     if (st == TAIN_OK) st = check_retained(d, err);
+    if (st == TAIN_OK) st = check_retention(d, err);
     if (st == TAIN_OK && !d->id) st = tain_fail(err, TAIN_E_CORRUPT, FILE_NAME ": properties.tain.id is missing");
     json_decref(root);
     return st;
@@ -243,6 +261,11 @@ static void put_text(json_t *tain, const char *key, const char *text)
     if (text && *text) json_object_set_new(tain, key, json_string(text));
 }
 
+static void put_switch(json_t *tain, const char *key, tain_switch s)
+{
+    if (s.on) json_object_set_new(tain, key, json_true());
+}
+
 static const char *fabric_source_type(const char *url)
 {
     if (strncmp(url, "postgres", 8) == 0) return "GenericPostgreSql";
@@ -256,11 +279,15 @@ static json_t *definition_to_json(const tain_definition *d)
                              fabric_source_type(d->source_url), "typeProperties", "target", "type", "MountedRelationalDatabase",
                              "typeProperties", "defaultSchema", "public", "format", "Delta", "tain", "id", d->id, "name", d->name,
                              "source", shown, "tables", list_to_json(d->tables), "exclude", list_to_json(d->exclude), "pollCapture",
-                             d->poll_capture);
+                             d->poll.on);
     free(shown);
     json_t *tain = json_object_get(json_object_get(root, "properties"), "tain");
     if (root && d->policies) json_object_set(tain, "policies", d->policies);
-    put_text(tain, "partitions", d->leaves ? "leaf" : NULL);
+    put_text(tain, "partitions", d->leaves.on ? "leaf" : NULL);
+    put_text(tain, "profile", d->compat.on ? "compat" : NULL);
+    put_switch(tain, "changeDataFeed", d->cdf);
+    put_switch(tain, "history", d->history);
+    put_text(tain, "retention", d->retention);
     put_text(tain, "retainedLog", d->retained_log);
     char *replica = d->snapshot_from ? tain_url_redacted(d->snapshot_from) : NULL;
     put_text(tain, "snapshotFrom", replica);
@@ -281,6 +308,12 @@ tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tai
     return st;
 }
 
+tain_time tain_definition_retention(const tain_definition *d)
+{
+    tain_time t;
+    return d->retention && *d->retention && tain_parse_duration(d->retention, &t, NULL) == TAIN_OK ? t : TAIN_DEFAULT_RETENTION;
+}
+
 tain_source_options tain_definition_source_options(const tain_definition *d, const char *spool_dir)
 {
     return (tain_source_options){
@@ -293,8 +326,8 @@ tain_source_options tain_definition_source_options(const tain_definition *d, con
         .memory = d->memory / 4,
         .spool_dir = spool_dir,
         .snapshot_from = d->snapshot_from,
-        .leaves = d->leaves,
-        .poll_capture = d->poll_capture,
+        .leaves = d->leaves.on,
+        .poll_capture = d->poll.on,
         .policies = d->policies,
     };
 }

@@ -8,6 +8,12 @@
 #include "source/source.h"
 #include "store/store.h"
 
+/* What a lake keeps as it was last given. */
+typedef struct tain_switch {
+    bool on;
+    bool given; /* in this run, whatever is stored */
+} tain_switch;
+
 typedef struct tain_definition {
     char  *id;           /* UUID, made once; the Delta transactions of the mirror are "tain:<id>" */
     char  *name;         /* basis of names in the source: [a-z0-9_] */
@@ -19,8 +25,12 @@ typedef struct tain_definition {
     int     jobs;
     int64_t memory;      /* budget in bytes */
     int64_t rate_rows, rate_bytes; /* a load reads at most so much a second; 0: any */
-    bool    poll_capture, capture_given; /* given: in this run, whatever is stored */
-    bool    leaves, leaves_given; /* partitioned tables are mirrored by partition; what a lake began with it stays with */
+    tain_switch poll;    /* SQLite: capture by comparison */
+    tain_switch leaves;  /* partitioned tables are mirrored by partition; what a lake began with it stays with */
+    tain_switch cdf;     /* tables have a change data feed */
+    tain_switch history; /* beside each table is one of all versions of its rows */
+    tain_switch compat;  /* tables are of protocol (1,2): rows are deleted by rewriting their files */
+    char   *retention;   /* how long files stay that no table names any more, as given; NULL: not given, "": the default */
     json_t *policies;     /* the "policies" object: what becomes of values Delta has no place for; NULL: defaults */
     char   *retained_log; /* limits of the log that the source keeps, as retained.h reads them; NULL: not given */
     char   *snapshot_from; /* URL of a replica that loads are read from, as given; NULL: not given, "": none */
@@ -33,16 +43,19 @@ typedef struct tain_definition {
 enum { TAIN_DEFAULT_JOBS = 1 };
 #define TAIN_DEFAULT_FRESHNESS (500 * TAIN_MILLISECOND)
 #define TAIN_DEFAULT_MEMORY    ((int64_t)256 << 20)
+#define TAIN_DEFAULT_RETENTION (24 * 3600 * TAIN_SECOND)
 
 void tain_definition_done(tain_definition *d);
 /* A name from a lake's address that no other lake has: "shop_3fa2c1". Caller frees. */
 char *tain_definition_make_name(const char *lake_url);
-/* Reads mirroring.json into what d leaves open: id, policies and given_up, and name, globs, capture, retained_log and snapshot_from when they
+/* Reads mirroring.json into what d leaves open: id, policies and given_up, and name, globs, switches, retention, retained_log and snapshot_from when they
  * are not given (an empty list of globs, or text, is given). NOT_FOUND: there is none. INVALID: the lake mirrors another source than d names, or
  * partitioned tables another way. */
 tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_error *err);
 /* Writes mirroring.json. */
 tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tain_error *err);
+/* What retention says, microseconds; the default where it says nothing. */
+tain_time tain_definition_retention(const tain_definition *d);
 /* The source's options as the definition has them; text is borrowed from d. */
 tain_source_options tain_definition_source_options(const tain_definition *d, const char *spool_dir);
 

@@ -272,7 +272,7 @@ tain_status tain_verify_run(tain_definition *d, void (*say)(const char *), void 
     TAIN_TRY(tain_lake_open(d->lake_url, false, &v.lake, err));
     tain_status st = tain_definition_load(d, tain_lake_store(v.lake), err);
     if (st == TAIN_E_NOT_FOUND) st = tain_fail(err, TAIN_E_NOT_FOUND, "%s is not a mirror: it has no mirroring.json", d->lake_url);
-    tain_source_options so = tain_definition_source_options(d, d->poll_capture ? tain_lake_cache_dir(v.lake) : "/tmp");
+    tain_source_options so = tain_definition_source_options(d, d->poll.on ? tain_lake_cache_dir(v.lake) : "/tmp");
     if (st == TAIN_OK) st = tain_source_open(&so, &v.source, err);
     atomic_store(&running, v.source);
     if (st == TAIN_OK) st = run(&v, err);

@@ -29,7 +29,8 @@ static tain_definition define(const char *source)
     return (tain_definition){
         .id = tain_strdup("0f8fad5b-d9cb-469f-a165-70867728950e"), .name = tain_strdup("shop_3fa2c1"), .source_url = tain_strdup(source),
         .lake_url = tain_strdup("/lake"), .tables = list("public.*", "sales.order?"), .exclude = list("*.tmp", "x,\"y"),
-        .freshness = TAIN_DEFAULT_FRESHNESS, .jobs = 3, .memory = TAIN_DEFAULT_MEMORY, .poll_capture = true,
+        .freshness = TAIN_DEFAULT_FRESHNESS, .jobs = 3, .memory = TAIN_DEFAULT_MEMORY, .poll.on = true,
+        .cdf.on = true, .compat.on = true, .retention = tain_strdup("2d"),
     };
 }
 
@@ -65,7 +66,8 @@ static void what_was_saved_is_loaded(void **state)
     assert_string_equal(d.tables[1], "sales.order?");
     assert_null(d.tables[2]);
     assert_string_equal(d.exclude[1], "x,\"y");
-    assert_true(d.poll_capture);
+    assert_true(d.poll.on && d.cdf.on && d.compat.on && !d.history.on);
+    assert_int_equal(tain_definition_retention(&d), 2 * TAIN_DEFAULT_RETENTION);
     assert_int_equal(d.jobs, 5); /* of this run, not of the mirror */
     assert_int_equal(d.freshness, 7);
     tain_definition_done(&d);
@@ -96,15 +98,20 @@ static void changes_are_noticed(void **state)
     assert_false(d.changed);
     assert_null(d.old_name);
     tain_definition_done(&d);
-    for (int what = 0; what < 4; what++) {
+    for (int what = 0; what < 7; what++) {
         d = from("postgresql://tain@db/shop");
         if (what == 0) d.tables = list("public.*", NULL);
         if (what == 1) d.exclude = list(NULL, NULL);
         if (what == 2) d.name = tain_strdup("other");
-        d.capture_given = what == 3;
+        d.poll.given = what == 3;
+        d.cdf.given = what == 4;
+        d.history = (tain_switch){.on = what == 5, .given = what == 5};
+        if (what == 6) d.retention = tain_strdup("");
         assert_ok(tain_definition_load(&d, store, err));
         assert_true(d.changed);
-        assert_int_equal(d.poll_capture, what != 3);
+        assert_int_equal(d.poll.on, what != 3);
+        assert_int_equal(d.cdf.on, what != 4);
+        assert_int_equal(d.history.on, what == 5);
         assert_true(what != 1 || !d.exclude[0]);
         if (what == 2) assert_string_equal(d.old_name, "shop_3fa2c1");
         tain_definition_done(&d);
