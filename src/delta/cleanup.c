@@ -50,6 +50,21 @@ static tain_status remove_below(tain_delta *t, const tain_log_listing *l, int64_
     return TAIN_OK;
 }
 
+static tain_status forget_below(tain_delta *t, const tain_log_listing *l, int64_t version, tain_error *err)
+{
+    TAIN_TRY(remove_below(t, l, version, false, err));
+    return remove_below(t, l, version, true, err);
+}
+
+tain_status tain_log_forget(tain_delta *t, int64_t version, tain_error *err)
+{
+    tain_log_listing l = {0};
+    TAIN_TRY(tain_log_list(t->store, 0, &l, err));
+    tain_status st = forget_below(t, &l, version, err);
+    tain_log_listing_done(&l);
+    return st;
+}
+
 static bool may_clean(const tain_delta *t)
 {
     return tain_property_bool(t->meta.configuration, "delta.enableExpiredLogCleanup", true) &&
@@ -59,9 +74,7 @@ static bool may_clean(const tain_delta *t)
 static tain_status clean(tain_delta *t, const tain_log_listing *l, tain_error *err)
 {
     int64_t keep = keep_from(t, l);
-    if (keep <= 0) return TAIN_OK;
-    TAIN_TRY(remove_below(t, l, keep, false, err));
-    return remove_below(t, l, keep, true, err);
+    return keep <= 0 ? TAIN_OK : forget_below(t, l, keep, err);
 }
 
 tain_status tain_delta_clean_log(tain_delta *t, tain_error *err)

@@ -77,6 +77,8 @@ tain_status tain_delta_file_open(const tain_delta *t, const tain_delta_file *f, 
 int64_t tain_delta_txn(const tain_delta *t, const char *app_id);
 /* The rows of f that are deleted, loaded and kept; NULL for none. Borrowed, until f's vector changes. */
 tain_status tain_delta_deleted(tain_delta *t, tain_delta_file *f, const roaring_bitmap_t **ret, tain_error *err);
+/* Whether its protocol has deletion vectors; else a commit may delete whole files only. */
+bool        tain_delta_has_vectors(const tain_delta *t);
 int64_t     tain_delta_live_rows(const tain_delta *t); /* -1: some file does not tell */
 int64_t     tain_delta_bytes(const tain_delta *t);   /* of live files */
 int64_t     tain_delta_log_tail(const tain_delta *t); /* commits since the last checkpoint */
@@ -139,6 +141,7 @@ typedef struct tain_delta_commit {
         roaring_bitmap_t *rows; /* additional ones; owned by the caller */
     } *deletes;                     size_t delete_count; /* a file whose every row is deleted is removed (or not added) */
     bool data_change;               /* false for OPTIMIZE */
+    bool lowers;                    /* lower.c's: the protocol loses what nothing needs */
 } tain_delta_commit;
 
 /* Creates version 0 in an empty folder from c (schema required). EXISTS when there is a table already. */
@@ -158,6 +161,12 @@ bool        tain_delta_checkpoint_due(const tain_delta *t);
 tain_status tain_delta_checkpoint(tain_delta *t, tain_error *err);
 /* Removes log files older than delta.logRetentionDuration, always behind a checkpoint. */
 tain_status tain_delta_clean_log(tain_delta *t, tain_error *err);
+/* Whether nothing live needs the protocol that the table has: no file has a vector, no column a type of a newer version. */
+bool        tain_delta_can_lower(const tain_delta *t);
+/* Makes it the least that the table needs, and writes no more vectors: its property says so. As with DROP FEATURE ... TRUNCATE
+ * HISTORY, the log keeps no trace: versions before the new one cannot be read any more. info: as in a commit. After a failure, or
+ * a crash at any point, it can be done again. CONFLICT: somebody committed meanwhile. */
+tain_status tain_delta_lower(tain_delta *t, json_t *info, tain_error *err);
 /* How long removed files are to stay for readers of older versions: delta.deletedFileRetentionDuration, else a week. */
 tain_time   tain_delta_retention(const tain_delta *t);
 /* Takes in commits by others, then removes files that no live add or unexpired tombstone names, older than retention.

@@ -26,6 +26,8 @@ tain_status tain_protocol_check_read(const tain_protocol *p, const tain_delta_me
 tain_status tain_protocol_check_write(const tain_protocol *p, const tain_delta_metadata *m, tain_error *err);
 /* What p must become for schema and configuration. True, and *ret filled, when that is not p itself. */
 bool tain_protocol_follow(const tain_protocol *p, const tain_schema *schema, const json_t *configuration, tain_protocol *ret);
+/* What p may become when what nothing needs any more is taken away. True, and *ret filled, when that is less. */
+bool tain_protocol_lowest(const tain_protocol *p, const tain_schema *schema, const json_t *configuration, tain_protocol *ret);
 
 /* --- state.c ----------------------------------------------------------------------------------------------------- */
 
@@ -73,6 +75,8 @@ void tain_state_add_tombstone(tain_delta *t, const char *path, const tain_dv *dv
 /* Tombstones whose deletion is at or after since_ms and whose key is not live, newest of each key; *ret is the caller's,
  * the elements are not. */
 size_t tain_state_tombstones(tain_delta *t, int64_t since_ms, tain_tombstone ***ret);
+/* None of them is of a vector any more; the files that held vectors are kept as long. */
+void tain_state_forget_vectors(tain_delta *t);
 /* Forgets those older. */
 void tain_state_expire(tain_delta *t, int64_t since_ms);
 
@@ -156,6 +160,11 @@ tain_status tain_delta_check_usable(const tain_delta *t, tain_error *err);
 bool tain_replay_is_stale(const tain_delta *t);
 /* Takes in commits from version + 1 on until there is none. GONE when those were cleaned away. */
 tain_status tain_replay_forward(tain_delta *t, tain_error *err);
+
+/* --- cleanup.c ------------------------------------------------------------------------------------------------------ */
+
+/* Removes all that the log has below version, of which there is a checkpoint. */
+tain_status tain_log_forget(tain_delta *t, int64_t version, tain_error *err);
 
 /* --- checkpoint_check.c, checkpoint_read.c, hint.c -------------------------------------------------------------------------------------- */
 

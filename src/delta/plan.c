@@ -204,6 +204,7 @@ static bool is_added(const tain_delta_commit *c, const tain_delta_file *f)
 tain_status tain_plan_conflict(const tain_delta *t, const tain_plan *p, tain_error *err)
 {
     const tain_delta_commit *c = p->c;
+    if (c->lowers && t->version > p->base) return tain_fail(err, TAIN_E_CONFLICT, "another writer may have used what is taken away");
     if (t->meta_since > p->base)
         return tain_fail(err, TAIN_E_CONFLICT, "schema, properties or protocol were changed in version %lld",
                          (long long)t->meta_since);

@@ -138,7 +138,8 @@ tain_status tain_plan_metadata(tain_delta *t, tain_plan *p, tain_error *err)
     TAIN_TRY(check_texts(p->meta.configuration, err));
     TAIN_TRY(take_schema(t, p, err));
     follow_names(t, p);
-    p->has_protocol = tain_protocol_follow(&t->protocol, p->meta.schema, p->meta.configuration, &p->protocol);
+    bool (*protocol_for)(const tain_protocol *, const tain_schema *, const json_t *, tain_protocol *) = p->c->lowers ? tain_protocol_lowest : tain_protocol_follow;
+    p->has_protocol = protocol_for(&t->protocol, p->meta.schema, p->meta.configuration, &p->protocol);
     if (!p->has_protocol && t->version < 0) {
         p->has_protocol = true;
         p->protocol = t->protocol;

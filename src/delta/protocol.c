@@ -5,15 +5,16 @@ typedef struct feature {
     const char *name;
     bool        reader;                       /* listed for readers too */
     uint8_t     legacy_reader, legacy_writer; /* implied by these versions, 0: by none */
+    bool        goes;                         /* taken away once nothing needs it, where that is asked for */
 } feature;
 
 /* Those we can read. A table may be written when none of them is in use in a way we would have to act on. */
 static const feature known[] = {
-    {"deletionVectors", true, 0, 0},     {"appendOnly", false, 0, 2},
+    {"deletionVectors", true, 0, 0, true}, {"appendOnly", false, 0, 2},
     {"invariants", false, 0, 2},         {"checkConstraints", false, 0, 3},
     {"changeDataFeed", false, 0, 4},     {"generatedColumns", false, 0, 4},
     {"columnMapping", true, 2, 5},       {"identityColumns", false, 0, 6},
-    {"timestampNtz", true, 0, 0},        {"vacuumProtocolCheck", true, 0, 0},
+    {"timestampNtz", true, 0, 0, true},  {"vacuumProtocolCheck", true, 0, 0},
     {"inCommitTimestamp", false, 0, 0},  {"domainMetadata", false, 0, 0},
     {"allowColumnDefaults", false, 0, 0}, {"checkpointProtection", false, 0, 0},
 };
@@ -176,7 +177,7 @@ static void append(json_t **list, const char *name)
     if (!listed(*list, name)) json_array_append_new(*list, json_string(name));
 }
 
-/* Features are never taken away: unknown ones cannot occur here, they were refused. */
+/* Unknown features cannot occur here, they were refused. */
 static tain_protocol with_lists(const bool wanted[KNOWN])
 {
     tain_protocol p = {.reader = 1, .writer = 7};
@@ -188,6 +189,32 @@ static tain_protocol with_lists(const bool wanted[KNOWN])
         p.reader = 3;
     }
     return p;
+}
+
+/* The version that implies all of it, for engines that know no lists. False: there is none, or readers must know some of it: there are
+ * some that look into lists alone, and take the names of mapped columns for those in the files. */
+static bool without_lists(const bool wanted[KNOWN], tain_protocol *ret)
+{
+    tain_protocol p = {.reader = 1, .writer = 2};
+    for (size_t i = 0; i < KNOWN; i++) {
+        if (!wanted[i]) continue;
+        if (!known[i].legacy_writer || known[i].reader) return false;
+        if (known[i].legacy_writer > p.writer) p.writer = known[i].legacy_writer;
+    }
+    *ret = p;
+    return true;
+}
+
+bool tain_protocol_lowest(const tain_protocol *p, const tain_schema *schema, const json_t *configuration, tain_protocol *ret)
+{
+    bool wanted[KNOWN], less = false;
+    for (size_t i = 0; i < KNOWN; i++) {
+        bool has = tain_protocol_has(p, known[i].name);
+        wanted[i] = needs(known[i].name, schema, configuration) || (has && !known[i].goes);
+        less |= has && !wanted[i];
+    }
+    if (less && !without_lists(wanted, ret)) *ret = with_lists(wanted);
+    return less;
 }
 
 bool tain_protocol_follow(const tain_protocol *p, const tain_schema *schema, const json_t *configuration, tain_protocol *ret)
@@ -202,6 +229,6 @@ bool tain_protocol_follow(const tain_protocol *p, const tain_schema *schema, con
         if (need && !has && !inert) all = false;
     }
     if (all) return false;
-    *ret = with_lists(wanted);
+    if (p->writer >= 7 || !without_lists(wanted, ret)) *ret = with_lists(wanted);
     return true;
 }

@@ -279,6 +279,17 @@ size_t tain_state_tombstones(tain_delta *t, int64_t since_ms, tain_tombstone ***
     return n;
 }
 
+void tain_state_forget_vectors(tain_delta *t)
+{
+    for (size_t i = 0, n = t->tombstone_count; i < n; i++) {
+        tain_tombstone *x = t->tombstones[i];
+        char *key = tain_dv_key(&x->dv);
+        if (key) tain_state_add_tombstone(t, key, &(tain_dv){0}, x->deleted_ms, -1, false, NULL);
+        tain_free(key);
+        x->dv = (tain_dv){0};
+    }
+}
+
 void tain_state_expire(tain_delta *t, int64_t since_ms)
 {
     size_t kept = 0;
