@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "mirror/apply.h"
+#include "mirror/copyonwrite.h"
 #include "mirror/mirror.h"
 #include "mirror/move.h"
 #include "mirror/upkeep.h"
@@ -97,6 +98,16 @@ static void settle(tain_table *t, touched *list)
     *p = (tain_pending){0};
 }
 
+/* A table that was written without deletion vectors has them from the first that it needs. New reference; NULL: none. */
+static json_t *properties_of(const tain_table *t)
+{
+    bool first = t->delta && !t->compat && t->pending.delete_count && !tain_delta_has_vectors(t->delta);
+    if (!first) return json_incref(t->pending.configuration);
+    json_t *all = t->pending.configuration ? json_deep_copy(t->pending.configuration) : json_object();
+    json_object_set_new(all, TAIN_VECTORS_KEY, json_string("true"));
+    return all;
+}
+
 static tain_status write_commit(const table_commit *tc, tain_error *err)
 {
     tain_table *t = tc->table;
@@ -106,13 +117,17 @@ static tain_status write_commit(const table_commit *tc, tain_error *err)
     for (size_t i = 0; i < p->delete_count; i++)
         deletes[i] = (struct tain_dv_change){.file = p->deletes[i].file, .rows = p->deletes[i].rows};
     size_t remove_count = p->truncated ? live_files(t, &removes) : p->replaced_count;
-    json_t *metrics = metrics_of(p), *info = tain_epoch_info(t, &tc->part->position, tc->epoch, tc->part);
+    json_t *metrics = metrics_of(p), *info = tain_epoch_info(t, &tc->part->position, tc->epoch, tc->part), *configuration = properties_of(t);
     tain_delta_commit c = {
         .operation = operation_of(t), .metrics = metrics, .info = info, .app_id = t->app_id, .app_version = tc->epoch,
-        .schema = p->schema, .configuration = p->configuration, .name = t->delta ? p->name : t->name, .adds = p->adds, .add_count = p->add_count, .removes = p->truncated ? removes : p->replaced, .remove_count = remove_count,
+        .schema = p->schema, .configuration = configuration, .name = t->delta ? p->name : t->name, .adds = p->adds, .add_count = p->add_count, .removes = p->truncated ? removes : p->replaced, .remove_count = remove_count,
         .deletes = deletes, .delete_count = p->delete_count, .data_change = true,
     };
-    tain_status st = t->delta ? tain_delta_commit_write(t->delta, &c, err) : tain_delta_create(t->store, &c, &t->delta, err);
+    tain_copies *copies = NULL;
+    tain_status st = t->compat ? tain_copies_make(t, &c, &copies, err) : TAIN_OK;
+    if (st == TAIN_OK) st = t->delta ? tain_delta_commit_write(t->delta, &c, err) : tain_delta_create(t->store, &c, &t->delta, err);
+    tain_copies_done(copies, st);
+    json_decref(configuration);
     json_decref(metrics);
     json_decref(info);
     free(deletes);

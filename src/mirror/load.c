@@ -8,8 +8,9 @@
 #include "mirror/reread.h"
 #include "mirror/upkeep.h"
 
-/* A crash costs what the readers were at: each a part of this many of its table, if that is worth a file. */
-enum { PARTS = 48, CHUNK_LEAST = 1 << 14, CHUNK_MOST = 1 << 20, MOST_TRIES = 20 };
+/* A crash costs what the readers were at: each a part of this many of its table, if that is worth a file. Files that are written
+ * again for one row are smaller. */
+enum { PARTS = 48, CHUNK_LEAST = 1 << 14, CHUNK_MOST = 1 << 20, CHUNK_COPIED = 1 << 17, MOST_TRIES = 20 };
 
 typedef tain_table_load table_load;
 typedef tain_load_task  task;
@@ -93,7 +94,8 @@ void tain_load_start_over(tain_mirror *m)
 static int64_t chunk_rows(const table_load *l)
 {
     int64_t all = l->table->source->rows_estimate, rows = all / (PARTS * l->mirror->definition->jobs);
-    return rows < CHUNK_LEAST ? CHUNK_LEAST : rows > CHUNK_MOST ? CHUNK_MOST : rows;
+    int64_t most = l->table->compat ? CHUNK_COPIED : CHUNK_MOST;
+    return rows < CHUNK_LEAST ? CHUNK_LEAST : rows > most ? most : rows;
 }
 
 static void add_task(loading *g, table_load *l, tain_chunk chunk, size_t number)

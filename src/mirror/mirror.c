@@ -47,6 +47,7 @@ tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
     source->user = t;
     t->policies = d ? d->policies : NULL;
     t->pool = m->pool;
+    t->compat = d && d->compat.on;
     t->budget = d ? (size_t)d->memory / 8 / (size_t)(d->jobs > 0 ? d->jobs : 1) : 0;
     pthread_mutex_lock(&m->lock);
     if (m->table_count == m->table_capacity) {

@@ -10,7 +10,8 @@ enum {
     TIER_STEP = 4,             /* sizes of neighbouring tiers */
     TIER_BASE = 32 << 10,      /* bytes of the lowest tier */
     FULL_SIZE = 128 << 20,     /* files as large as this are left alone ... */
-    MOST_INPUT = 256 << 20,
+    FULL_COPIED = 16 << 20,    /* or this, where one deleted row has the whole file written again ... */
+    MOST_INPUTS = 2,           /* of full size */
     READ_ROWS = 16384,
     READ_BYTES = 8 << 20,
 };
@@ -22,6 +23,7 @@ typedef struct input {
     int64_t           size;
     uint32_t          ordinal;
     int64_t           rows;
+    int64_t           from, to; /* of these rows only */
     roaring_bitmap_t *deleted; /* as of begin; owned; NULL: none */
     int64_t           offset;  /* of its first kept row in the new file */
 } input;
@@ -40,6 +42,7 @@ struct tain_rewrite {
     tain_key         key;
     tain_delta_file *output;
     bool             offered; /* it is, or may be, the table's */
+    bool             thins, thinned; /* it gets no vector; it was written once more when it was finished */
     atomic_bool      halted;
     uint64_t        *hashes;
     size_t           rows, capacity;
@@ -78,15 +81,20 @@ static int64_t kept_of(const tain_delta_file *f)
     return f->rows > 0 ? f->rows - f->dv.cardinality : 0;
 }
 
-static bool is_full(const tain_delta_file *f, int64_t most_rows)
+int64_t tain_rewrite_full_size(const tain_delta *t)
 {
-    return f->size >= FULL_SIZE || kept_of(f) > most_rows / 2;
+    return t && tain_delta_has_vectors(t) ? FULL_SIZE : FULL_COPIED;
+}
+
+static bool is_full(const tain_delta *t, const tain_delta_file *f, int64_t most_rows)
+{
+    return f->size >= tain_rewrite_full_size(t) || kept_of(f) > most_rows / 2;
 }
 
 /* One that alone has more rows than may be merged was not made here, and stays as it is. */
 static bool is_candidate(tain_delta *t, const tain_delta_file *f, int64_t most_rows)
 {
-    if (is_full(f, most_rows) && !(mostly_deleted(f) && kept_of(f) <= most_rows)) return false;
+    if (is_full(t, f, most_rows) && !(mostly_deleted(f) && kept_of(f) <= most_rows)) return false;
     return is_inside(t, f);
 }
 
@@ -112,14 +120,14 @@ static size_t full_tiers(tain_delta_file **files, size_t n)
     return take;
 }
 
-static size_t within_budget(tain_delta_file **files, size_t n, int64_t most_rows)
+static size_t within_budget(const tain_delta *t, tain_delta_file **files, size_t n, int64_t most_rows)
 {
     int64_t bytes = 0, rows = 0;
     size_t i = 0;
     for (; i < n; i++) {
         bytes += files[i]->size;
         rows += kept_of(files[i]);
-        if (bytes > MOST_INPUT || rows > most_rows) break;
+        if (bytes > MOST_INPUTS * tain_rewrite_full_size(t) || rows > most_rows) break;
     }
     return i ? i : n ? 1 : 0;
 }
@@ -145,10 +153,10 @@ tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, int64_t most_rows, 
     tain_delta_file **files;
     size_t n = all_live(t, most_rows, &files), take;
     if (all) {
-        take = worth(files, within_budget(files, n, most_rows));
+        take = worth(files, within_budget(t, files, n, most_rows));
         if (take == 1 && !files[0]->dv.storage) take = 0;
     } else {
-        take = within_budget(files, full_tiers(files, n), most_rows);
+        take = within_budget(t, files, full_tiers(files, n), most_rows);
         if (take < 2) take = pick_rotten(files, n);
     }
     *ret_count = take;
@@ -157,13 +165,28 @@ tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, int64_t most_rows, 
     return NULL;
 }
 
+tain_delta_file **tain_rewrite_pick_vectors(tain_delta *t, int64_t most_rows, size_t *ret_count)
+{
+    tain_delta_file *f, **files = tain_alloc((tain_delta_file_count(t) + 1) * sizeof(tain_delta_file *));
+    size_t n = 0;
+    for (size_t cursor = 0; tain_delta_next_file(t, &cursor, &f);)
+        if (f->dv.storage && is_inside(t, f)) files[n++] = f;
+    qsort(files, n, sizeof *files, by_size);
+    *ret_count = within_budget(t, files, n, most_rows);
+    if (*ret_count) return files;
+    free(files);
+    return NULL;
+}
+
 /* --- beginning ----------------------------------------------------------------------------------------------------- */
 
 static tain_status note_input(tain_delta *t, tain_delta_file *f, input *in, tain_error *err)
 {
-    const roaring_bitmap_t *deleted;
-    TAIN_TRY(tain_delta_deleted(t, f, &deleted, err));
-    *in = (input){.path = tain_strdup(f->path), .key = tain_delta_file_key(t, f), .size = f->size, .ordinal = f->ordinal, .rows = f->rows};
+    const roaring_bitmap_t *deleted = NULL;
+    if (t) TAIN_TRY(tain_delta_deleted(t, f, &deleted, err));
+    char *key = t ? tain_delta_file_key(t, f) : tain_strdup(f->path);
+    if (!key) return tain_fail(err, TAIN_E_UNSUPPORTED, "data file %s lies outside of the table's folder", f->path);
+    *in = (input){.path = tain_strdup(f->path), .key = key, .size = f->size, .ordinal = f->ordinal, .rows = f->rows, .to = INT64_MAX};
     if (deleted) in->deleted = roaring_bitmap_copy(deleted);
     return TAIN_OK;
 }
@@ -172,7 +195,7 @@ tain_status tain_rewrite_begin(tain_delta *t, tain_store *folder, tain_delta_fil
                                tain_rewrite **ret, tain_error *err)
 {
     tain_rewrite *r = tain_alloc(sizeof *r);
-    *r = (tain_rewrite){.table = t, .folder = folder, .schema = tain_schema_copy(tain_delta_meta(t)->schema), .hashed = key != NULL, .options = tain_parquet_defaults(), .indexed = tain_delta_indexed_columns(t)};
+    *r = (tain_rewrite){.table = t, .folder = folder, .schema = t ? tain_schema_copy(tain_delta_meta(t)->schema) : NULL, .hashed = key != NULL, .options = tain_parquet_defaults(), .indexed = tain_delta_indexed_columns(t)};
     r->inputs = tain_alloc(n * sizeof *r->inputs);
     r->ordinals = tain_alloc(n * sizeof *r->ordinals);
     if (key) {
@@ -188,8 +211,46 @@ tain_status tain_rewrite_begin(tain_delta *t, tain_store *folder, tain_delta_fil
         }
         r->ordinals[r->count] = files[r->count]->ordinal;
     }
+    r->thins = !t || !tain_delta_has_vectors(t);
     *ret = r;
     return TAIN_OK;
+}
+
+void tain_rewrite_thin(tain_rewrite *r)
+{
+    r->thins = true;
+}
+
+void tain_rewrite_schema(tain_rewrite *r, const tain_schema *schema)
+{
+    tain_schema_free(r->schema);
+    r->schema = tain_schema_copy(schema);
+}
+
+void tain_rewrite_drop(tain_rewrite *r, size_t i, const roaring_bitmap_t *rows)
+{
+    input *in = &r->inputs[i];
+    if (in->deleted) roaring_bitmap_or_inplace(in->deleted, rows);
+    else in->deleted = roaring_bitmap_copy(rows);
+}
+
+void tain_rewrite_range(tain_rewrite *r, size_t i, int64_t from, int64_t to)
+{
+    r->inputs[i].from = from;
+    r->inputs[i].to = to;
+}
+
+tain_delta_file *tain_rewrite_output(const tain_rewrite *r, const uint64_t **ret_hashes, size_t *ret_rows)
+{
+    *ret_hashes = r->hashes;
+    *ret_rows = r->rows;
+    return r->output;
+}
+
+void tain_rewrite_offered(tain_rewrite *r, bool taken)
+{
+    r->offered = true;
+    if (taken) r->output = NULL;
 }
 
 void tain_rewrite_limit(tain_rewrite *r, const tain_parquet_options *options)
@@ -220,6 +281,11 @@ void tain_rewrite_free(tain_rewrite *r)
     free(r->key_columns);
     free(r->hashes);
     free(r);
+}
+
+bool tain_rewrite_is_thinned(const tain_rewrite *r)
+{
+    return r->thinned;
 }
 
 const uint32_t *tain_rewrite_inputs(const tain_rewrite *r, size_t *ret_count)
@@ -257,9 +323,9 @@ static tain_status copy_rows(tain_rewrite *r, const input *in, tain_parquet_file
     tain_batch_init(&batch, r->schema);
     uint32_t *rows = tain_alloc(READ_ROWS * sizeof *rows);
     tain_status st = TAIN_OK;
-    for (int64_t at = 0, n; st == TAIN_OK && at < in->rows; at += n) {
+    for (int64_t at = in->from, n, to = in->to < in->rows ? in->to : in->rows; st == TAIN_OK && at < to; at += n) {
         tain_batch_clear(&batch);
-        st = tain_parquet_read_some(file, at, in->rows - at < READ_ROWS ? in->rows - at : READ_ROWS, READ_BYTES, &batch, &n, err);
+        st = tain_parquet_read_some(file, at, to - at < READ_ROWS ? to - at : READ_ROWS, READ_BYTES, &batch, &n, err);
         if (st == TAIN_OK && atomic_load(&r->halted)) st = tain_fail(err, TAIN_E_CANCELLED, "halted");
         if (st != TAIN_OK) break;
         size_t kept = kept_rows(in, at, (size_t)n, rows);
@@ -304,7 +370,11 @@ tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err)
 
 bool tain_rewrite_index(tain_rewrite *r, const tain_index *index, tain_index_part *part)
 {
-    return r->output && tain_index_is_part(index, r->rows) && tain_index_part_run(part, r->output->path, r->hashes, r->rows, NULL) == TAIN_OK;
+    if (!r->output || !r->hashed || !tain_index_is_part(index, r->rows)) return false;
+    if (tain_index_part_run(part, r->output->path, r->hashes, r->rows, NULL) != TAIN_OK) return false;
+    free(r->hashes); /* many files may be rewritten for one commit */
+    r->hashes = NULL;
+    return true;
 }
 
 /* --- finishing ----------------------------------------------------------------------------------------------------- */
@@ -355,6 +425,35 @@ static tain_status commit(tain_rewrite *r, tain_delta_file **removes, size_t rem
     return st;
 }
 
+static void swap_output(tain_rewrite *r, tain_rewrite *other)
+{
+    tain_delta_file *file = r->output;
+    uint64_t *hashes = r->hashes;
+    r->output = other->output;
+    r->hashes = other->hashes;
+    r->rows = other->rows;
+    other->output = file;
+    other->hashes = hashes;
+}
+
+/* The merged file without the rows that are gone, for a table that has no vectors. */
+static tain_status thin_out(tain_rewrite *r, roaring_bitmap_t *gone, tain_error *err)
+{
+    tain_rewrite *again = NULL;
+    TAIN_TRY(tain_rewrite_begin(r->table, r->folder, &r->output, 1, r->hashed ? &r->key : NULL, &again, err));
+    tain_rewrite_schema(again, r->schema);
+    tain_rewrite_limit(again, &r->options);
+    tain_rewrite_drop(again, 0, gone);
+    tain_status st = tain_rewrite_run(again, err);
+    if (st == TAIN_OK) {
+        swap_output(r, again);
+        r->thinned = true;
+        roaring_bitmap_clear(gone);
+    }
+    tain_rewrite_free(again);
+    return st;
+}
+
 /* To a vacuum without retention a file that no commit names yet is garbage. */
 static tain_status look_at_output(const tain_rewrite *r, tain_error *err)
 {
@@ -374,6 +473,8 @@ tain_status tain_rewrite_finish(tain_rewrite *r, tain_delta_file **ret, const ui
         if (live) removes[remove_count++] = live;
         st = map_input(r, &r->inputs[i], live, gone, err);
     }
+    bool thin = st == TAIN_OK && remove_count && r->output && r->thins && !roaring_bitmap_is_empty(gone);
+    if (thin) st = thin_out(r, gone, err);
     char *path = r->output ? tain_strdup(r->output->path) : NULL;
     if (st == TAIN_OK) st = commit(r, removes, remove_count, gone, err);
     if (st == TAIN_OK) {

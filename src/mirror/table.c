@@ -422,6 +422,7 @@ static json_t *property(const tain_table *t, const char *key, const char *value,
 json_t *tain_table_memo(const tain_table *t, const char *memo)
 {
     json_t *o = property(t, TAIN_IDENTITY_KEY, t->source && t->source->identity[0] ? t->source->identity : NULL, NULL);
+    if (t->compat) o = property(t, TAIN_VECTORS_KEY, "false", o);
     return property(t, MEMO_KEY, memo, o);
 }
 

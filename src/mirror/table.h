@@ -29,6 +29,8 @@ typedef enum tain_table_status {
 } tain_table_status;
 #define TAIN_IDENTITY_KEY "tain.identity" /* property of a Delta table: what the table is in its source under any name */
 
+#define TAIN_VECTORS_KEY  "delta.enableDeletionVectors"
+
 const char *tain_table_status_name(tain_table_status s);
 
 /* Values replaced by policy and other announced imperfections, counted. */
@@ -82,6 +84,7 @@ typedef struct tain_table {
     tain_key           key;
     uint16_t          *key_columns; /* owned; every column for a table without key */
     bool               multiset;    /* no key: equal rows are interchangeable */
+    bool               compat;      /* read by engines that know no deletion vectors: copyonwrite.h */
     bool               exact;       /* equal hashes prove equal keys */
     bool               unindexed;   /* the index is of another key: it must be made anew */
     bool               ahead;       /* schema is one that the lake may not have (yet): upkeep waits */
@@ -164,7 +167,7 @@ tain_status tain_table_find_delta(tain_table *t, tain_error *err);
  * anew since gets a load_reason. INVALID: as above. */
 tain_status tain_table_open(tain_table *t, tain_source *source, const tain_position *otherwise, int64_t last_epoch, bool *ret_found,
                             tain_error *err);
-/* The properties that the lake's table needs to hold memo and identity, as an object; NULL: it has them. Caller json_decref()s. */
+/* The properties that the lake's table needs to hold memo and identity, and to be of its profile, as an object; NULL: it has them. Caller json_decref()s. */
 json_t *tain_table_memo(const tain_table *t, const char *memo);
 /* Says why its files cannot be brought to the shape it has: it is loaded again. Thread: writer. */
 void tain_table_misfit(tain_table *t, const char *why);

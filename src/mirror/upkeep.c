@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "mirror/apply.h"
+#include "mirror/copyonwrite.h"
 #include "mirror/naming.h"
 #include "mirror/presence.h"
 
@@ -13,7 +14,7 @@
 #define RETENTION        (24 * 3600 * TAIN_SECOND) /* of the epoch log */
 #define LEAST_RETENTION  (3600 * TAIN_SECOND)
 
-enum { NICE = 10 /* upkeep takes what capture leaves */ };
+enum { NICE = 10 /* upkeep takes what capture leaves */, IDLE_STEPS = 20 /* without a commit, some of the index: it gets no further */ };
 
 /* What is live, as an index merge sees it from its own thread: a copy, which may be behind (dead entries kept do no harm).
  * Files that came later are not in it; whatever the merge reads is older. */
@@ -206,7 +207,8 @@ static void give_up(tain_mirror *m, tain_table *t, const char *what, const tain_
 
 static tain_status index_rewritten(tain_table *t, tain_upkeep_job *job, const tain_delta_file *file, const uint64_t *hashes, size_t rows)
 {
-    if (!job->indexed) return tain_index_add(t->index, file->ordinal, 0, hashes, rows, NULL);
+    if (!hashes && !job->indexed) return tain_table_feed_file(t, file, NULL);
+    if (!job->indexed || tain_rewrite_is_thinned(job->rewrite)) return tain_index_add(t->index, file->ordinal, 0, hashes, rows, NULL);
     tain_index_part *part = job->part;
     job->part = NULL;
     return tain_index_part_finish(t->index, part, file->ordinal, NULL);
@@ -267,20 +269,34 @@ static bool finish(tain_mirror *m, tain_table *t)
 /* --- beginning ----------------------------------------------------------------------------------------------------- */
 
 /* The hashes of a merged file's rows are to take no more than an eighth of the budget. */
-static int64_t rows_at_once(const tain_mirror *m)
+static int64_t rows_at_once(const tain_mirror *m, const tain_table *t)
 {
-    return m->definition->memory / 8 / TAIN_REWRITE_ROW_BYTES;
+    return t->compat ? tain_copies_most_rows(t) : m->definition->memory / 8 / TAIN_REWRITE_ROW_BYTES;
+}
+
+/* A table that is to lose its vectors does so first. */
+static tain_delta_file **pick(const tain_mirror *m, tain_table *t, size_t *ret_count)
+{
+    tain_delta_file **files = t->compat ? tain_rewrite_pick_vectors(t->delta, rows_at_once(m, t), ret_count) : NULL;
+    return files ? files : tain_rewrite_pick(t->delta, false, rows_at_once(m, t), ret_count);
+}
+
+/* One that alone has more rows than hashes are held of is fed to the index afterwards, piece by piece. */
+static const tain_key *key_for(const tain_mirror *m, const tain_table *t, tain_delta_file **files, size_t n)
+{
+    return n == 1 && files[0]->rows > rows_at_once(m, t) ? NULL : &t->key;
 }
 
 static bool begin_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
 {
     size_t n;
-    tain_delta_file **files = tain_rewrite_pick(t->delta, false, rows_at_once(m), &n);
+    tain_delta_file **files = pick(m, t, &n);
     if (!files) return false;
-    bool begun = tain_rewrite_begin(t->delta, t->store, files, n, &t->key, &job->rewrite, &job->error) == TAIN_OK;
+    bool begun = tain_rewrite_begin(t->delta, t->store, files, n, key_for(m, t, files, n), &job->rewrite, &job->error) == TAIN_OK;
     const tain_parquet_options options = tain_table_file_options(t);
     if (begun) {
         tain_rewrite_limit(job->rewrite, &options);
+        if (t->compat) tain_rewrite_thin(job->rewrite);
         job->part = tain_index_part_begin(t->index);
     }
     free(files);
@@ -358,6 +374,42 @@ static void log_upkeep(tain_mirror *m, tain_table *t)
     t->next_vacuum = tain_monotonic() + VACUUM_EVERY;
 }
 
+/* --- profile compat ------------------------------------------------------------------------------------------------ */
+
+/* What the newest commit with a position says of it: the log that has it goes. */
+static json_t *progress(tain_table *t)
+{
+    json_t *history, *entry, *found = NULL;
+    size_t i;
+    if (tain_delta_history(t->delta, 100, &history, NULL) != TAIN_OK) return NULL;
+    json_array_foreach(history, i, entry)
+    {
+        json_t *tain = json_object_get(entry, "tain");
+        if (!found && json_object_get(tain, "position")) found = json_pack("{s:O}", "tain", tain);
+    }
+    json_decref(history);
+    return found;
+}
+
+/* Once no file has a vector any more: until then readers find the table as it was. */
+static void lower(tain_mirror *m, tain_table *t)
+{
+    tain_error e = {0};
+    json_t *info = progress(t);
+    int64_t before = tain_delta_version(t->delta);
+    if (!info) return;
+    if (tain_delta_lower(t->delta, info, &e) == TAIN_OK)
+        tain_mirror_say(m, "%s has no deletion vectors any more, and its versions before %lld are gone", t->name, (long long)before + 1);
+    else give_up(m, t, "taking away its deletion vectors", &e);
+    t->announced = false; /* the version that the last record names may be one of them */
+    json_decref(info);
+}
+
+static bool can_lower(const tain_table *t)
+{
+    return t->compat && !t->job && t->delta && t->status == TAIN_TABLE_REPLICATING && tain_delta_can_lower(t->delta);
+}
+
 /* Nothing was committed since it was looked at last: thousands of idle tables cost nothing. */
 static bool is_kept_up(const tain_table *t, tain_time now)
 {
@@ -367,7 +419,7 @@ static bool is_kept_up(const tain_table *t, tain_time now)
 static bool is_about_to_write(const tain_table *t, bool done)
 {
     if (!t->delta || t->status != TAIN_TABLE_REPLICATING) return false;
-    return (done && t->job->rewrite) || tain_delta_checkpoint_due(t->delta) || t->next_vacuum <= tain_monotonic();
+    return (done && t->job->rewrite) || can_lower(t) || tain_delta_checkpoint_due(t->delta) || t->next_vacuum <= tain_monotonic();
 }
 
 /* A log that is elsewhere is opened again; into one that was removed nothing is written, or it would come back headless. */
@@ -387,6 +439,7 @@ static void keep_up(tain_mirror *m, tain_table *t)
     bool done = t->job && atomic_load(&t->job->done); /* one that is done from here on waits: nobody has looked for it */
     if (is_about_to_write(t, done) && !is_log_there(m, t)) return;
     if (!done || finish(m, t)) begin(m, t);
+    if (can_lower(t)) lower(m, t);
     log_upkeep(m, t);
     if (!t->job && t->delta) t->kept_up = tain_delta_version(t->delta);
 }
@@ -400,6 +453,27 @@ void tain_upkeep_step(tain_mirror *m)
     }
     tain_error e = {0};
     if (tain_lake_fold_epochs(m->lake, RETENTION, &e) != TAIN_OK) tain_mirror_say(m, "epoch log: %s", e.message);
+}
+
+/* Whether some step of upkeep brings it nearer to having no vectors. */
+static bool is_to_lower(const tain_table *t)
+{
+    return t->compat && t->delta && !t->pending.dirty && t->status == TAIN_TABLE_REPLICATING && tain_delta_has_vectors(t->delta);
+}
+
+static void complete(tain_mirror *m, tain_table *t)
+{
+    for (int idle = 0; is_to_lower(t) && !atomic_load(&m->stop) && idle < IDLE_STEPS;) {
+        int64_t before = tain_delta_version(t->delta);
+        if (t->job) wait_for(m, t->job);
+        keep_up(m, t);
+        idle = tain_delta_version(t->delta) == before ? idle + 1 : 0;
+    }
+}
+
+void tain_upkeep_complete(tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++) complete(m, m->tables[i]);
 }
 
 bool tain_upkeep_idle(tain_mirror *m)

@@ -15,6 +15,8 @@ tain_status tain_upkeep_start(tain_mirror *m, tain_error *err);
 void        tain_upkeep_stop(tain_mirror *m);
 /* After an epoch: finishes what is done, begins what is due. Thread: writer. */
 void tain_upkeep_step(tain_mirror *m);
+/* Ends what would otherwise go on for a while: tables that are to lose their vectors do so. Nothing is in flight. */
+void tain_upkeep_complete(tain_mirror *m);
 /* While nothing arrives. False: the queue of parts is closed, so the writer may end. */
 bool tain_upkeep_idle(tain_mirror *m);
 /* Forgets the job of a table that is about to be replaced: waits for it. Thread: writer or, while nothing is in
@@ -31,20 +33,35 @@ typedef struct tain_rewrite tain_rewrite;
 /* Which live files to merge into one, at most ret_count of them (caller frees): the tier rule, or with all everything
  * that is small or has deleted rows. most_rows: that the merged file may have. NULL: none due. */
 tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, int64_t most_rows, size_t *ret_count);
-/* Notes the files' content as of now. key NULL: no hashes wanted. Thread: the table's. */
+/* Those that have vectors, of a table that is to lose them. */
+tain_delta_file **tain_rewrite_pick_vectors(tain_delta *t, int64_t most_rows, size_t *ret_count);
+/* Bytes of a file that is large enough. t NULL: it has no vectors. */
+int64_t tain_rewrite_full_size(const tain_delta *t);
+/* Notes the files' content as of now; they are live, or pending, all of them if t is NULL (then a schema is to be given). key NULL: no hashes wanted. Thread: the table's. */
 tain_status tain_rewrite_begin(tain_delta *t, tain_store *folder, tain_delta_file **files, size_t n, const tain_key *key, tain_rewrite **ret, tain_error *err);
+/* Before run: the columns that it has (default: the table's); rows of input i that go as well, or that alone are taken. */
+void tain_rewrite_schema(tain_rewrite *r, const tain_schema *schema);
+void tain_rewrite_drop(tain_rewrite *r, size_t i, const roaring_bitmap_t *rows);
+void tain_rewrite_range(tain_rewrite *r, size_t i, int64_t from, int64_t to);
+void tain_rewrite_thin(tain_rewrite *r); /* no vector comes of it, even if the table may have some */
 /* How the merged file is written; default: as any file. */
 void tain_rewrite_limit(tain_rewrite *r, const tain_parquet_options *options);
 /* Reads and writes. Memory: TAIN_REWRITE_ROW_BYTES a row where hashes are wanted, with those of their sorting. Thread: any. */
 enum { TAIN_REWRITE_ROW_BYTES = 24 };
 void        tain_rewrite_halt(tain_rewrite *r); /* run returns CANCELLED soon; any thread */
 tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err);
+/* What was written, for a commit of one's own (NULL: no row was left), and the hashes of its rows (NULL: not wanted, or in the
+ * part); borrowed. Offered: it is the table's (taken), or it may be; else it is removed when r is freed. */
+tain_delta_file *tain_rewrite_output(const tain_rewrite *r, const uint64_t **ret_hashes, size_t *ret_rows);
+void tain_rewrite_offered(tain_rewrite *r, bool taken);
 /* Commits the merged file in place of the others. Thread: the table's. The new file (NULL: no row was left) is live
- * then; *ret_hashes (borrowed) are the hashes of its rows. */
+ * then; *ret_hashes (borrowed) are the hashes of its rows. What was deleted meanwhile is deleted in it too; without vectors that
+ * means it is written once more, by itself, and its hashes are not those of a part. */
 tain_status tain_rewrite_finish(tain_rewrite *r, tain_delta_file **ret, const uint64_t **ret_hashes, size_t *ret_rows, tain_error *err);
 /* After run(): the hashes of its rows as a run of the index. false: they are too few, or it could not be written, and are
  * to be added one by one. Thread: any. */
 bool tain_rewrite_index(tain_rewrite *r, const tain_index *index, tain_index_part *part);
+bool tain_rewrite_is_thinned(const tain_rewrite *r);
 /* Ordinals of the files it replaces. */
 const uint32_t *tain_rewrite_inputs(const tain_rewrite *r, size_t *ret_count);
 void tain_rewrite_free(tain_rewrite *r); /* accepts NULL */

@@ -799,6 +799,7 @@ static tain_status run_prepared(tain_mirror *m, const tain_worker_options *o, ta
     set_state(m, TAIN_MIRROR_STOPPING);
     tain_guard_stop(&g);
     tain_writer_stop(m);
+    if (m->once && st == TAIN_OK) tain_upkeep_complete(m);
     tain_upkeep_stop(m);
     set_state(m, TAIN_MIRROR_STOPPED);
     tain_report_stop(&r);
@@ -822,6 +823,17 @@ static tain_status fill_definition(tain_definition *d, bool *ret_new, tain_error
     tain_uuid_text(id);
     d->id = tain_strdup(id);
     return TAIN_OK;
+}
+
+/* Engines that know no deletion vectors know no timestamp_ntz either. What the definition says of it already holds. */
+static void choose_policies(tain_mirror *m)
+{
+    tain_definition *d = m->definition;
+    if (!d->compat.on || json_object_get(d->policies, "ntz")) return;
+    if (!d->policies) d->policies = json_object();
+    json_object_set_new(d->policies, "ntz", json_string("timestamp"));
+    d->changed = true;
+    tain_mirror_say(m, "profile compat: timestamp without time zone is stored as timestamp, as if it were UTC (policy \"ntz\" in mirroring.json)");
 }
 
 /* Globs that match nothing are said; those that would leave a mirror without tables are a mistake that costs a reload. */
@@ -873,6 +885,7 @@ static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error 
     m->named = d->name != NULL; /* a name of one's own may be another mirror's, too; the lake's own cannot */
     TAIN_TRY(fill_definition(d, &is_new, err));
     m->is_new = is_new;
+    choose_policies(m);
     tain_catalog catalog;
     tain_globs_used used = {0};
     tain_source_options so = tain_definition_source_options(d, NULL);

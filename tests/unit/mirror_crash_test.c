@@ -14,6 +14,8 @@ enum { TRANSACTIONS = 30, LOOPS = 14 };
 static char    *lake;
 static int      a, b, c, next_key;
 static unsigned seed;
+static enum { DEFAULT, COMPAT, TO_COMPAT /* once there are vectors */ } profile;
+static bool     compat;
 static size_t  *happened; /* shared with the processes: a source does not go back when its reader dies */
 
 static int pick(int n)
@@ -83,6 +85,8 @@ static int begin(void **state)
     seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
     print_message("seed %u\n", seed);
     fake_reset();
+    profile = DEFAULT;
+    compat = false;
     tain_source_register(&fake_ops);
     happened = mmap(NULL, sizeof *happened, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(happened, MAP_FAILED);
@@ -119,6 +123,7 @@ static _Noreturn void mirror(const char *fault, bool follow)
     fake.forgotten = 1;
     if (follow) fake.on_head = go_on;
     tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .jobs = 2, .memory = 64 << 20};
+    d.compat = (tain_switch){.on = compat, .given = true};
     tain_worker_options o = {.once = !follow, .say = tell};
     tain_error e = {0};
     tain_status st = tain_worker_run(&d, &o, &e);
@@ -160,7 +165,18 @@ static void check(void)
 /* Points that this script must come by: a name that is never reached would prove nothing. */
 static bool must_kill(tain_fault_point p)
 {
+    if (profile == TO_COMPAT) return p == TAIN_FAULT_LOWER_FORGOTTEN || p == TAIN_FAULT_LOWER_COMMITTED;
+    if (p == (profile == COMPAT ? TAIN_FAULT_DELTA_DV_WRITTEN : TAIN_FAULT_COPYONWRITE_WRITTEN)) return false;
+    if (p == TAIN_FAULT_COPYONWRITE_WRITTEN) return true;
     return p <= TAIN_FAULT_DELTA_COMMITTED || p == TAIN_FAULT_MERGE_WRITTEN || p == TAIN_FAULT_MOVE_RENAMED || p == TAIN_FAULT_REFOOT_WRITTEN || p == TAIN_FAULT_MERGE_COMMITTED;
+}
+
+static void make_vectors(void)
+{
+    compat = false;
+    run(NULL, false);
+    *happened = TRANSACTIONS / 2;
+    run(NULL, false);
 }
 
 static void kill_at(tain_fault_point p, int pass)
@@ -168,9 +184,11 @@ static void kill_at(tain_fault_point p, int pass)
     char *fault = tain_format("%s:%d", tain_fault_name(p), pass);
     lake = lake_make();
     *happened = 1;
-    bool killed = run(fault, true);
+    if (profile == TO_COMPAT) make_vectors();
+    compat = fake.compat = profile != DEFAULT;
+    bool killed = run(fault, profile != TO_COMPAT);
     if (!killed && pass == 1 && must_kill(p)) fail_msg("%s was never passed", fault);
-    run(NULL, pick(2));
+    run(NULL, pick(2) && profile != TO_COMPAT);
     check();
     lake_remove(lake);
     free(fault);
@@ -180,6 +198,19 @@ static void every_point(void **state)
 {
     write_script();
     for (int p = 0; p < TAIN_FAULT_COUNT; p++) kill_at((tain_fault_point)p, 1);
+}
+
+static void every_point_with_compat(void **state)
+{
+    profile = COMPAT;
+    every_point(state);
+}
+
+static void every_point_on_the_way_to_compat(void **state)
+{
+    profile = TO_COMPAT;
+    fake.lowers = true;
+    every_point(state);
 }
 
 static void every_point_later(void **state)
@@ -212,6 +243,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         CASE(every_point),
+        CASE(every_point_with_compat),
+        CASE(every_point_on_the_way_to_compat),
         CASE(every_point_later),
         CASE(again_and_again),
     };

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "delta/internal.h"
 #include "mirror/lake.h"
 #include "mirror/worker.h"
 #include "source/source.h"
@@ -102,6 +103,8 @@ static struct fake {
     size_t       visible;       /* only so many transactions have happened yet; 0: all */
     size_t       forgotten;     /* positions before it are gone */
     bool         prepared, tracks;
+    bool         compat;        /* what the lake shows now has no vectors, and a protocol from before there were any */
+    bool         lowers;        /* older versions may have gone with the vectors */
     bool         keeps;         /* the lake keeps columns that are dropped (of a source that tracks) */
     int          refusals;      /* so many starts fail as UNAVAILABLE */
     const char  *unreadable;    /* table that cannot be loaded */

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Everything at once, at random: changes, shapes that change, truncations, lost streams, restarts, little memory. After
- * every run the lake shows what the source has, and at the end it did so at every epoch. */
+ * every run the lake shows what the source has, and at the end it did so at every epoch. With profile compat likewise, and
+ * with one that is another after every run. */
 #include <time.h>
 
 #include "mirror_fake.h"
 
-enum { RUNS = 20, COUNT = 4 };
+enum { RUNS = 20, RUNS_MORE = 10 /* with another profile */, COUNT = 4 };
 
 static unsigned seed;
 static char    *lake;
 static int      tables[COUNT], next_slot[COUNT];
 static int      next_key, rounds;
 static bool     keeps, is_new; /* columns that are dropped; the lake */
+static bool     compat, switches;
 
 static int pick(int n)
 {
@@ -26,6 +28,7 @@ static int begin(void **state)
     fake_reset();
     fake.tracks = pick(2);
     keeps = pick(2);
+    compat = switches = false;
     tain_source_register(&fake_ops);
     lake = lake_make();
     next_key = 0;
@@ -177,6 +180,8 @@ static void run(bool follow)
                          .freshness = pick(2) ? 0 : 5 * TAIN_MILLISECOND, .memory = pick(3) ? 64 << 20 : 1 << 16};
     if (is_new) d.policies = json_pack("{s:s}", "dropped_column", keeps ? "keep" : "drop");
     is_new = false;
+    if (switches) compat = pick(2);
+    d.compat = (tain_switch){.on = compat, .given = true};
     tain_worker_options o = {.once = !follow};
     rounds = pick(30) + 1;
     fake.on_chunk = pick(2) ? dawdle : NULL;
@@ -187,6 +192,7 @@ static void run(bool follow)
     fake.on_head = NULL;
     assert_int_equal(tain_worker_failed_tables(), 0);
     tain_definition_done(&d);
+    fake.compat = compat && (!follow || !switches); /* in time; before the end only with `once` */
 }
 
 static void check_all(void)
@@ -226,10 +232,10 @@ static bool is_behind(void)
     return behind;
 }
 
-static void everything_at_once(void **state)
+static void go_through_all(int runs)
 {
     make_tables();
-    for (int i = 0; i < RUNS; i++) {
+    for (int i = 0; i < runs; i++) {
         for (int n = pick(12); n; n--) add_transaction();
         bool follow = pick(2);
         run(follow);
@@ -244,10 +250,30 @@ static void everything_at_once(void **state)
     tain_store_close(s);
 }
 
+static void everything_at_once(void **state)
+{
+    go_through_all(RUNS);
+}
+
+static void all_with_compat(void **state)
+{
+    compat = true;
+    go_through_all(RUNS_MORE);
+}
+
+static void all_between_profiles(void **state)
+{
+    switches = fake.lowers = true;
+    go_through_all(RUNS_MORE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(everything_at_once, begin, end),
+        cmocka_unit_test_setup_teardown(all_with_compat, begin, end),
+        cmocka_unit_test_setup_teardown(all_between_profiles, begin, end),
     };
+    cmocka_set_test_filter(getenv("CASE"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

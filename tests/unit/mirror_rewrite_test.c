@@ -16,6 +16,7 @@ static tain_key     key;
 static bool         there[KEYS];
 static unsigned     seed;
 static int          next_key;
+static bool         copies; /* the table has no vectors: files are written again */
 
 static int pick(int n)
 {
@@ -34,8 +35,18 @@ static int begin(void **state)
     tain_schema_add(schema, "k", tain_type_of(TAIN_INT64));
     tain_schema_add(schema, "v", tain_type_of(TAIN_STRING));
     key = (tain_key){.columns = key_column, .count = 1, .seed = 99};
-    assert_ok(tain_delta_create(store, &(tain_delta_commit){.operation = "CREATE TABLE", .schema = schema, .data_change = true}, &table, err));
+    json_t *configuration = copies ? json_pack("{s:s}", "delta.enableDeletionVectors", "false") : NULL;
+    assert_ok(tain_delta_create(store, &(tain_delta_commit){.operation = "CREATE TABLE", .schema = schema, .configuration = configuration, .data_change = true}, &table, err));
+    json_decref(configuration);
     return 0;
+}
+
+static int begin_copied(void **state)
+{
+    copies = true;
+    int begun = begin(state);
+    copies = false;
+    return begun;
 }
 
 static int end(void **state)
@@ -85,6 +96,23 @@ static int64_t key_at(const tain_batch *b, size_t i)
     return ((const int64_t *)b->columns[0].values.data)[i];
 }
 
+static tain_rewrite *start(tain_delta_file **files, size_t n);
+
+/* The same as an epoch does for a table without vectors. */
+static void delete_by_copy(tain_delta_file *f, const roaring_bitmap_t *rows)
+{
+    const uint64_t *hashes;
+    size_t n;
+    tain_rewrite *r = start(&f, 1);
+    tain_rewrite_drop(r, 0, rows);
+    assert_ok(tain_rewrite_run(r, err));
+    tain_delta_file *made = tain_rewrite_output(r, &hashes, &n);
+    assert_int_equal(n, made ? made->rows : 0);
+    assert_ok(tain_delta_commit_write(table, &(tain_delta_commit){.operation = "DELETE", .adds = &made, .add_count = made != NULL, .removes = &f, .remove_count = 1, .data_change = true}, err));
+    tain_rewrite_offered(r, true);
+    tain_rewrite_free(r);
+}
+
 /* Deletes every n-th live row of a file; n = 1: all. */
 static void delete_some(tain_delta_file *f, int n)
 {
@@ -100,7 +128,8 @@ static void delete_some(tain_delta_file *f, int n)
         there[key_at(&b, i)] = false;
     }
     struct tain_dv_change d = {f, rows};
-    if (!roaring_bitmap_is_empty(rows))
+    if (!roaring_bitmap_is_empty(rows) && !tain_delta_has_vectors(table)) delete_by_copy(f, rows);
+    else if (!roaring_bitmap_is_empty(rows))
         assert_ok(tain_delta_commit_write(table, &(tain_delta_commit){.operation = "DELETE", .deletes = &d, .delete_count = 1, .data_change = true}, err));
     roaring_bitmap_free(rows);
     tain_batch_done(&b);
@@ -321,6 +350,68 @@ static void at_random(void **state)
     }
 }
 
+/* Rows of a file go to several, each of its rows to one of them. */
+static void a_file_becomes_several(void **state)
+{
+    tain_delta_file *f = add_file(1000), *made[4];
+    const uint64_t *hashes;
+    size_t rows, all = 0;
+    roaring_bitmap_t *gone = roaring_bitmap_from_range(240, 260, 1);
+    for (int k = 240; k < 260; k++) there[k] = false;
+    tain_rewrite *r[4];
+    for (int i = 0; i < 4; i++) {
+        r[i] = start(&f, 1);
+        tain_rewrite_drop(r[i], 0, gone);
+        tain_rewrite_range(r[i], 0, 250 * i, i < 3 ? 250 * (i + 1) : 5000);
+        assert_ok(tain_rewrite_run(r[i], err));
+        made[i] = tain_rewrite_output(r[i], &hashes, &rows);
+        check_hashes(made[i], hashes, rows);
+        all += rows;
+    }
+    assert_int_equal(all, 980);
+    assert_ok(tain_delta_commit_write(table, &(tain_delta_commit){.operation = "DELETE", .adds = made, .add_count = 4, .removes = &f, .remove_count = 1, .data_change = true}, err));
+    for (int i = 0; i < 4; i++) {
+        tain_rewrite_offered(r[i], true);
+        tain_rewrite_free(r[i]);
+    }
+    roaring_bitmap_free(gone);
+    check();
+}
+
+/* What is written for a commit that did not come about goes. */
+static void what_nobody_takes_is_removed(void **state)
+{
+    const uint64_t *hashes;
+    size_t rows;
+    tain_object o;
+    tain_delta_file *f = add_file(10);
+    for (int offered = 0; offered < 2; offered++) {
+        tain_rewrite *r = start(&f, 1);
+        assert_ok(tain_rewrite_run(r, err));
+        char *path = tain_strdup(tain_rewrite_output(r, &hashes, &rows)->path);
+        if (offered) tain_rewrite_offered(r, false); /* whether it is the table's is not known */
+        tain_rewrite_free(r);
+        assert_int_equal(tain_store_head(store, path, &o, NULL), offered ? TAIN_OK : TAIN_E_NOT_FOUND);
+        free(path);
+    }
+}
+
+static void files_with_vectors_are_picked(void **state)
+{
+    size_t n;
+    add_file(10);
+    assert_null(tain_rewrite_pick_vectors(table, INT64_MAX, &n));
+    tain_delta_file *f = add_file(100);
+    while (!f->dv.storage) delete_some(f, 20);
+    tain_delta_file **due = tain_rewrite_pick_vectors(table, INT64_MAX, &n);
+    assert_int_equal(n, 1);
+    assert_ptr_equal(due[0], f);
+    free(due);
+    due = tain_rewrite_pick_vectors(table, 10, &n); /* however large it is */
+    assert_int_equal(n, 1);
+    free(due);
+}
+
 /* --- picking ------------------------------------------------------------------------------------------------------- */
 
 static size_t picked(bool all)
@@ -418,6 +509,11 @@ int main(void)
         CASE(truncated_meanwhile),
         CASE(given_up_leaves_everything),
         CASE(at_random),
+        CASE(a_file_becomes_several),
+        CASE(what_nobody_takes_is_removed),
+        CASE(files_with_vectors_are_picked),
+        cmocka_unit_test_setup_teardown(at_random, begin_copied, end),
+        cmocka_unit_test_setup_teardown(files_stay_few, begin_copied, end),
         CASE(eight_of_a_tier_are_merged),
         CASE(optimize_takes_whatever_is_small),
         CASE(rows_have_a_limit),

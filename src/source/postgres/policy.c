@@ -68,12 +68,27 @@ tain_pg_policy tain_pg_policy_for(const tain_pg_source *s, const char *table, co
     return p;
 }
 
+static const tain_pg_type *innermost(const tain_pg_type *type)
+{
+    const tain_pg_type *of = type->is_array && type->element ? type->element : type;
+    while (of->base) of = of->base;
+    return of->is_array && of->element ? innermost(of) : of;
+}
+
 /* Whether policies decide what becomes of values of the type. */
 static bool concerns(const tain_pg_type *type)
 {
     const tain_pg_type *of = type->is_array && type->element ? type->element : type;
     while (of->base) of = of->base;
     return type->is_array || of->oid == TAIN_PG_NUMERIC || of->oid == TAIN_PG_DATE || of->oid == TAIN_PG_TIMESTAMP || of->oid == TAIN_PG_TIMESTAMPTZ;
+}
+
+/* Where there are none, another policy for them changes nothing. */
+static bool has_moments(const tain_pg_shape *shape)
+{
+    bool any = false;
+    for (size_t i = 0; i < shape->count; i++) any = any || innermost(shape->columns[i].codec->pg)->oid == TAIN_PG_TIMESTAMP;
+    return any;
 }
 
 static bool concern(const tain_pg_shape *shape)
@@ -97,6 +112,7 @@ char *tain_pg_policies_of(const tain_pg_source *s, const char *schema, const cha
     json_t *all = json_object(), *own = json_object();
     TAIN_AUTO(tain_free) char *table = tain_format("%s.%s", schema, name);
     copy_known(s->options.policies, all);
+    if (!has_moments(shape)) json_object_del(all, "ntz");
     for (size_t i = 0; json_object_get(s->options.policies, "columns") && i < shape->count; i++) {
         const json_t *v = tain_policies_of_column(s->options.policies, table, shape->columns[i].name);
         if (!v) continue;
