@@ -345,11 +345,141 @@ static void without_vectors(const char *root)
     json_decref(configuration);
 }
 
+/* --- profile compat: no vectors, files written again --------------------------------------------------------------- */
+
+static model *begin_compat(const char *root, const char *name, tain_schema *schema)
+{
+    json_t *configuration = json_pack("{s:s}", "delta.enableDeletionVectors", "false");
+    model  *m = model_new(root, name, schema);
+    model_create(m, configuration);
+    json_decref(configuration);
+    return m;
+}
+
+static void delete_by_copy(model *m, deletion d)
+{
+    for (uint64_t i = d.first; i < d.end; i += d.step) roaring_bitmap_add(m->parts[d.part].deleted, (uint32_t)i);
+    model_rewrite(m, &d.part, 1);
+}
+
+static void compat(const char *root)
+{
+    model *m = begin_compat(root, "compat", all_types());
+    for (int i = 0; i < 4; i++) model_append(m, 100, 5);
+    delete_by_copy(m, (deletion){0, 0, 100, 3});
+    delete_by_copy(m, (deletion){4, 5, 20, 1});
+    MUST(tain_delta_checkpoint(m->delta, &error_));
+    delete_by_copy(m, (deletion){2, 90, 100, 1});
+    model_append(m, 20, 5);
+    model_finish(m);
+}
+
+static void rename_and_drop(model *m)
+{
+    tain_schema *s = tain_schema_new();
+    tain_schema_add(s, "id", tain_type_of(TAIN_INT64));
+    tain_schema_add(s, "name", tain_type_of(TAIN_DATE))->physical = "col-11d0b6f2";
+    tain_schema_add(s, "was name", tain_type_of(TAIN_STRING))->physical = "name";
+    model_change_schema(m, s, NULL);
+}
+
+/* Mapped from the first rename on. */
+static void compat_mapped(const char *root)
+{
+    model *m = begin_compat(root, "compat_mapped", two_columns());
+    model_append(m, 100, 5);
+    model_append(m, 100, 5);
+    rename_and_drop(m);
+    model_append(m, 50, 4);
+    delete_by_copy(m, (deletion){2, 0, 50, 7});
+    model_finish(m);
+}
+
+static void add_moment(model *m)
+{
+    tain_schema *s = tain_schema_copy(model_schema(m));
+    tain_schema_add(s, "at", tain_type_of(TAIN_TIMESTAMP_NTZ));
+    model_change_schema(m, s, NULL);
+    model_append(m, 100, 4);
+}
+
+/* What has no protocol of before there were features. */
+static void compat_timestamps_added(const char *root)
+{
+    model *m = begin_compat(root, "compat_timestamps_added", two_columns());
+    model_append(m, 100, 5);
+    add_moment(m);
+    delete_by_copy(m, (deletion){1, 0, 100, 3});
+    model_finish(m);
+}
+
+static void make_vectors(model *m)
+{
+    size_t first = m->count;
+    for (int i = 0; i < 3; i++) model_append(m, 100, 5);
+    model_delete(m, (deletion[]){{first, 0, 100, 3}, {first + 2, 0, 100, 1}}, 2);
+}
+
+/* A table that had vectors, and its log with it. */
+static void lowered(const char *root)
+{
+    json_t *info = json_object();
+    model  *m = begin(root, "lowered", two_columns());
+    make_vectors(m);
+    model_rewrite(m, (size_t[]){0}, 1);
+    MUST(tain_delta_lower(m->delta, info, &error_));
+    model_append(m, 30, 5);
+    delete_by_copy(m, (deletion){1, 0, 100, 3});
+    model_finish(m);
+    json_decref(info);
+}
+
+/* And one that gets them. */
+static void raised(const char *root)
+{
+    json_t *configuration = json_pack("{s:s}", "delta.enableDeletionVectors", "true");
+    model  *m = begin_compat(root, "raised", two_columns());
+    model_append(m, 100, 5);
+    delete_by_copy(m, (deletion){0, 0, 100, 3});
+    tain_delta_commit c = {.operation = "SET TBLPROPERTIES", .configuration = configuration, .data_change = true};
+    MUST(tain_delta_commit_write(m->delta, &c, &error_));
+    make_vectors(m);
+    model_delete(m, &(deletion){1, 0, 50, 2}, 1);
+    model_finish(m);
+    json_decref(configuration);
+}
+
+/* --- features from when they are needed ---------------------------------------------------------------------------- */
+
+static void timestamps_added(const char *root)
+{
+    model *m = begin(root, "timestamps_added", two_columns());
+    make_vectors(m);
+    add_moment(m);
+    model_delete(m, &(deletion){3, 0, 50, 2}, 1);
+    model_finish(m);
+}
+
+static void mapped_then_timestamps(const char *root)
+{
+    model *m = begin(root, "mapped_then_timestamps", two_columns());
+    make_vectors(m);
+    rename_and_drop(m);
+    model_append(m, 50, 4);
+    MUST(tain_delta_checkpoint(m->delta, &error_));
+    tain_schema *s = tain_schema_copy(model_schema(m));
+    tain_schema_add(s, "at", tain_type_of(TAIN_TIMESTAMP_NTZ))->physical = "col-5d3e0a71";
+    model_change_schema(m, s, NULL);
+    model_append(m, 50, 4);
+    model_delete(m, (deletion[]){{3, 0, 50, 2}, {4, 10, 20, 1}}, 2);
+    model_finish(m);
+}
+
 static void (*const all[])(const char *) = {
     empty, inserts, types, timestamps_without_zone, arrays, not_null, wide, encodings,
     deleted_in_one_file, deleted_in_many_files, deleted_again_and_again, deleted_whole, deleted_in_large_file, all_deleted,
     column_added, columns_mapped, optimized, truncated, checkpointed, checkpointed_last, log_cleaned, vacuumed, many_commits,
-    without_vectors,
+    without_vectors, compat, compat_mapped, compat_timestamps_added, lowered, raised, timestamps_added, mapped_then_timestamps,
 };
 
 int main(int argc, char **argv)

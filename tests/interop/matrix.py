@@ -22,7 +22,8 @@ import engines  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INSTALL = ROOT / "tests/interop/install"
 # Known refusals by an engine, which are looked for: it is news when they go.
-REFUSED = {("polars", "columns_mapped"): "column mapping"}
+MAPPED = ("columns_mapped", "compat_mapped", "mapped_then_timestamps")
+REFUSED = {("polars", name): "column mapping" for name in MAPPED}
 SKIP = "TAIN_INTEROP_SKIP"
 MOST_CONDITIONS = 100
 SPARK_CONDITIONS = {"types": 24, "checkpointed": 6, "timestamps_without_zone": 6}  # a query costs it 0.3 s of both cores
@@ -136,7 +137,7 @@ def read_in_java(engine, tables):
 
 def judge(engine, table, problem):
     """(passed, text): a refusal that is known passes as long as it is one."""
-    known = REFUSED.get((engine, table.name))
+    known = REFUSED.get((engine.name, table.name)) or (engine.refuses(table.folder) if hasattr(engine, "refuses") else None)
     if known:
         return bool(problem), f"known refusal ({known})" if problem else f"reads it now: take it out of REFUSED ({known})"
     return not problem, problem or f"{len(table.rows)} rows"
@@ -174,7 +175,7 @@ def run_engine(name, tables):
         return missing(name, problem)
     passed, failed, begun = 0, 0, time.monotonic()
     for table, problem in (read_in_java if name in ("kernel", "spark") else read_here)(engine, tables):
-        good, text = judge(name, table, problem)
+        good, text = judge(engine, table, problem)
         passed, failed = passed + good, failed + (not good)
         if not good:
             print(f"FAIL {name} {table.name}: {text}", flush=True)
