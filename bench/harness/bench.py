@@ -6,12 +6,12 @@ import sys
 import tempfile
 import time
 
-from . import capture, column, freshness, idle, lookup, rebuild, resume, snapshot, upsert, verify
+from . import capture, column, freshness, idle, lookup, profile, rebuild, resume, snapshot, upsert, verify
 from .place import Place, Trouble
 from .results import Results
 
 PARTS = {"lookup": lookup, "snapshot": snapshot, "capture": capture, "freshness": freshness, "upsert": upsert, "rebuild": rebuild,
-         "verify": verify, "column": column, "resume": resume, "idle": idle}
+         "verify": verify, "column": column, "resume": resume, "idle": idle, "profile": profile}
 
 
 def run_parts(names, place, results):
