@@ -376,29 +376,28 @@ static void log_upkeep(tain_mirror *m, tain_table *t)
 
 /* --- profile compat ------------------------------------------------------------------------------------------------ */
 
-/* What the newest commit with a position says of it: the log that has it goes. */
-static json_t *progress(tain_table *t)
+/* What the newest commit with a position says of it, NULL: there is none: the log that has it goes. */
+static tain_status find_progress(tain_table *t, json_t **ret, tain_error *err)
 {
-    json_t *history, *entry, *found = NULL;
+    json_t *history, *entry;
     size_t i;
-    if (tain_delta_history(t->delta, 100, &history, NULL) != TAIN_OK) return NULL;
+    TAIN_TRY(tain_delta_history(t->delta, 100, &history, err));
     json_array_foreach(history, i, entry)
     {
         json_t *tain = json_object_get(entry, "tain");
-        if (!found && json_object_get(tain, "position")) found = json_pack("{s:O}", "tain", tain);
+        if (!*ret && json_object_get(tain, "position")) *ret = json_pack("{s:O}", "tain", tain);
     }
     json_decref(history);
-    return found;
+    return TAIN_OK;
 }
 
 /* Once no file has a vector any more: until then readers find the table as it was. */
 static void lower(tain_mirror *m, tain_table *t)
 {
     tain_error e = {0};
-    json_t *info = progress(t);
+    json_t *info = NULL;
     int64_t before = tain_delta_version(t->delta);
-    if (!info) return;
-    if (tain_delta_lower(t->delta, info, &e) == TAIN_OK)
+    if (find_progress(t, &info, &e) == TAIN_OK && tain_delta_lower(t->delta, info, &e) == TAIN_OK)
         tain_mirror_say(m, "%s has no deletion vectors any more, and its versions before %lld are gone", t->name, (long long)before + 1);
     else give_up(m, t, "taking away its deletion vectors", &e);
     t->announced = false; /* the version that the last record names may be one of them */
