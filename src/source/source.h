@@ -110,6 +110,9 @@ struct tain_sink {
     /* Of table's rows here those within cannot be told to be right, all others can: only they need be read again (reread_plan). Regions
      * as in truncate. NULL: reshape is to be called with reload instead. */
     tain_status (*reread)(tain_sink *sink, tain_source_table *table, const tain_region *within, const char *reason, tain_error *err);
+    /* Whose rows follow, until commit: the number that the source gave the transaction and when it was committed; 0: not known.
+     * Before begin. May be NULL. */
+    void (*about)(tain_sink *sink, int64_t transaction, tain_time time);
 };
 
 /* A part of a table that one reader reads at once and that makes about one good data file. */

@@ -17,6 +17,7 @@ void tain_pg_decoder_begin(tain_pg_decoder *d)
     if (d->begun) return;
     tain_position at;
     tain_pg_position(d->at, &at);
+    if (d->sink->about) d->sink->about(d->sink, d->xid, tain_pg_time(d->time));
     d->sink->begin(d->sink, &at);
     d->begun = true;
 }
@@ -306,12 +307,12 @@ tain_status tain_pg_decoder_change(tain_pg_decoder *d, const uint8_t *data, size
 /* 'B' commit time xid. The commit record begins at `commit` and ends behind it, and no position lies in between. */
 static tain_status on_begin(tain_pg_decoder *d, tain_pg_bytes *b, tain_error *err)
 {
-    uint64_t commit = tain_pg_u64(b);
-    tain_pg_take(b, 8);
+    uint64_t commit = tain_pg_u64(b), time = tain_pg_u64(b);
     uint32_t xid = tain_pg_u32(b);
     if (b->bad || d->open || d->streaming) return short_message('B', err);
     d->open = true;
     d->xid = xid;
+    d->time = time;
     d->at = commit + 1;
     return TAIN_OK;
 }

@@ -75,7 +75,8 @@ typedef struct tain_pg_decoder {
     uint32_t           streaming; /* xid of the block being received, 0: none */
     const tain_pg_streamed *replayed; /* the streamed transaction that is open; NULL: it was not streamed */
     bool               open;      /* between begin and commit */
-    uint32_t           xid;       /* of the last transaction that was opened */
+    uint32_t           xid;       /* of the last transaction that was opened, */
+    uint64_t           time;      /* and when it was committed */
     bool               begun;     /* the sink was told */
     uint64_t           at;        /* states at or behind this hold the transaction's rows */
     uint64_t           position;  /* end of the last transaction that was delivered */

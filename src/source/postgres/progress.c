@@ -139,6 +139,7 @@ tain_status tain_pg_streamed_commit(tain_pg_decoder *d, tain_pg_bytes *b, tain_e
     drop(d, t);
     d->open = true;
     d->xid = xid;
+    d->time = time;
     d->at = end;
     d->replayed = &whole;
     tain_status status = replay(d, whole.spool, err);

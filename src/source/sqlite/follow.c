@@ -377,6 +377,7 @@ static tain_status begin_pass(pass *p, bool *ret_stale, bool *ret_any, tain_erro
     TAIN_TRY(is_long(p, &aside, err));
     if (aside) TAIN_TRY(gather_aside(p, ret_stale, err));
     if (*ret_stale) return TAIN_OK;
+    if (p->sink->about) p->sink->about(p->sink, 0, p->time);
     p->sink->begin(p->sink, &p->at);
     TAIN_TRY(tain_sqlite_tell(p->s, p->sink, &p->at, err));
     return deliver_tables(p, err);

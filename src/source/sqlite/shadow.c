@@ -178,6 +178,7 @@ static tain_status compare_all(tain_sqlite *s, tain_sink *sink, tain_position *a
 {
     TAIN_TRY(next_generation(s, generation, err));
     tain_sqlite_generation_position(*generation, at);
+    if (sink->about) sink->about(sink, 0, tain_now());
     sink->begin(sink, at);
     TAIN_TRY(tain_sqlite_tell(s, sink, at, err));
     TAIN_TRY(replay(s, sink, err));
