@@ -3,18 +3,23 @@
 
 #include <stdlib.h>
 
-#include "mirror/mirror.h"
-#include "mirror/net.h"
+#include "mirror/history.h"
 
 enum { READ_BYTES = 8 << 20 };
 
 /* --- writing ------------------------------------------------------------------------------------------------------- */
 
+static tain_status put(void *ctx, const tain_batch *rows, const uint32_t *emitted, size_t n, tain_error *err)
+{
+    (void)emitted;
+    return tain_parquet_append(ctx, rows, NULL, 0, n, err);
+}
+
 static tain_status append(tain_net *net, tain_parquet_writer *w, tain_error *err)
 {
     size_t whole = tain_net_arrange(net);
     TAIN_TRY(tain_parquet_append(w, &net->changes->batch, net->emitted, 0, whole, err));
-    return tain_net_readback(net, whole, w, err);
+    return tain_net_readback(net, whole, put, w, err);
 }
 
 static tain_status write_rows(tain_net *net, tain_delta_file **ret, tain_error *err)
@@ -77,12 +82,14 @@ tain_status tain_apply_changes(tain_table *t, const tain_changes *changes, tain_
 {
     if (changes->batch.rows == 0) return TAIN_OK;
     tain_net net;
-    tain_delta_file *file = NULL;
+    tain_delta_file *file = NULL, *versions = NULL;
     tain_net_init(&net, t, changes);
     tain_net_collapse(&net);
     tain_status st = tain_net_locate(&net, err);
+    if (st == TAIN_OK) st = tain_history_take(&net, &versions, err);
     if (st == TAIN_OK && net.emitted_count) st = write_rows(&net, &file, err);
     if (st == TAIN_OK) {
+        tain_history_keep(t, versions);
         delete_old_rows(&net);
         if (file) {
             tain_pending_add_file(t, file);
@@ -90,6 +97,8 @@ tain_status tain_apply_changes(tain_table *t, const tain_changes *changes, tain_
         }
         count(&net);
         t->pending.dirty = true;
+    } else {
+        tain_delta_file_free(versions);
     }
     tain_net_done(&net);
     return st;
@@ -97,13 +106,13 @@ tain_status tain_apply_changes(tain_table *t, const tain_changes *changes, tain_
 
 tain_status tain_apply_truncate(tain_table *t, tain_error *err)
 {
-    (void)err;
+    TAIN_TRY(tain_history_truncate(t, err));
     tain_pending kept = t->pending; /* what was applied before stays counted, and a new shape stays new */
     tain_delta_file *f;
     t->pending.rekeyed = false;
     t->pending.configuration = NULL;
     t->pending.name = NULL;
-    tain_pending_clear(t);
+    tain_pending_drop(t);
     t->pending = (tain_pending){
         .truncated = t->delta != NULL, .dirty = true, .schema = kept.schema, .configuration = kept.configuration, .name = kept.name, .rekeyed = kept.rekeyed, .rows = kept.rows, .inserted = kept.inserted,
         .updated = kept.updated, .deleted = kept.deleted, .bytes = kept.bytes, .position = kept.position,

@@ -43,7 +43,7 @@ static tain_time time_of(const json_t *record)
 }
 
 /* Seconds and fraction, or the time of day, may be left out. */
-static tain_time parse_time(const char *text)
+tain_time tain_asof_time(const char *text)
 {
     static const char *const rests[] = {"", "Z", ":00Z", "T00:00:00Z"};
     TAIN_AUTO(tain_free) char *base = tain_strdup(text);
@@ -64,7 +64,7 @@ static tain_status parse(const char *when, search *s, tain_error *err)
     s->number = isdigit((unsigned char)*when) ? strtoll(when, &end, 10) : 0;
     if (isdigit((unsigned char)*when) && !*end && errno == 0) return TAIN_OK;
     s->number = 0;
-    s->before = parse_time(when);
+    s->before = tain_asof_time(when);
     if (s->before) return TAIN_OK;
     tain_status st = tain_fail(err, TAIN_E_INVALID, "\"%s\" is neither the number of an epoch nor a time", when);
     tain_error_remedy(err, "write a time as 2026-11-21T18:00:00Z");

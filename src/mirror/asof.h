@@ -14,6 +14,8 @@ typedef struct tain_asof tain_asof;
  * whose source transactions were committed by then. INVALID: neither. NOT_FOUND: there is no such epoch (yet). GONE: its record
  * is not kept any more. */
 tain_status tain_asof_find(tain_lake *l, const char *when, tain_asof **ret, tain_error *err);
+/* Such a time; 0: it is none. */
+tain_time   tain_asof_time(const char *text);
 void        tain_asof_free(tain_asof *a); /* accepts NULL */
 
 /* The table's version then, -1: it was not there, INT64_MAX: its newest. full: "schema.table" as it is called now. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows go by where their values lie, without a look at the index: every file is asked for the columns that matter. */
 #include "mirror/apply.h"
+#include "mirror/history.h"
 #include "mirror/replay.h"
 
 enum { SLICE_BYTES = 8 << 20 };
@@ -38,6 +39,7 @@ static tain_status clear_file(tain_table *t, tain_delta_file *f, const tain_regi
     tain_status st = find_rows(t, f, within, schema, rows, err);
     if (st == TAIN_OK) st = drop_deleted(t, f, rows, err);
     int64_t n = (int64_t)roaring_bitmap_get_cardinality(rows);
+    if (st == TAIN_OK) st = tain_history_remove(t, f, rows, err);
     if (st == TAIN_OK && n) {
         roaring_bitmap_or_inplace(tain_pending_deletes(t, f, true), rows);
         t->pending.deleted += n;

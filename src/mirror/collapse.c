@@ -109,6 +109,8 @@ void tain_net_init(tain_net *net, tain_table *t, const tain_changes *changes)
     net->found = tain_alloc(n + 1);
     net->origin = tain_alloc((n + 1) * sizeof *net->origin);
     net->old = tain_alloc((n + 1) * sizeof *net->old);
+    net->in_key = tain_alloc(changes->batch.schema->count + 1);
+    for (size_t i = 0; i < t->key.count; i++) net->in_key[t->key_columns[i]] = true;
     for (size_t i = 0; i < n; i++) net->origin[i] = TAIN_NONE;
     tain_key_hash(&t->key, &changes->batch, 0, n, net->hashes);
 }
@@ -122,5 +124,6 @@ void tain_net_done(tain_net *net)
     free(net->origin);
     free(net->old);
     free(net->emitted);
+    free(net->in_key);
     *net = (tain_net){0};
 }

@@ -4,7 +4,7 @@
 #include "base/fault.h"
 #include "mirror/apply.h"
 #include "mirror/copyonwrite.h"
-#include "mirror/mirror.h"
+#include "mirror/history.h"
 #include "mirror/move.h"
 #include "mirror/upkeep.h"
 
@@ -211,9 +211,10 @@ static void note_others(tain_table *t, tain_status st, int64_t before)
 }
 
 /* Another writer may rewrite the table at any time: what is pending is then resolved anew. */
-static tain_status commit_table(const table_commit *tc, tain_error *err)
+static tain_status commit_pending(const table_commit *tc, tain_error *err)
 {
     tain_table *t = tc->table;
+    TAIN_TRY_IN(err, tain_history_commit(t, &tc->part->position, tc->epoch, err), "table %s", t->name);
     for (int tries = 1;; tries++) {
         TAIN_TRY_IN(err, look_at_log(tc, err), "table %s", t->name);
         TAIN_TRY_IN(err, look_at_files(t, err), "table %s", t->name);
@@ -231,6 +232,15 @@ static tain_status commit_table(const table_commit *tc, tain_error *err)
     }
 }
 
+static tain_status commit_table(const table_commit *tc, tain_error *err)
+{
+    tain_table *t = tc->table;
+    if (t->pending.dirty) TAIN_TRY(commit_pending(tc, err));
+    if (t->status == TAIN_TABLE_RESEEDING) return TAIN_OK;
+    TAIN_TRY_IN(err, tain_history_enter(t, &tc->part->position, tc->part->source_time, tc->epoch, err), "table %s", t->name);
+    return TAIN_OK;
+}
+
 tain_status tain_epoch_commit_table(tain_mirror *m, tain_table *t, const tain_position *position, tain_error *err)
 {
     const tain_part part = {.position = *position, .received = tain_now()};
@@ -244,7 +254,7 @@ tain_status tain_epoch_commit_table(tain_mirror *m, tain_table *t, const tain_po
 static bool has_something(tain_table *t)
 {
     if (t->pending.dirty && !tain_table_takes_changes(t)) tain_pending_clear(t);
-    return t->pending.dirty;
+    return t->pending.dirty || (t->history && t->history->owed && tain_table_takes_changes(t));
 }
 
 /* Once for each table: what failed may have lost what was pending, and must not be tried with the rest of it. */

@@ -7,7 +7,8 @@
 enum {
     LOOK_EVERY = 64,           /* rows between two looks at the size of everything */
     LARGEST_PIECE = 128 << 20, /* with the largest row any source has behind it, a column is below the 2 GiB it can hold */
-    ROW_COST = 48,             /* bytes that applying a row takes besides its values */
+    ROW_COST = 48,             /* bytes that applying a row takes besides its values, */
+    HISTORY_COST = 80,         /* and where its table has a history */
     GIANT = 16 << 20,
     EARLY_PIECE = 4 << 20,     /* bytes worth handing over inside a transaction when the writer has nothing to do */
 };
@@ -40,10 +41,25 @@ static tain_table_part *table_part(tain_part *p, tain_table *t)
     return &p->tables[p->count++];
 }
 
+static tain_position where(const tain_intake *in)
+{
+    return in->open ? in->at : in->position;
+}
+
+/* Histories tell which transaction a row is of. */
+static void stamp(tain_intake *in, tain_item *item, size_t row)
+{
+    item->stamped = in->transaction;
+    if (!in->mirror->definition->history.on) return;
+    const tain_stamp s = {.row = row, .at = where(in), .transaction = in->of, .time = in->of_time};
+    tain_buffer_append(&item->stamps, &s, sizeof s);
+}
+
 static tain_item *new_item(tain_intake *in, tain_table *t, tain_item_kind kind)
 {
     tain_item *item = tain_alloc(sizeof *item);
     item->kind = kind;
+    stamp(in, item, 0);
     tain_table_part *tp = table_part(part_of(in), t);
     if (tp->last) {
         tp->last->next = item;
@@ -60,11 +76,17 @@ static void close_items(tain_part *p)
     for (size_t i = 0; i < p->count; i++) p->tables[i].table->open_item = NULL;
 }
 
+static size_t bytes_of(const tain_intake *in, const tain_item *item)
+{
+    size_t cost = ROW_COST + (in->mirror->definition->history.on ? HISTORY_COST : 0);
+    return tain_changes_bytes(&item->changes) + item->changes.batch.rows * cost + item->stamps.size;
+}
+
 /* Counts what was appended to the item that was handed out last. */
 static void measure(tain_intake *in)
 {
     if (!in->growing) return;
-    size_t now = tain_changes_bytes(&in->growing->changes) + in->growing->changes.batch.rows * ROW_COST;
+    size_t now = bytes_of(in, in->growing);
     in->bytes += now - in->measured;
     in->measured = now;
 }
@@ -74,7 +96,7 @@ static void begin_measuring(tain_intake *in, tain_item *item)
     if (in->growing == item) return;
     measure(in);
     in->growing = item;
-    in->measured = tain_changes_bytes(&item->changes) + item->changes.batch.rows * ROW_COST;
+    in->measured = bytes_of(in, item);
 }
 
 static void measure_anew(tain_intake *in)
@@ -156,11 +178,6 @@ static void sink_begin(tain_sink *sink, const tain_position *at)
     in->open = true;
 }
 
-static tain_position where(const tain_intake *in)
-{
-    return in->open ? in->at : in->position;
-}
-
 /* What happens now is not in the content that is being loaded. */
 static bool is_news(const tain_intake *in, const tain_table *t)
 {
@@ -237,6 +254,7 @@ static tain_changes *sink_changes(tain_sink *sink, tain_source_table *source)
         item->read = read;
         t->open_item = item;
     }
+    if (item->stamped != in->transaction) stamp(in, item, item->changes.batch.rows);
     in->part->changes++;
     begin_measuring(in, item);
     return &item->changes;
@@ -433,6 +451,13 @@ static void sink_warn(tain_sink *sink, tain_source_table *source, size_t column,
     tain_table_set_status(t, TAIN_TABLE_FAILED, why.message, why.remedy);
 }
 
+static void sink_about(tain_sink *sink, int64_t transaction, tain_time time)
+{
+    tain_intake *in = of(sink);
+    in->of = transaction;
+    in->of_time = time;
+}
+
 static void note_seen(tain_intake *in, tain_time time)
 {
     tain_mirror *m = in->mirror;
@@ -463,6 +488,7 @@ static tain_status sink_commit(tain_sink *sink, const tain_position *position, t
     in->open = false;
     in->position = *position;
     retell_shapes(in);
+    sink_about(sink, 0, 0);
     if (in->part || in->given) in->source_time = time;
     note_seen(in, time);
     measure(in);
@@ -479,7 +505,7 @@ void tain_intake_init(tain_intake *in, tain_mirror *m, size_t budget)
     *in = (tain_intake){
         .sink = {.begin = sink_begin, .changes = sink_changes, .truncate = sink_truncate, .reshape = sink_reshape, .reread = sink_reread,
                  .appeared = sink_appeared, .dropped = sink_dropped, .failed = sink_failed, .warn = sink_warn, .commit = sink_commit,
-                 .relieve = sink_relieve},
+                 .relieve = sink_relieve, .about = sink_about},
         .mirror = m,
         .budget = budget < LARGEST_PIECE ? budget : LARGEST_PIECE,
         .last_cut = tain_monotonic(),

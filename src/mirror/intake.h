@@ -20,6 +20,8 @@ typedef struct tain_intake {
     uint64_t      transaction;   /* counted, for tain_table.checked */
     tain_position at;            /* of the transaction being delivered */
     bool          open;          /* inside a transaction */
+    int64_t       of;            /* its number in the source, and when it was committed; 0: not known */
+    tain_time     of_time;
     bool          given;         /* a piece of the open epoch is with the writer already */
     bool          retell;        /* some table's shape */
     bool          load_wanted;   /* some table must be loaded (again): poll returns at a transaction's end once that may begin */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
+#include "mirror/history.h"
 #include "mirror/load.h"
 #include "mirror/presence.h"
 #include "mirror/replay.h"
@@ -331,6 +332,7 @@ static tain_status begin_table(loading *g, table_load *l, tain_error *err)
     tain_replay_free(t->replay);
     t->replay = NULL;
     TAIN_TRY(find_content(l, err));
+    TAIN_TRY(tain_history_await(g->mirror, t, err));
     if (t->reread.count) TAIN_TRY(plan_reread(g, l, err));
     if (l->rereads) return TAIN_OK;
     tain_table_shape(t, t->source);
@@ -448,13 +450,15 @@ tain_status tain_load_commit(loading *g, table_load *l, tain_error *err)
     if (l->bad_key) return tain_table_fail_key(t->source, (size_t)l->bad_key - 1, err);
     tain_fault(TAIN_FAULT_SNAPSHOT_BEFORE_COMMIT);
     TAIN_TRY(check_files(l, err));
+    int64_t epoch = next_epoch(g);
     t->pending.rows = (int64_t)l->rows;
-    tain_status st = commit_content(l, &at, next_epoch(g), err);
+    tain_status st = commit_content(l, &at, epoch, err);
     t->pending.rows = 0;
     TAIN_TRY(st);
     tain_fault(TAIN_FAULT_SNAPSHOT_TABLE_COMMITTED);
     l->file_count = 0; /* the table's now */
     tain_table_know_files(t);
+    TAIN_TRY(tain_history_enter(t, &at, 0, epoch, err));
     is_loaded(l, &at);
     if (g->beside || l->log) take_up(g->mirror, t); /* what was finished long ago is behind the newest record, too */
     forget_log(l);

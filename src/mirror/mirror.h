@@ -28,6 +28,8 @@ typedef struct tain_item { /* something that happened to one table, in order */
     tain_changes      changes;
     bool              read;    /* CHANGES: before a part of the table was read again */
     const tain_region *within; /* TRUNCATE: NULL: everywhere; borrowed */
+    tain_buffer       stamps;  /* tain_stamps: of its rows; of all else one. Empty: no table has a history */
+    uint64_t          stamped; /* number of the transaction that the last one is of */
     tain_source_table shape; /* SCHEMA: columns and defaults (borrowed), key, memo and names (owned) only; NAME: names */
     struct tain_item *next;
 } tain_item;

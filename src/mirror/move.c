@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "base/text.h"
+#include "mirror/history.h"
 #include "mirror/upkeep.h"
 
 /* NOT_FOUND is what a move looks like that was done before. UNKNOWN: a power cut may undo it, and a start mends that. */
@@ -131,7 +132,8 @@ static tain_status move_some(tain_mirror *m, const tain_position *position, bool
 tain_status tain_move_tables(tain_mirror *m, const tain_position *position, tain_error *err)
 {
     TAIN_TRY(move_some(m, position, false, err));
-    return move_some(m, position, true, err);
+    TAIN_TRY(move_some(m, position, true, err));
+    return tain_history_move(m, err);
 }
 
 bool tain_moves_wait(const tain_mirror *m, const tain_position *position)

@@ -25,7 +25,12 @@ typedef struct tain_net {
     bool               *found;    /* ... if it was */
     uint32_t           *emitted;  /* rows that stay, in the order in which they are written */
     size_t              emitted_count;
+    bool               *in_key;   /* per column */
+    bool                removals; /* rows that go are emitted, too, as they were (history.h) */
 } tain_net;
+
+/* Takes the next n of the emitted rows, complete. */
+typedef tain_status (*tain_net_put)(void *ctx, const tain_batch *rows, const uint32_t *emitted, size_t n, tain_error *err);
 
 void tain_net_init(tain_net *net, tain_table *t, const tain_changes *changes);
 void tain_net_done(tain_net *net);
@@ -35,9 +40,15 @@ tain_status tain_net_locate(tain_net *net, tain_error *err);
 /* Orders the emitted rows: first those that were sent whole, whose number is returned, then the others in the order of
  * the places where they were before. */
 size_t tain_net_arrange(tain_net *net);
-/* Appends the emitted rows from `first` on, complete, to w. Holds a few MiB, or one row, at a time. */
-tain_status tain_net_readback(tain_net *net, size_t first, tain_parquet_writer *w, tain_error *err);
+/* Hands over the emitted rows from `first` on. Holds a few MiB, or one row, at a time. */
+tain_status tain_net_readback(tain_net *net, size_t first, tain_net_put put, void *ctx, tain_error *err);
 
 static inline tain_op tain_net_op(const tain_net *net, size_t row) { return (tain_op)net->changes->ops.data[row]; }
+/* Of such a row only the key is sent, where there is one. */
+static inline bool tain_net_removes(const tain_net *net, size_t row)
+{
+    tain_op op = tain_net_op(net, row);
+    return op == TAIN_DELETE || op == TAIN_DELETE_IF || op == TAIN_KEY_OLD;
+}
 
 #endif

@@ -22,10 +22,15 @@ static bool former(const tain_net *net, size_t row, tain_location *ret)
 
 enum { FAR = -1, LOST = -2 }; /* at the row's former place; nowhere: the row that was there before is not there */
 
+static bool is_lacking(const tain_net *net, size_t column, size_t row)
+{
+    return tain_changes_is_unchanged(net->changes, column, row) || (!net->in_key[column] && tain_net_removes(net, row));
+}
+
 /* The row of the batch that holds the value, or FAR, or LOST. */
 static int32_t holder(const tain_net *net, size_t column, size_t row)
 {
-    while (tain_changes_is_unchanged(net->changes, column, row) || tain_net_op(net, row) == TAIN_KEY_OLD) {
+    while (is_lacking(net, column, row)) {
         if (net->found[row]) return FAR;
         if (net->origin[row] == TAIN_NONE) return LOST;
         row = (size_t)net->origin[row];
@@ -33,8 +38,9 @@ static int32_t holder(const tain_net *net, size_t column, size_t row)
     return (int32_t)row;
 }
 
-static bool any_unchanged(const tain_net *net, size_t column)
+static bool any_lacking(const tain_net *net, size_t column)
 {
+    if (net->removals && !net->in_key[column]) return true;
     const tain_buffer *u = &net->changes->unchanged[column];
     for (size_t i = 0; i < u->size; i++)
         if (u->data[i]) return true;
@@ -58,14 +64,14 @@ static int by_place(const void *a, const void *b)
 static bool lacks_cells(const tain_net *net, size_t row)
 {
     for (size_t c = 0; c < net->changes->batch.schema->count; c++)
-        if (tain_changes_is_unchanged(net->changes, c, row)) return true;
+        if (is_lacking(net, c, row)) return true;
     return false;
 }
 
 size_t tain_net_arrange(tain_net *net)
 {
     size_t whole = 0, n = 0;
-    if (!net->changes->any_unchanged) return net->emitted_count;
+    if (!net->changes->any_unchanged && !net->removals) return net->emitted_count;
     incomplete *list = tain_alloc((net->emitted_count + 1) * sizeof *list);
     for (size_t i = 0; i < net->emitted_count; i++) {
         uint32_t row = net->emitted[i];
@@ -104,7 +110,7 @@ static void begin(reading *g, tain_net *net)
     *g = (reading){.net = net, .bytes = budget && budget < SLICE_BYTES ? budget : SLICE_BYTES, .schema = tain_schema_new()};
     g->columns = tain_alloc((all->count + 1) * sizeof *g->columns);
     for (size_t c = 0; c < all->count; c++) {
-        if (!any_unchanged(net, c)) continue;
+        if (!any_lacking(net, c)) continue;
         const tain_field *f = &net->table->schema->fields[c];
         g->columns[g->schema->count] = c;
         tain_schema_add(g->schema, f->name, f->type)->physical = f->physical;
@@ -176,7 +182,9 @@ static void put_cells(reading *g, size_t column, tain_column *former_cells, size
     const tain_column *sent = &net->changes->batch.columns[column];
     for (size_t i = 0; i < n; i++) {
         int32_t from = holder(net, column, net->emitted[first + i]);
-        if (from == LOST) {
+        if (from == LOST && net->removals) {
+            tain_column_append_null(out); /* the table has said so, or there never was such a row */
+        } else if (from == LOST) {
             tain_table_warn(net->table, "value_not_found", net->table->schema->fields[column].name, 1);
             tain_column_append_null(out);
         } else if (from == FAR) {
@@ -212,23 +220,23 @@ static void complete(reading *g, size_t first, size_t n)
     g->whole.rows = n;
 }
 
-static tain_status write_slice(reading *g, size_t first, tain_parquet_writer *w, size_t *ret, tain_error *err)
+static tain_status put_slice(reading *g, size_t first, tain_net_put put, void *ctx, size_t *ret, tain_error *err)
 {
     TAIN_TRY(fetch(g, first, ret, err));
     complete(g, first, *ret);
-    TAIN_TRY(tain_parquet_append(w, &g->whole, NULL, 0, *ret, err));
+    TAIN_TRY(put(ctx, &g->whole, g->net->emitted + first, *ret, err));
     tain_batch_clear(&g->whole);
     tain_batch_clear(&g->fetched);
     return TAIN_OK;
 }
 
-tain_status tain_net_readback(tain_net *net, size_t first, tain_parquet_writer *w, tain_error *err)
+tain_status tain_net_readback(tain_net *net, size_t first, tain_net_put put, void *ctx, tain_error *err)
 {
     reading g;
     tain_status st = TAIN_OK;
     if (first == net->emitted_count) return TAIN_OK;
     begin(&g, net);
-    for (size_t n; st == TAIN_OK && first < net->emitted_count; first += n) st = write_slice(&g, first, w, &n, err);
+    for (size_t n; st == TAIN_OK && first < net->emitted_count; first += n) st = put_slice(&g, first, put, ctx, &n, err);
     done(&g);
     return st;
 }

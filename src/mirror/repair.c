@@ -5,6 +5,7 @@
 
 #include "mirror/apply.h"
 #include "mirror/compare.h"
+#include "mirror/history.h"
 #include "mirror/naming.h"
 #include "mirror/upkeep.h"
 
@@ -79,8 +80,12 @@ static tain_status write_differences(tain_compare *c, mending *r, tain_error *er
 static tain_status mend(tain_mirror *m, tain_compare *c, const tain_position *at, tain_error *err)
 {
     mending r = {.table = c->table->user};
+    const tain_stamp now = {.at = *at, .time = tain_now()};
+    const tain_buffer stamps = {.data = (uint8_t *)&now, .size = sizeof now};
     tain_changes_init(&r.changes, c->table->columns);
+    r.table->stamps = &stamps;
     tain_status st = write_differences(c, &r, err);
+    r.table->stamps = NULL;
     tain_changes_done(&r.changes);
     if (st != TAIN_OK) {
         tain_pending_clear(r.table);
@@ -109,6 +114,7 @@ static tain_status repair_table(tain_mirror *m, tain_table *t, tain_reader **rea
     int jobs = m->definition->jobs < TAIN_COMPARE_JOBS ? m->definition->jobs : TAIN_COMPARE_JOBS;
     tain_compare c = {.source = m->source, .readers = readers, .jobs = jobs, .table = t->source, .result = &result};
     tain_upkeep_forget(m, t);
+    tain_history_lag(t);
     if (!same_key(t)) return load_instead(m, t, "its key is another now"), TAIN_OK;
     tain_table_shape(t, t->source);
     tain_status st = compare_and_mend(m, &c, at, err);

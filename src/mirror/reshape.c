@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "mirror/history.h"
 #include "mirror/naming.h"
 #include "mirror/replace.h"
 #include "mirror/widen.h"
@@ -80,6 +81,7 @@ static tain_status refoot_files(tain_table *t, const tain_source_table *shape, c
     tain_status st = TAIN_OK;
     if (added->count && !t->delta) st = tain_fail(err, TAIN_E_UNSUPPORTED, "its columns changed while it was loaded");
     else if (added->count) st = tain_replace_files(t, added, sources, n, err);
+    if (added->count) tain_history_begin_anew(t);
     tain_schema_free(added);
     free(sources);
     return st;
@@ -123,6 +125,7 @@ static tain_status take_shape(tain_table *t, const tain_source_table *shape, tai
         return st;
     }
     if (!tain_reshape_keeps_key(t, shape)) t->unindexed = true;
+    if (t->unindexed && !(t->multiset && shape->key_count == 0)) tain_history_begin_anew(t);
     take(t, shown, shape);
     return TAIN_OK;
 }
@@ -147,7 +150,7 @@ tain_status tain_reshape(tain_table *t, const tain_source_table *shape, tain_err
     note_name(t, shape);
     tain_pending *p = &t->pending;
     if (p->schema || p->configuration || p->name) p->dirty = true;
-    if (!t->unindexed) return TAIN_OK;
-    p->rekeyed = true;
-    return tain_table_index_anew(t, err);
+    p->rekeyed |= t->unindexed;
+    if (t->unindexed) TAIN_TRY(tain_table_index_anew(t, err));
+    return tain_history_reshape(t, err);
 }

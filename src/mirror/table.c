@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "base/text.h"
+#include "mirror/history.h"
 #include "mirror/kept.h"
 #include "mirror/lake.h"
 #include "mirror/naming.h"
@@ -93,6 +94,7 @@ void tain_table_free(tain_table *t)
 {
     if (!t) return;
     tain_pending_clear(t);
+    tain_history_close(t);
     leave_house(t);
     tain_table_stays(t);
     tain_replay_free(t->replay);
@@ -554,6 +556,12 @@ roaring_bitmap_t *tain_pending_deletes(tain_table *t, tain_delta_file *f, bool m
 }
 
 void tain_pending_clear(tain_table *t)
+{
+    tain_history_forget(t);
+    tain_pending_drop(t);
+}
+
+void tain_pending_drop(tain_table *t)
 {
     tain_pending *p = &t->pending;
     for (size_t i = 0; i < p->delete_count; i++) {

@@ -61,6 +61,14 @@ typedef struct tain_pending {
     bool               dirty;
 } tain_pending;
 
+/* From row `row` on, changes are of that transaction: part of every state whose position is >= at. */
+typedef struct tain_stamp {
+    size_t        row;
+    tain_position at;
+    int64_t       transaction; /* its number in the source; 0: not known */
+    tain_time     time;        /* when it was committed; 0: not known */
+} tain_stamp;
+
 /* Rows of a table that are to be read again alone (reread.h). */
 typedef struct tain_reread {
     const tain_region **within; /* regions; the list is owned */
@@ -98,6 +106,8 @@ typedef struct tain_table {
     uint64_t           used;        /* number of the part that last changed it */
     size_t             budget;      /* bytes that one piece of work on it may hold; 0: no matter */
     struct tain_upkeep_job *job;    /* upkeep.c's: work in flight */
+    struct tain_history *history;   /* every version of its rows (history.h); NULL: none is kept */
+    const tain_buffer *stamps;      /* tain_stamps of what is being applied; NULL: it is not of the stream */
     struct tain_replay *replay;     /* what is pending was read at several positions: changes are upserts until it is committed */
     tain_time          next_vacuum;
     int64_t            kept_up;     /* the version at which upkeep found nothing to do */
@@ -210,5 +220,6 @@ bool tain_pending_replaces(const tain_table *t, const tain_delta_file *f);
 /* The bitmap of rows newly deleted in file during this epoch; made when make is true, else may be NULL. */
 roaring_bitmap_t *tain_pending_deletes(tain_table *t, tain_delta_file *f, bool make);
 void tain_pending_clear(tain_table *t); /* forgets it all, files left for vacuum */
+void tain_pending_drop(tain_table *t);  /* but for what its history has of it */
 
 #endif

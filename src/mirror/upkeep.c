@@ -7,6 +7,7 @@
 
 #include "mirror/apply.h"
 #include "mirror/copyonwrite.h"
+#include "mirror/history.h"
 #include "mirror/naming.h"
 #include "mirror/presence.h"
 
@@ -30,6 +31,7 @@ typedef struct live_set { /* ascending by ordinal */
 
 typedef struct tain_upkeep_job {
     tain_table       *table;
+    struct tain_upkeep_job **owner; /* who has it: the table, or its history */
     tain_rewrite     *rewrite; /* either ... */
     tain_index_part  *part;    /* of the file it makes */
     bool              indexed; /* part is made */
@@ -93,7 +95,7 @@ static void run(tain_upkeep_job *job)
         return;
     }
     job->status = tain_rewrite_run(job->rewrite, &job->error);
-    if (job->status == TAIN_OK) job->indexed = tain_rewrite_index(job->rewrite, job->table->index, job->part);
+    if (job->status == TAIN_OK && job->part) job->indexed = tain_rewrite_index(job->rewrite, job->table->index, job->part);
 }
 
 static void *upkeep_main(void *ctx)
@@ -124,7 +126,7 @@ static void job_free(tain_upkeep_job *job)
     if (job->part) tain_index_part_abort(job->part);
     tain_rewrite_free(job->rewrite);
     live_set_done(&job->live);
-    job->table->job = NULL;
+    *job->owner = NULL;
     free(job);
 }
 
@@ -142,12 +144,18 @@ static void wait_for(tain_mirror *m, tain_upkeep_job *job)
     pthread_mutex_unlock(&m->lock);
 }
 
+static void forget(tain_mirror *m, tain_upkeep_job *job)
+{
+    if (!job) return;
+    halt(job);
+    wait_for(m, job);
+    job_free(job);
+}
+
 void tain_upkeep_forget(tain_mirror *m, tain_table *t)
 {
-    if (!t->job) return;
-    halt(t->job);
-    wait_for(m, t->job);
-    job_free(t->job);
+    forget(m, t->job);
+    if (t->history) forget(m, t->history->job);
 }
 
 void tain_upkeep_outdate(tain_table *t)
@@ -160,12 +168,18 @@ void tain_upkeep_outdate(tain_table *t)
 void tain_upkeep_stop(tain_mirror *m)
 {
     if (!m->upkeep_runs) return;
-    for (size_t i = 0; i < m->table_count; i++)
-        if (m->tables[i]->job) halt(m->tables[i]->job);
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (t->job) halt(t->job);
+        if (t->history && t->history->job) halt(t->history->job);
+    }
     tain_queue_close(m->jobs);
     pthread_join(m->upkeep, NULL);
-    for (size_t i = 0; i < m->table_count; i++)
-        if (m->tables[i]->job) job_free(m->tables[i]->job);
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        if (t->job) job_free(t->job);
+        if (t->history && t->history->job) job_free(t->history->job);
+    }
     tain_queue_free(m->jobs);
     m->upkeep_runs = false;
 }
@@ -319,32 +333,37 @@ static bool is_settled(tain_table *t)
     return !t->ahead && !t->unindexed;
 }
 
+static void hand_over(tain_mirror *m, tain_upkeep_job *job)
+{
+    *job->owner = job;
+    if (tain_queue_try_push(m->jobs, job)) return;
+    atomic_store(&job->done, true);
+    job_free(job);
+}
+
 static void begin(tain_mirror *m, tain_table *t)
 {
     if (t->job || !t->delta || !t->index || t->status != TAIN_TABLE_REPLICATING || !is_settled(t)) return;
     tain_upkeep_job *job = tain_alloc(sizeof *job);
     job->table = t;
+    job->owner = &t->job;
     bool begun = begin_rewrite(m, t, job);
     if (!begun && is_damage(&job->error)) fail_rewrite(m, t, &job->error);
     if (!begun && (t->status != TAIN_TABLE_REPLICATING || !begin_merge(t, job))) {
         free(job);
         return;
     }
-    t->job = job;
-    if (!tain_queue_try_push(m->jobs, job)) {
-        atomic_store(&job->done, true);
-        job_free(job);
-    }
+    hand_over(m, job);
 }
 
 /* As long as the table says by now; what is being written is younger than the least. */
-static tain_status sweep(tain_table *t, tain_error *err)
+static tain_status sweep(tain_delta *d, tain_error *err)
 {
     tain_vacuum_result r;
     int64_t foreign;
-    TAIN_TRY(tain_delta_refresh(t->delta, &foreign, err));
-    tain_time retention = tain_delta_retention(t->delta);
-    return tain_delta_vacuum(t->delta, retention > LEAST_RETENTION ? retention : LEAST_RETENTION, false, &r, err);
+    TAIN_TRY(tain_delta_refresh(d, &foreign, err));
+    tain_time retention = tain_delta_retention(d);
+    return tain_delta_vacuum(d, retention > LEAST_RETENTION ? retention : LEAST_RETENTION, false, &r, err);
 }
 
 /* Vacuum takes in what others committed, and the index must not name files that are gone then. */
@@ -352,7 +371,7 @@ static void vacuum(tain_mirror *m, tain_table *t)
 {
     tain_error         e = {0};
     int64_t            before = tain_delta_version(t->delta);
-    tain_status        st = sweep(t, &e);
+    tain_status        st = sweep(t->delta, &e);
     if (st == TAIN_E_CORRUPT) tain_mirror_fail_table(m, t, &e);
     else if (st != TAIN_OK) give_up(m, t, "vacuum", &e);
     int64_t foreign = tain_delta_version(t->delta) - before;
@@ -443,12 +462,79 @@ static void keep_up(tain_mirror *m, tain_table *t)
     if (!t->job && t->delta) t->kept_up = tain_delta_version(t->delta);
 }
 
+/* --- histories ----------------------------------------------------------------------------------------------------- */
+
+static bool begin_history(tain_history *h, tain_upkeep_job *job)
+{
+    size_t n;
+    tain_delta_file **files = tain_rewrite_pick(h->delta, false, INT64_MAX, &n);
+    bool begun = files && tain_rewrite_begin(h->delta, h->store, files, n, NULL, &job->rewrite, &job->error) == TAIN_OK;
+    const tain_parquet_options options = tain_table_file_options(h->table);
+    if (begun) tain_rewrite_limit(job->rewrite, &options);
+    free(files);
+    return begun;
+}
+
+static void merge_history(tain_mirror *m, tain_history *h)
+{
+    if (h->job) return;
+    tain_upkeep_job *job = tain_alloc(sizeof *job);
+    job->table = h->table;
+    job->owner = &h->job;
+    if (begin_history(h, job)) hand_over(m, job);
+    else free(job);
+}
+
+/* False: it came to nothing. */
+static bool finish_history(tain_mirror *m, tain_history *h)
+{
+    tain_upkeep_job *job = h->job;
+    tain_delta_file *file;
+    const uint64_t *hashes;
+    size_t rows;
+    if (!job || !atomic_load(&job->done)) return true;
+    tain_error e = job->error;
+    tain_status st = job->status;
+    if (st == TAIN_OK) st = tain_rewrite_finish(job->rewrite, &file, &hashes, &rows, &e);
+    if (st != TAIN_OK && st != TAIN_E_CANCELLED) give_up(m, h->table, "merging small files of its history", &e);
+    job_free(job);
+    return st == TAIN_OK;
+}
+
+static void log_history(tain_mirror *m, tain_history *h)
+{
+    tain_error e = {0};
+    tain_status st = TAIN_OK;
+    if (tain_delta_checkpoint_due(h->delta)) {
+        st = tain_delta_checkpoint(h->delta, &e);
+        if (st == TAIN_OK) st = tain_delta_clean_log(h->delta, &e);
+    }
+    if (st == TAIN_OK && h->next_vacuum && h->next_vacuum <= tain_monotonic()) st = sweep(h->delta, &e);
+    if (h->next_vacuum <= tain_monotonic()) h->next_vacuum = tain_monotonic() + VACUUM_EVERY;
+    if (st != TAIN_OK) give_up(m, h->table, "upkeep of its history", &e);
+}
+
+/* What is wrong with its log is found by the next commit. */
+static void keep_history_up(tain_mirror *m, tain_table *t)
+{
+    tain_history *h = t->history;
+    bool idle = !h || !h->delta || h->stale || t->status != TAIN_TABLE_REPLICATING;
+    if (idle || (!h->job && h->kept_up == tain_delta_version(h->delta) && tain_monotonic() < h->next_vacuum)) return;
+    if (h->job && !atomic_load(&h->job->done)) return;
+    if (tain_delta_look(h->delta, NULL) != TAIN_OK) return;
+    if (finish_history(m, h)) merge_history(m, h);
+    log_history(m, h);
+    if (!h->job) h->kept_up = tain_delta_version(h->delta);
+}
+
 void tain_upkeep_step(tain_mirror *m)
 {
     tain_time now = tain_monotonic();
     for (size_t i = 0; i < m->table_count; i++) {
         tain_table *t = m->tables[i];
-        if (!t->loading && !t->pending.dirty && !is_kept_up(t, now)) keep_up(m, t);
+        if (t->loading || t->pending.dirty) continue;
+        if (!is_kept_up(t, now)) keep_up(m, t);
+        keep_history_up(m, t);
     }
     tain_error e = {0};
     if (tain_lake_fold_epochs(m->lake, RETENTION, &e) != TAIN_OK) tain_mirror_say(m, "epoch log: %s", e.message);

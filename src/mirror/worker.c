@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "mirror/guard.h"
+#include "mirror/history.h"
 #include "mirror/intake.h"
 #include "mirror/move.h"
 #include "mirror/naming.h"
@@ -113,6 +114,7 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, co
     if (!found) return miss_table(m, t, stored);
     int64_t version = tain_delta_txn(t->delta, m->app_id);
     if (version >= m->next_epoch) m->next_epoch = version + 1;
+    if (tain_history_open(m, t, &e) != TAIN_OK) return tain_mirror_fail_table(m, t, &e);
     if (!t->load_reason && tain_presence_check(t->delta, t->store, &e) != TAIN_OK) return tain_mirror_fail_table(m, t, &e);
     tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
     /* One whose commit was not followed by a record is announced by the next. */
@@ -134,7 +136,7 @@ static tain_status add_left_behind(void *ctx, const char *schema, const char *na
     char *full = tain_source_full_name(schema, name);
     bool known = tain_mirror_find(m, full) != NULL;
     free(full);
-    if (known) return TAIN_OK;
+    if (known || tain_history_is(m, folder)) return TAIN_OK;
     tain_source_options so = tain_definition_source_options(m->definition, NULL);
     bool selected = tain_source_selects(&so, schema, name);
     if (tain_lake_is_aside(folder) || (selected && m->definition->drop_removes)) return tain_store_remove_all(tain_lake_store(m->lake), folder, err);
@@ -161,6 +163,7 @@ static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain
     m->next_epoch = last.number + 1;
     for (size_t i = 0; i < catalog->count; i++) tain_mirror_add(m, catalog->tables[i]);
     TAIN_TRY(tain_move_home(m, err));
+    TAIN_TRY(tain_history_bring_home(m, err));
     for (size_t i = 0; i < catalog->count; i++) {
         tain_table *t = catalog->tables[i]->user;
         if (catalog->tables[i]->verdict == TAIN_VERDICT_ERROR) {
@@ -773,6 +776,7 @@ static tain_status run_loaded(tain_mirror *m, const tain_worker_options *o, tain
 {
     set_state(m, TAIN_MIRROR_INITIALIZED);
     if (o->repair) TAIN_TRY(tain_repair_tables(m, err));
+    TAIN_TRY(tain_history_enter_all(m, err));
     bool beside = goes_on(m);
     if (!beside) TAIN_TRY(load_with_patience(m, err));
     else set_apart(m);

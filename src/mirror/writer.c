@@ -14,6 +14,7 @@ enum { PARTS_IN_QUEUE = 1, GIVE_UP_SECONDS = 30, MAX_PAUSE_MS = 5000 };
 void tain_item_free(tain_item *item)
 {
     if (item->kind == TAIN_ITEM_CHANGES) tain_changes_done(&item->changes);
+    tain_buffer_done(&item->stamps);
     free(item->shape.key);
     free(item->shape.memo);
     free(item->shape.schema);
@@ -45,6 +46,7 @@ static void apply_name(tain_table *t, const tain_item *item)
 
 static tain_status apply_item(tain_table *t, tain_item *item, tain_error *err)
 {
+    t->stamps = &item->stamps;
     switch (item->kind) {
     case TAIN_ITEM_CHANGES: return t->replay ? tain_replay_apply(t, &item->changes, item->read, err) : tain_apply_changes(t, &item->changes, err);
     case TAIN_ITEM_TRUNCATE: return item->within ? tain_apply_clear(t, item->within, err) : tain_apply_truncate(t, err);
@@ -63,6 +65,7 @@ static tain_status apply_table(void *ctx, tain_error *err)
         else apply_name(tp->table, tp->first);
         tain_item *item = tp->first;
         tp->first = item->next;
+        tp->table->stamps = NULL;
         tain_item_free(item);
     }
     return TAIN_OK;
