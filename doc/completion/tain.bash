@@ -6,7 +6,7 @@ _tain()
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} options
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'demo check mirror verify query status table --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'demo check mirror verify query replay status table --help --version' -- "$cur")
         return
     fi
     case $prev in
@@ -24,6 +24,7 @@ _tain()
     mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --partitions --cdf --no-cdf --history --no-history --profile --retention --on-drop --name --remove --json' ;;
     verify) options='--tables --exclude --jobs --json' ;;
     query) options='--format --as-of --json' ;;
+    replay) options='--as-of --to --json' ;;
     status) options='--json' ;;
     table) options='--last --retention --dry-run --json' ;;
     esac

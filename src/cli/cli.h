@@ -45,7 +45,7 @@ typedef struct tain_command {
     int (*run)(int argc, char **argv);
 } tain_command;
 
-extern const tain_command tain_command_demo, tain_command_check, tain_command_mirror, tain_command_verify, tain_command_query,
+extern const tain_command tain_command_demo, tain_command_check, tain_command_mirror, tain_command_verify, tain_command_query, tain_command_replay,
     tain_command_status, tain_command_table;
 
 /* Reads options and arguments (argv[0] is the command's name). Returns -1 to go on, else an exit code: --help was asked

@@ -5,7 +5,7 @@
 
 static const tain_command *const commands[] = {
     &tain_command_demo,  &tain_command_check,  &tain_command_mirror, &tain_command_verify,
-    &tain_command_query, &tain_command_status, &tain_command_table,
+    &tain_command_query, &tain_command_replay, &tain_command_status, &tain_command_table,
 };
 
 static void print_commands(FILE *out)

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/replay.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "mirror/asof.h"
+#include "mirror/history.h"
+
+/* --- opening ------------------------------------------------------------------------------------------------------- */
+
+/* c0, c1 ... as the files have them. */
+static tain_schema *numbered_columns(const tain_schema *s)
+{
+    tain_schema *n = tain_schema_new();
+    for (size_t i = 0; i < s->count; i++) {
+        tain_field f = s->fields[i];
+        f.name = tain_schema_find(tain_history_own(), f.name) >= 0 ? f.name : tain_arena_format(&n->arena, "c%zu", i);
+        tain_schema_append(n, &f);
+    }
+    return n;
+}
+
+static tain_status attach(tain_pasts *p, const tain_past *t, tain_error *err)
+{
+    size_t n = 0;
+    tain_scan_file *files = tain_alloc((tain_delta_file_count(t->delta) + 1) * sizeof *files);
+    TAIN_AUTO(tain_schema_free) tain_schema *columns = numbered_columns(tain_delta_meta(t->delta)->schema);
+    TAIN_AUTO(tain_free) char *name = tain_format("t%zu", t->number);
+    tain_status st = TAIN_OK;
+    tain_delta_file *f;
+    for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(t->delta, &cursor, &f); n++) {
+        const roaring_bitmap_t *deleted = NULL;
+        st = tain_delta_deleted(t->delta, f, &deleted, err);
+        files[n] = (tain_scan_file){.path = tain_delta_file_local_path(t->delta, f), .deleted = deleted};
+    }
+    if (st == TAIN_OK) st = tain_scan_add_table(p->scan, NULL, "past", name, columns, files, n, err);
+    for (size_t i = 0; i < n; i++) free((char *)files[i].path);
+    free(files);
+    return st;
+}
+
+/* The name without the suffix; NULL: it has none. Caller frees. */
+static char *name_of(const char *folder_name)
+{
+    size_t n = strlen(folder_name), suffix = strlen(TAIN_HISTORY_SUFFIX);
+    bool has = n > suffix && strcmp(folder_name + n - suffix, TAIN_HISTORY_SUFFIX) == 0;
+    return has ? tain_strndup(folder_name, n - suffix) : NULL;
+}
+
+static tain_status add(tain_pasts *p, const char *schema, const char *table, const char *folder, tain_error *err)
+{
+    tain_past t = {.number = p->count, .store = tain_store_sub(tain_lake_store(p->lake), folder)};
+    tain_status st = tain_delta_open(t.store, &t.delta, err);
+    const char *shapes = st == TAIN_OK ? tain_json_get_str(tain_delta_meta(t.delta)->configuration, TAIN_HISTORY_SHAPES, NULL) : NULL;
+    t.shapes = shapes ? json_loads(shapes, 0, NULL) : NULL;
+    if (st != TAIN_OK || !t.shapes) { /* a table of the source that is called so */
+        tain_delta_close(t.delta);
+        tain_store_close(t.store);
+        return st;
+    }
+    t.schema = tain_strdup(schema);
+    t.table = tain_strdup(table);
+    t.name = tain_source_full_name(schema, table);
+    p->list = tain_realloc(p->list, (p->count + 1) * sizeof *p->list);
+    p->list[p->count++] = t;
+    return attach(p, &p->list[p->count - 1], err);
+}
+
+static tain_status look_at(void *ctx, const char *schema, const char *table, const char *folder, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *name = name_of(table);
+    return name ? add(ctx, schema, name, folder, err) : TAIN_OK;
+}
+
+tain_status tain_pasts_open(const char *lake, tain_pasts *ret, tain_error *err)
+{
+    const char *temp = getenv("TMPDIR");
+    tain_scan_options options = {.temp_dir = temp && *temp ? temp : "/tmp"};
+    *ret = (tain_pasts){0};
+    TAIN_TRY(tain_lake_open(lake, false, &ret->lake, err));
+    TAIN_TRY(tain_scan_open(&options, &ret->scan, err));
+    TAIN_TRY(tain_lake_each_table(ret->lake, look_at, ret, err));
+    if (ret->count) return TAIN_OK;
+    tain_status st = tain_fail(err, TAIN_E_NOT_FOUND, "%s holds no history", lake);
+    tain_error_remedy(err, "keep one from now on with tain mirror --history");
+    return st;
+}
+
+void tain_pasts_done(tain_pasts *p)
+{
+    tain_scan_close(p->scan);
+    for (size_t i = 0; i < p->count; i++) {
+        tain_past *t = &p->list[i];
+        json_decref(t->shapes);
+        tain_delta_close(t->delta);
+        tain_store_close(t->store);
+        free(t->schema);
+        free(t->table);
+        free(t->name);
+    }
+    free(p->list);
+    tain_lake_close(p->lake);
+}
+
+/* --- asking -------------------------------------------------------------------------------------------------------- */
+
+/* One value as text, "" where it is null. Caller frees. */
+static tain_status ask(tain_pasts *p, const char *sql, char **ret, tain_error *err)
+{
+    TAIN_AUTO(tain_result_free) tain_result *result = NULL;
+    tain_batch b;
+    size_t rows;
+    TAIN_TRY(tain_scan_query(p->scan, sql, &result, err));
+    tain_batch_init(&b, tain_result_text_schema(result));
+    tain_status st = tain_result_next_text(result, &b, &rows, err);
+    bool any = st == TAIN_OK && rows && !tain_column_is_null(&b.columns[0], 0);
+    tain_slice s = any ? tain_column_slice(&b.columns[0], 0) : (tain_slice){(const uint8_t *)"", 0};
+    if (st == TAIN_OK) *ret = tain_strndup((const char *)s.data, s.size);
+    tain_batch_done(&b);
+    return st;
+}
+
+/* The greatest (or least) of what an expression gives in each history. Caller frees. */
+static tain_status ask_all(tain_pasts *p, const char *expression, const char *where, bool least, char **ret, tain_error *err)
+{
+    char *best = tain_strdup("");
+    for (size_t i = 0; i < p->count; i++) {
+        TAIN_AUTO(tain_free) char *sql = tain_format("SELECT %s FROM past.t%zu %s", expression, i, where);
+        char *one = NULL;
+        tain_status st = ask(p, sql, &one, err);
+        if (st != TAIN_OK) {
+            free(best);
+            return st;
+        }
+        int order = strcmp(one, best);
+        bool better = *one && (!*best || (least ? order < 0 : order > 0));
+        char *worse = better ? best : one;
+        best = better ? one : best;
+        free(worse);
+    }
+    *ret = best;
+    return TAIN_OK;
+}
+
+/* --- which moment -------------------------------------------------------------------------------------------------- */
+
+typedef struct range { tain_position first, last; char *began, *ended; /* times */ } range;
+
+static void range_done(range *r)
+{
+    free(r->began);
+    free(r->ended);
+}
+
+static const char *begin_of(const tain_past *t)
+{
+    return tain_json_get_str(json_array_get(t->shapes, 0), "at", "");
+}
+
+#define UTC "strftime(%s(__tain_commit_time) AT TIME ZONE 'UTC', '%%Y-%%m-%%dT%%H:%%M:%%S.%%fZ')"
+
+/* With the newest record, or a commit that has none yet. */
+static tain_status find_end(tain_pasts *p, const tain_epoch *last, tain_position *ret, tain_error *err)
+{
+    char *newest = NULL;
+    TAIN_TRY(ask_all(p, "max(__tain_position)", "", false, &newest, err));
+    bool later = strcmp(newest, last->position.text) > 0;
+    snprintf(ret->text, sizeof ret->text, "%s", later ? newest : last->position.text);
+    free(newest);
+    return TAIN_OK;
+}
+
+static tain_status find_range(tain_pasts *p, range *ret, tain_error *err)
+{
+    tain_epoch last;
+    char text[40];
+    TAIN_TRY(tain_lake_last_epoch(p->lake, &last, err));
+    TAIN_TRY(find_end(p, &last, &ret->last, err));
+    for (size_t i = 0; i < p->count; i++) {
+        const char *at = begin_of(&p->list[i]);
+        if (i == 0 || strcmp(at, ret->first.text) < 0) snprintf(ret->first.text, sizeof ret->first.text, "%s", at);
+    }
+    TAIN_AUTO(tain_free) char *least = tain_format(UTC, "min");
+    TAIN_TRY(ask_all(p, least, "", true, &ret->began, err));
+    tain_time_iso(last.committed_time, 6, text);
+    ret->ended = tain_strdup(text);
+    return TAIN_OK;
+}
+
+static tain_status outside(const range *r, bool early, const char *when, tain_error *err)
+{
+    tain_status st = early ? tain_fail(err, TAIN_E_GONE, "what the tables were at %s is not known: their history begins later", when)
+                           : tain_fail(err, TAIN_E_NOT_FOUND, "%s is behind the end of the history", when);
+    tain_error_remedy(err, "name a moment from %s to %s, that is position %s to %s", r->began, r->ended, r->first.text, r->last.text);
+    return st;
+}
+
+typedef struct wanted { int64_t epoch; char position[TAIN_POSITION_MAX]; } wanted;
+
+static tain_status take_record(void *ctx, const json_t *record, tain_error *err)
+{
+    wanted *w = ctx;
+    if (tain_json_get_int(record, "epoch", 0) == w->epoch) snprintf(w->position, sizeof w->position, "%s", tain_json_get_str(record, "position", ""));
+    return TAIN_OK;
+}
+
+static tain_status position_of_epoch(tain_pasts *p, const range *r, const char *when, tain_position *ret, tain_error *err)
+{
+    tain_epoch last;
+    wanted w = {.epoch = strtoll(when, NULL, 10)};
+    TAIN_TRY(tain_lake_each_epoch(p->lake, take_record, &w, err));
+    TAIN_TRY(tain_lake_last_epoch(p->lake, &last, err));
+    if (!w.position[0]) return outside(r, w.epoch < last.number, when, err);
+    snprintf(ret->text, sizeof ret->text, "%s", w.position);
+    return TAIN_OK;
+}
+
+/* One that changed columns alone has no row to tell of it. */
+static void take_shapes(const tain_pasts *p, tain_time by, tain_position *io)
+{
+    const json_t *shape;
+    size_t k;
+    for (size_t i = 0; i < p->count; i++)
+        json_array_foreach(p->list[i].shapes, k, shape)
+        {
+            int64_t time = tain_json_get_int(shape, "time", 0);
+            const char *at = tain_json_get_str(shape, "at", "");
+            if (time && time <= by && strcmp(at, io->text) > 0) snprintf(io->text, sizeof io->text, "%s", at);
+        }
+}
+
+/* That of the newest transaction that was committed by then. */
+static tain_status position_of_time(tain_pasts *p, const range *r, tain_time at, const char *when, tain_position *ret, tain_error *err)
+{
+    char text[40], *found = NULL;
+    tain_time_iso(at, 6, text);
+    if (strcmp(text, r->ended) > 0) return outside(r, false, when, err);
+    TAIN_AUTO(tain_free) char *where = tain_format("WHERE __tain_commit_time <= '%s'::TIMESTAMPTZ", text);
+    TAIN_TRY(ask_all(p, "max(__tain_position)", where, false, &found, err));
+    snprintf(ret->text, sizeof ret->text, "%s", found);
+    free(found);
+    take_shapes(p, at, ret);
+    return ret->text[0] ? TAIN_OK : outside(r, true, when, err);
+}
+
+/* PostgreSQL's own way to write one has no leading zeros. */
+static void take_position(const char *when, tain_position *ret)
+{
+    unsigned high, low;
+    int end = 0;
+    if (sscanf(when, "%8x/%8x%n", &high, &low, &end) == 2 && !when[end]) snprintf(ret->text, sizeof ret->text, "%08X/%08X", high, low);
+    else snprintf(ret->text, sizeof ret->text, "%s", when);
+}
+
+static bool is_number(const char *text)
+{
+    while (isdigit((unsigned char)*text)) text++;
+    return !*text;
+}
+
+/* Whether it looks as positions of this source do: what is no letter or digit is where it is in others. */
+static bool is_position(const char *text, const char *other)
+{
+    for (; *text; text++, other += *other != 0)
+        if (!isalnum((unsigned char)*text) && *text != *other) return false;
+    return true;
+}
+
+static tain_status find_position(tain_pasts *p, const range *r, const char *when, tain_position *ret, tain_error *err)
+{
+    tain_time at = tain_asof_time(when);
+    if (*when && is_number(when) && strlen(when) < 19) return position_of_epoch(p, r, when, ret, err);
+    if (at) return position_of_time(p, r, at, when, ret, err);
+    take_position(when, ret);
+    if (!*when || !is_position(ret->text, r->last.text)) {
+        tain_status st = tain_fail(err, TAIN_E_INVALID, "\"%s\" is neither an epoch, nor a time, nor a position", when);
+        tain_error_remedy(err, "write a time as 2026-11-21T18:00:00Z, a position as %s", r->last.text);
+        return st;
+    }
+    return tain_position_compare(ret, &r->last) > 0 ? outside(r, false, when, err) : TAIN_OK;
+}
+
+tain_status tain_pasts_position(tain_pasts *p, const char *when, tain_position *ret, tain_error *err)
+{
+    range r = {0};
+    tain_status st = find_range(p, &r, err);
+    *ret = (tain_position){0};
+    if (st == TAIN_OK) st = find_position(p, &r, when, ret, err);
+    if (st == TAIN_OK && tain_position_compare(ret, &r.first) < 0) st = outside(&r, true, when, err);
+    range_done(&r);
+    return st;
+}
+
+/* --- one table then ------------------------------------------------------------------------------------------------ */
+
+static const json_t *shape_at(const tain_past *t, const tain_position *at)
+{
+    const json_t *found = NULL, *shape;
+    size_t i;
+    json_array_foreach(t->shapes, i, shape)
+        if (strcmp(tain_json_get_str(shape, "at", ""), at->text) <= 0) found = shape;
+    return found;
+}
+
+/* Which column of the history has that physical name. */
+static int column_of(const tain_past *t, const json_t *physical)
+{
+    return tain_schema_find_physical(tain_delta_meta(t->delta)->schema, json_is_string(physical) ? json_string_value(physical) : "");
+}
+
+tain_schema *tain_past_columns(const tain_past *t, const tain_position *at)
+{
+    const tain_schema *all = tain_delta_meta(t->delta)->schema;
+    const json_t *shape = shape_at(t, at), *column;
+    size_t i;
+    if (!shape) return NULL;
+    tain_schema *s = tain_schema_new();
+    json_array_foreach(json_object_get(shape, "columns"), i, column)
+    {
+        int from = column_of(t, json_array_get(column, 1));
+        const char *name = json_string_value(json_array_get(column, 0));
+        if (from >= 0 && name) tain_schema_add(s, tain_arena_format(&s->arena, "%s", name), all->fields[from].type);
+    }
+    return s;
+}
+
+static void append_columns(tain_buffer *out, const tain_past *t, const json_t *list, bool pairs)
+{
+    const json_t *column;
+    const char *comma = "";
+    size_t i;
+    json_array_foreach(list, i, column)
+    {
+        int from = column_of(t, pairs ? json_array_get(column, 1) : column);
+        if (from >= 0) tain_buffer_printf(out, "%sc%d", comma, from);
+        if (from >= 0) comma = ", ";
+    }
+}
+
+/* Behind the last time that every row before was void. */
+static tain_status find_floor(tain_pasts *p, const tain_past *t, const tain_position *at, char **ret, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *sql = tain_format("SELECT coalesce(max(__tain_order), 0) FROM past.t%zu WHERE __tain_operation IN ('reload', 'truncate') AND "
+                                                 "__tain_position <= '%s'", t->number, at->text);
+    return ask(p, sql, ret, err);
+}
+
+/* The newest version of each key, unless that took the row away. */
+static void select_keyed(tain_buffer *sql, const tain_past *t, const char *within, const char *columns, const json_t *key)
+{
+    tain_buffer_printf(sql, "SELECT %s FROM past.t%zu WHERE %s AND __tain_operation NOT IN ('delete', 'key_delete') AND __tain_order IN "
+                       "(SELECT max(__tain_order) FROM past.t%zu WHERE %s GROUP BY ", columns, t->number, within, t->number, within);
+    append_columns(sql, t, key, false);
+    tain_buffer_append_u8(sql, ')');
+}
+
+/* Every row as often as it came more than it went. */
+static void select_multiset(tain_buffer *sql, const tain_past *t, const char *within, const char *columns)
+{
+    tain_buffer_printf(sql, "SELECT %s FROM (SELECT %s, unnest(range(n)) FROM (SELECT %s, sum(CASE __tain_operation WHEN 'delete' THEN -1 ELSE 1 END)::BIGINT AS n "
+                       "FROM past.t%zu WHERE %s GROUP BY %s HAVING n > 0))", columns, columns, columns, t->number, within, columns);
+}
+
+tain_status tain_past_rows(tain_pasts *p, const tain_past *t, const tain_position *at, tain_result **ret, tain_error *err)
+{
+    const json_t *shape = shape_at(t, at), *key = json_object_get(shape, "key");
+    TAIN_AUTO(tain_free) char *floor = NULL;
+    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0}, columns = {0};
+    TAIN_TRY(find_floor(p, t, at, &floor, err));
+    TAIN_AUTO(tain_free) char *within = tain_format("__tain_order > %s AND __tain_position <= '%s'", floor, at->text);
+    append_columns(&columns, t, json_object_get(shape, "columns"), true);
+    if (json_array_size(key)) select_keyed(&sql, t, within, tain_buffer_cstr(&columns), key);
+    else select_multiset(&sql, t, within, tain_buffer_cstr(&columns));
+    return tain_scan_query(p->scan, tain_buffer_cstr(&sql), ret, err);
+}
