@@ -6,11 +6,11 @@ import sys
 import tempfile
 import time
 
-from . import capture, column, freshness, idle, lookup, profile, rebuild, resume, snapshot, upsert, verify
+from . import capture, column, freshness, history, idle, lookup, profile, rebuild, resume, snapshot, upsert, verify
 from .place import Place, Trouble
 from .results import Results
 
-PARTS = {"lookup": lookup, "snapshot": snapshot, "capture": capture, "freshness": freshness, "upsert": upsert, "rebuild": rebuild,
+PARTS = {"lookup": lookup, "snapshot": snapshot, "capture": capture, "history": history, "freshness": freshness, "upsert": upsert, "rebuild": rebuild,
          "verify": verify, "column": column, "resume": resume, "idle": idle, "profile": profile}
 
 
