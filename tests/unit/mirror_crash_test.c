@@ -194,23 +194,28 @@ static void kill_at(tain_fault_point p, int pass)
     free(fault);
 }
 
-static void every_point(void **state)
+static void kill_at_each(tain_fault_point first, tain_fault_point last)
 {
     write_script();
-    for (int p = 0; p < TAIN_FAULT_COUNT; p++) kill_at((tain_fault_point)p, 1);
+    for (int p = first; p <= (int)last; p++) kill_at((tain_fault_point)p, 1);
 }
 
-static void every_point_with_compat(void **state)
+static void every_point(void **state)
+{
+    kill_at_each(0, TAIN_FAULT_COUNT - 1);
+}
+
+static void points_of_an_epoch_with_compat(void **state)
 {
     profile = COMPAT;
-    every_point(state);
+    kill_at_each(TAIN_FAULT_EPOCH_BEFORE_WRITE, TAIN_FAULT_INDEX_MERGED);
 }
 
-static void every_point_on_the_way_to_compat(void **state)
+static void points_on_the_way_to_compat(void **state)
 {
     profile = TO_COMPAT;
     fake.lowers = true;
-    every_point(state);
+    kill_at_each(TAIN_FAULT_DELTA_BEFORE_LINK, TAIN_FAULT_LOWER_COMMITTED);
 }
 
 static void every_point_later(void **state)
@@ -243,8 +248,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         CASE(every_point),
-        CASE(every_point_with_compat),
-        CASE(every_point_on_the_way_to_compat),
+        CASE(points_of_an_epoch_with_compat),
+        CASE(points_on_the_way_to_compat),
         CASE(every_point_later),
         CASE(again_and_again),
     };
