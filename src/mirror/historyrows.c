@@ -165,7 +165,8 @@ static tain_status put_complete(void *ctx, const tain_batch *rows, const uint32_
 static tain_status write_versions(versions *v, tain_net *out, tain_error *err)
 {
     size_t whole = tain_net_arrange(out);
-    TAIN_TRY(put_rows(&v->sheet, &out->changes->batch, &v->own, out->emitted, whole, err));
+    const uint32_t *which = whole == out->rows ? NULL : out->emitted; /* all of them, as they came, are copied as one */
+    TAIN_TRY(put_rows(&v->sheet, &out->changes->batch, &v->own, which, whole, err));
     return tain_net_readback(out, whole, put_complete, v, err);
 }
 
