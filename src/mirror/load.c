@@ -598,6 +598,7 @@ static tain_status begin_tables(loading *g, tain_error *err)
     for (size_t i = 0; i < g->load_count; i++) {
         table_load *l = &g->loads[i];
         tain_status st = begin_table(g, l, &l->failure);
+        if (st == TAIN_OK) l->failure = (tain_error){0}; /* what was looked for in vain, and need not be there, is no failure */
         if (st != TAIN_OK && tain_load_is_everybodys(st)) {
             if (err) *err = l->failure;
             return st;

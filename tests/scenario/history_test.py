@@ -198,6 +198,16 @@ def check_history_by_others(lake, transactions):
     assert n == len(rows), (n, len(rows))
 
 
+def test_a_first_load_is_read_once(folder):
+    lake, db = os.path.join(folder, "lake"), os.path.join(folder, "shop.db")
+    c = sqlite3.connect(db, isolation_level=None)
+    c.execute("create table a (id integer primary key, v text)")
+    c.execute("insert into a values (1, 'one')")
+    r = tain("mirror", db, lake, "--once", "--history", check=0)
+    assert "loaded from the beginning" not in r.out + r.err, r
+    assert [row["__tain_operation"] for row in history_rows(lake, "main.a")] == ["snapshot"]
+
+
 def test_a_moment_that_is_not_kept(folder):
     lake = os.path.join(folder, "lake")
     db = os.path.join(folder, "shop.db")
