@@ -334,8 +334,10 @@ static tain_status read_position(tain_history *h, tain_position *ret, tain_error
 
 static tain_status find_delta(tain_mirror *m, tain_history *h, tain_error *err)
 {
-    tain_status st = tain_delta_open(h->store, &h->delta, err);
+    tain_error e;
+    tain_status st = tain_delta_open(h->store, &h->delta, &e);
     if (st == TAIN_E_NOT_FOUND) return TAIN_OK;
+    if (st != TAIN_OK && err) *err = e;
     TAIN_TRY(st);
     int64_t version = tain_delta_txn(h->delta, h->app_id);
     if (version >= m->next_epoch) m->next_epoch = version + 1;
