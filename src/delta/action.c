@@ -86,6 +86,16 @@ void tain_action_protocol(tain_buffer *out, const tain_protocol *p)
     tain_buffer_append_u8(out, '\n');
 }
 
+void tain_action_no_domain(tain_buffer *out, const char *domain)
+{
+    tain_json j = {.out = out};
+    begin(&j, "domainMetadata");
+    tain_json_kstr(&j, "domain", domain);
+    tain_json_kstr(&j, "configuration", "");
+    tain_json_kbool(&j, "removed", true);
+    end(&j);
+}
+
 static void kjson(tain_json *j, const char *key, const json_t *value)
 {
     char *text = json_dumps(value, JSON_COMPACT);

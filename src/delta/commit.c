@@ -43,7 +43,10 @@ void tain_plan_apply(tain_delta *t, tain_plan *p)
         p->meta = (tain_delta_metadata){0};
         p->schema_text = NULL;
         t->meta_since = version;
+        tain_free(t->opened_id);
+        t->opened_id = tain_strdup(t->meta.id);
     }
+    if (p->anew) tain_state_forget_domains(t);
     if (p->c->app_id) tain_state_set_txn(t, p->c->app_id, p->c->app_version, p->now_ms, version);
     apply_files(t, p, version);
     t->version = version;

@@ -142,6 +142,8 @@ typedef struct tain_delta_commit {
     } *deletes;                     size_t delete_count; /* a file whose every row is deleted is removed (or not added) */
     bool data_change;               /* false for OPTIMIZE */
     bool lowers;                    /* lower.c's: the protocol loses what nothing needs */
+    bool whole;                     /* removes is all there is, and schema is given: properties and features by which the table asks
+                                       more of a writer than tain does go with what they were asked for */
 } tain_delta_commit;
 
 /* Creates version 0 in an empty folder from c (schema required). EXISTS when there is a table already. */

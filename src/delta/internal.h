@@ -24,6 +24,8 @@ bool        tain_protocol_has(const tain_protocol *p, const char *feature);
 tain_status tain_protocol_check_read(const tain_protocol *p, const tain_delta_metadata *m, tain_error *err);
 /* UNSUPPORTED when writing by these rules needs something we do not do. */
 tain_status tain_protocol_check_write(const tain_protocol *p, const tain_delta_metadata *m, tain_error *err);
+/* The least that a table needs; with_domains: it may name domains, if only to remove them. */
+tain_protocol tain_protocol_least(const tain_schema *schema, const json_t *configuration, bool with_domains);
 /* What p must become for schema and configuration. True, and *ret filled, when that is not p itself. */
 bool tain_protocol_follow(const tain_protocol *p, const tain_schema *schema, const json_t *configuration, tain_protocol *ret);
 /* What p may become when what nothing needs any more is taken away. True, and *ret filled, when that is less. */
@@ -50,6 +52,8 @@ struct tain_delta {
     tain_delta_metadata meta;
     char               *schema_text;   /* schemaString as in the log */
     int64_t             meta_since;    /* version of the last protocol or metaData action */
+    int64_t             meta_at, protocol_at; /* versions of the last metaData and the last protocol that were read */
+    char               *opened_id;     /* metaData.id when it was opened: another one is another table */
     tain_map            files, txns, domains; /* tain_delta_file, tain_txn, char (configuration) */
     tain_tombstone    **tombstones;
     size_t              tombstone_count, tombstone_capacity;
@@ -92,6 +96,7 @@ void tain_state_drop(tain_delta *t, tain_delta_file *f, int64_t now_ms);
 void tain_state_set_dv(tain_delta *t, tain_delta_file *f, tain_dv dv, char *stats, roaring_bitmap_t *deleted, int64_t version, int64_t now_ms);
 void tain_state_set_txn(tain_delta *t, const char *app_id, int64_t app_version, int64_t updated_ms, int64_t version);
 void tain_state_set_domain(tain_delta *t, const char *domain, const char *configuration); /* NULL: removed */
+void tain_state_forget_domains(tain_delta *t);
 /* Takes meta's members and schema_text. */
 void tain_state_set_meta(tain_delta *t, tain_delta_metadata meta, char *schema_text);
 void tain_metadata_done(tain_delta_metadata *m);
@@ -104,6 +109,7 @@ void tain_action_add(tain_buffer *out, const tain_delta_file *f, const tain_dv *
 void tain_action_remove(tain_buffer *out, const tain_delta_file *f, int64_t now_ms, bool data_change);
 void tain_action_txn(tain_buffer *out, const char *app_id, int64_t version, int64_t now_ms);
 void tain_action_protocol(tain_buffer *out, const tain_protocol *p);
+void tain_action_no_domain(tain_buffer *out, const char *domain); /* it is removed */
 void tain_action_metadata(tain_buffer *out, const tain_delta_metadata *m, const char *schema_text);
 
 /* Applies one action {"add":{...}} of a log line or a checkpoint row. Unknown ones are ignored. */

@@ -113,9 +113,18 @@ static tain_status parse_txn(tain_delta *t, const json_t *o, tain_error *err)
     return TAIN_OK;
 }
 
+/* Which of two would hold is anybody's guess. */
+static tain_status only_one(tain_delta *t, int64_t *io_at, const char *what, tain_error *err)
+{
+    if (*io_at == t->version + 1) return tain_fail(err, TAIN_E_CORRUPT, "a second %s in one commit", what);
+    *io_at = t->version + 1;
+    return TAIN_OK;
+}
+
 static tain_status parse_protocol(tain_delta *t, const json_t *o, tain_error *err)
 {
     tain_protocol p;
+    TAIN_TRY(only_one(t, &t->protocol_at, "protocol", err));
     TAIN_TRY(tain_protocol_from_json(o, &p, err));
     tain_protocol_done(&t->protocol);
     t->protocol = p;
@@ -138,6 +147,7 @@ static tain_status parse_metadata(tain_delta *t, const json_t *o, tain_error *er
     const char  *provider = tain_json_get_str(json_object_get(o, "format"), "provider", "parquet");
     if (strcmp(provider, "parquet") != 0)
         return tain_fail(err, TAIN_E_UNSUPPORTED, "the table's files are %s, not parquet", provider);
+    TAIN_TRY(only_one(t, &t->meta_at, "metaData", err));
     TAIN_TRY(required_text(o, "id", &id, err));
     TAIN_TRY(required_text(o, "schemaString", &schema_text, err));
     TAIN_TRY_IN(err, tain_schema_from_json(schema_text, strlen(schema_text), &schema, err), "schemaString");

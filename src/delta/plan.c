@@ -44,13 +44,10 @@ static tain_status check_role(tain_map *roles, const tain_delta_file *f, role r,
 
 static tain_status check_adds(const tain_delta *t, const tain_plan *p, tain_map *roles, tain_error *err)
 {
-    bool partitioned = json_array_size(t->meta.partition_columns) > 0;
     for (size_t i = 0; i < p->c->add_count; i++) {
         const tain_delta_file *f = p->c->adds[i];
         if (f->live || tain_map_get(&t->files, f->path))
             return tain_fail(err, TAIN_E_INVALID, "%s is a file of the table already", f->path);
-        if (partitioned && strcmp(f->partition_values, tain_delta_no_partition) == 0)
-            return tain_fail(err, TAIN_E_UNSUPPORTED, "the table is partitioned; tain does not write partitions");
         TAIN_TRY(check_role(roles, f, ROLE_ADD, err));
     }
     return TAIN_OK;
@@ -67,6 +64,15 @@ static tain_status check_files(const tain_delta *t, const tain_plan *p, tain_err
     return st;
 }
 
+static tain_status check_partitions(const tain_delta *t, const tain_plan *p, tain_error *err)
+{
+    if (!json_array_size(t->meta.partition_columns)) return TAIN_OK;
+    for (size_t i = 0; i < p->c->add_count; i++)
+        if (strcmp(p->c->adds[i]->partition_values, tain_delta_no_partition) == 0)
+            return tain_fail(err, TAIN_E_UNSUPPORTED, "the table is partitioned; tain does not write partitions");
+    return TAIN_OK;
+}
+
 /* Appended rows are their own change data; for all others files of it would be due. */
 static tain_status refuse_change_data(tain_error *err)
 {
@@ -76,9 +82,12 @@ static tain_status refuse_change_data(tain_error *err)
     return st;
 }
 
-static tain_status check_allowed(const tain_delta *t, const tain_plan *p, tain_error *err)
+/* Whether what the table asks of a writer is what we do. */
+static tain_status check_asked(const tain_delta *t, const tain_plan *p, tain_error *err)
 {
     if (t->version >= 0) TAIN_TRY(tain_protocol_check_write(&t->protocol, &t->meta, err));
+    if (t->opened_id && strcmp(t->opened_id, t->meta.id) != 0)
+        return tain_fail(err, TAIN_E_UNSUPPORTED, "another program replaced the table in version %lld", (long long)t->meta_since);
     bool takes_away = p->c->data_change && (p->c->remove_count || p->c->delete_count);
     if (takes_away && tain_property_bool(t->meta.configuration, "delta.appendOnly", false))
         return tain_fail(err, TAIN_E_UNSUPPORTED, "the table is append-only (delta.appendOnly)");
@@ -87,7 +96,7 @@ static tain_status check_allowed(const tain_delta *t, const tain_plan *p, tain_e
     for (size_t i = 0; t->schema_text && p->c->data_change && i < sizeof acted_upon / sizeof *acted_upon; i++)
         if (strstr(t->schema_text, acted_upon[i]))
             return tain_fail(err, TAIN_E_UNSUPPORTED, "a column has %s, which tain cannot evaluate", acted_upon[i]);
-    return check_files(t, p, err);
+    return check_partitions(t, p, err);
 }
 
 /* --- deletions ------------------------------------------------------------------------------------------------------- */
@@ -148,7 +157,9 @@ tain_status tain_plan_make(tain_delta *t, const tain_delta_commit *c, tain_plan 
     io->base = t->version;
     io->now_ms = tain_now() / TAIN_MILLISECOND;
     tain_uuid_text(io->txn_id);
-    TAIN_TRY(check_allowed(t, io, err));
+    io->anew = c->whole && check_asked(t, io, NULL) == TAIN_E_UNSUPPORTED;
+    if (!io->anew) TAIN_TRY(check_asked(t, io, err));
+    TAIN_TRY(check_files(t, io, err));
     TAIN_TRY(tain_plan_metadata(t, io, err));
     return plan_changes(t, io, err);
 }

@@ -23,6 +23,7 @@ typedef struct tain_plan {
     tain_plan_change        *changes;
     size_t                   change_count;
     bool                     has_meta, has_protocol;
+    bool                     anew; /* the table begins again: what it asked of writers goes */
     tain_delta_metadata      meta; /* the new one, when has_meta */
     char                    *schema_text;
     tain_protocol            protocol; /* the new one, when has_protocol */

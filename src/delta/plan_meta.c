@@ -88,6 +88,33 @@ static tain_status check_names(const tain_schema *s, bool mapped, tain_error *er
 
 /* --- metadata --------------------------------------------------------------------------------------------------------- */
 
+/* Those by which nothing more is asked of a writer than tain does. */
+static bool is_harmless(const char *key)
+{
+    static const char *const some[] = {"delta.columnMapping.", "delta.checkpoint.", "delta.checkpointInterval", "delta.dataSkipping",
+                                       "delta.logRetentionDuration", "delta.deletedFileRetentionDuration", "delta.enableExpiredLogCleanup", "delta.enableDeletionVectors"};
+    if (strncmp(key, "delta.", 6) != 0) return true;
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++)
+        if (strncmp(key, some[i], strlen(some[i])) == 0) return true;
+    return false;
+}
+
+/* As at creation, but for what was set since and does no harm. */
+static json_t *begun_anew(const json_t *configuration)
+{
+    json_t     *all = defaults(), *value;
+    const char *key;
+    json_object_foreach((json_t *)configuration, key, value)
+        if (is_harmless(key)) json_object_set(all, key, value);
+    return all;
+}
+
+static json_t *properties_of(const tain_delta *t, const tain_plan *p)
+{
+    json_t *before = t->version < 0 || p->anew ? begun_anew(t->meta.configuration) : json_deep_copy(t->meta.configuration);
+    return merged(before, p->c->configuration);
+}
+
 static void copy_identity(const tain_delta *t, const tain_plan *p, tain_delta_metadata *m)
 {
     bool creation = t->version < 0;
@@ -97,8 +124,8 @@ static void copy_identity(const tain_delta *t, const tain_plan *p, tain_delta_me
     m->name = tain_strdup(p->c->name ? p->c->name : t->meta.name);
     m->description = tain_strdup(t->meta.description);
     m->created_ms = creation ? p->now_ms : t->meta.created_ms;
-    m->configuration = merged(creation ? defaults() : json_deep_copy(t->meta.configuration), p->c->configuration);
-    m->partition_columns = creation ? json_array() : json_deep_copy(t->meta.partition_columns);
+    m->configuration = properties_of(t, p);
+    m->partition_columns = creation || p->anew ? json_array() : json_deep_copy(t->meta.partition_columns);
 }
 
 /* The schema of the commit, with ids when columns are mapped; without one, the present text stays as it is. */
@@ -139,7 +166,8 @@ tain_status tain_plan_metadata(tain_delta *t, tain_plan *p, tain_error *err)
     TAIN_TRY(take_schema(t, p, err));
     follow_names(t, p);
     bool (*protocol_for)(const tain_protocol *, const tain_schema *, const json_t *, tain_protocol *) = p->c->lowers ? tain_protocol_lowest : tain_protocol_follow;
-    p->has_protocol = protocol_for(&t->protocol, p->meta.schema, p->meta.configuration, &p->protocol);
+    if (p->anew) p->protocol = tain_protocol_least(p->meta.schema, p->meta.configuration, t->domains.count > 0);
+    p->has_protocol = p->anew || protocol_for(&t->protocol, p->meta.schema, p->meta.configuration, &p->protocol);
     if (!p->has_protocol && t->version < 0) {
         p->has_protocol = true;
         p->protocol = t->protocol;

@@ -94,11 +94,20 @@ static void adds(const tain_plan *p, tain_buffer *out)
         if (!change_of(p, c->adds[i])) tain_action_add(out, c->adds[i], &c->adds[i]->dv, c->adds[i]->stats, c->data_change);
 }
 
+/* They told of features that are gone. */
+static void forget_domains(const tain_delta *t, tain_buffer *out)
+{
+    const char *domain;
+    void       *unused;
+    for (size_t at = 0; tain_map_next(&t->domains, &at, &domain, &unused);) tain_action_no_domain(out, domain);
+}
+
 void tain_plan_text(const tain_delta *t, const tain_plan *p, tain_buffer *out)
 {
     commit_info(t, p, out);
     if (p->has_protocol) tain_action_protocol(out, &p->protocol);
     if (p->has_meta) tain_action_metadata(out, &p->meta, p->schema_text);
+    if (p->anew) forget_domains(t, out);
     if (p->c->app_id) tain_action_txn(out, p->c->app_id, p->c->app_version, p->now_ms);
     removes(p, out);
     adds(p, out);

@@ -17,6 +17,7 @@ static const feature known[] = {
     {"timestampNtz", true, 0, 0, true},  {"vacuumProtocolCheck", true, 0, 0},
     {"inCommitTimestamp", false, 0, 0},  {"domainMetadata", false, 0, 0},
     {"allowColumnDefaults", false, 0, 0}, {"checkpointProtection", false, 0, 0},
+    {"clustering", false, 0, 0},         {"variantType", true, 0, 0}, /* a column of it is what is not known */
 };
 enum { KNOWN = sizeof known / sizeof *known };
 
@@ -215,6 +216,15 @@ bool tain_protocol_lowest(const tain_protocol *p, const tain_schema *schema, con
     }
     if (less && !without_lists(wanted, ret)) *ret = with_lists(wanted);
     return less;
+}
+
+tain_protocol tain_protocol_least(const tain_schema *schema, const json_t *configuration, bool with_domains)
+{
+    bool wanted[KNOWN];
+    for (size_t i = 0; i < KNOWN; i++)
+        wanted[i] = needs(known[i].name, schema, configuration) || (with_domains && strcmp(known[i].name, "domainMetadata") == 0);
+    tain_protocol p;
+    return without_lists(wanted, &p) ? p : with_lists(wanted);
 }
 
 bool tain_protocol_follow(const tain_protocol *p, const tain_schema *schema, const json_t *configuration, tain_protocol *ret)

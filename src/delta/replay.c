@@ -77,12 +77,24 @@ static tain_status check_reachable(const tain_log_listing *l, int64_t reached, i
     return tain_fail(err, TAIN_E_CORRUPT, "_delta_log begins at version %lld and has no checkpoint", (long long)first);
 }
 
+/* Some readers pass over vectors that the protocol does not speak of, others do not. */
+static tain_status check_vectors(const tain_delta *t, tain_error *err)
+{
+    tain_delta_file *f;
+    if (tain_protocol_has(&t->protocol, "deletionVectors")) return TAIN_OK;
+    for (size_t at = 0; tain_delta_next_file(t, &at, &f);)
+        if (f->dv.storage)
+            return tain_fail(err, TAIN_E_CORRUPT, "%s has a deletion vector, and the protocol does not list deletionVectors", f->path);
+    return TAIN_OK;
+}
+
 static tain_status check_complete(const tain_delta *t, tain_error *err)
 {
     if (!t->schema_text)
         return tain_fail(err, TAIN_E_CORRUPT, "_delta_log has no metaData action up to version %lld", (long long)t->version);
     if (!t->protocol.reader) return tain_fail(err, TAIN_E_CORRUPT, "_delta_log has no protocol action");
-    return tain_protocol_check_read(&t->protocol, &t->meta, err);
+    TAIN_TRY(tain_protocol_check_read(&t->protocol, &t->meta, err));
+    return check_vectors(t, err);
 }
 
 static tain_status replay_all(tain_delta *t, const tain_log_listing *l, int64_t until, tain_error *err)
@@ -90,7 +102,9 @@ static tain_status replay_all(tain_delta *t, const tain_log_listing *l, int64_t 
     TAIN_TRY(start_from_checkpoint(t, l, until, err));
     TAIN_TRY(check_reachable(l, t->version, until, err));
     TAIN_TRY(replay_listed(t, l, until, err));
-    return check_complete(t, err);
+    TAIN_TRY(check_complete(t, err));
+    t->opened_id = tain_strdup(t->meta.id);
+    return TAIN_OK;
 }
 
 /* The listing from the hinted checkpoint on, or the whole one when the hint is of no use. */

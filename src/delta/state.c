@@ -7,7 +7,7 @@ tain_delta *tain_state_new(tain_store *store)
 {
     tain_delta *t = tain_alloc(sizeof *t);
     t->store = store;
-    t->version = t->checkpoint = t->meta_since = -1;
+    t->version = t->checkpoint = t->meta_since = t->meta_at = t->protocol_at = -1;
     t->looked = t->checkpoint_time = tain_monotonic();
     return t;
 }
@@ -53,6 +53,7 @@ void tain_delta_close(tain_delta *t)
     tain_protocol_done(&t->protocol);
     tain_metadata_done(&t->meta);
     tain_free(t->schema_text);
+    tain_free(t->opened_id);
     tain_free(t);
 }
 
@@ -173,6 +174,11 @@ tain_status tain_state_add(tain_delta *t, tain_delta_file *f, tain_error *err)
     if (!live->leaving && !tain_dv_same(&live->dv, &f->dv)) {
         tain_status st =
             tain_fail(err, TAIN_E_CORRUPT, "%s is added again while it is live with another deletion vector", f->path);
+        tain_delta_file_free(f);
+        return st;
+    }
+    if (live->leaving && tain_dv_same(&live->dv, &f->dv)) {
+        tain_status st = tain_fail(err, TAIN_E_CORRUPT, "%s is removed and added with the same deletion vector in one commit", f->path);
         tain_delta_file_free(f);
         return st;
     }
@@ -313,6 +319,11 @@ void tain_state_set_domain(tain_delta *t, const char *domain, const char *config
 {
     tain_free(configuration ? tain_map_put(&t->domains, domain, tain_strdup(configuration))
                             : tain_map_remove(&t->domains, domain));
+}
+
+void tain_state_forget_domains(tain_delta *t)
+{
+    free_values(&t->domains);
 }
 
 void tain_state_set_meta(tain_delta *t, tain_delta_metadata meta, char *schema_text)

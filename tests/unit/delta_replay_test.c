@@ -183,7 +183,6 @@ static void readable_only(void **state)
         const char *head, *text;
     } cases[] = {
         {FEATURES("", "\"rowTracking\"") METADATA_LINE, "rowTracking"},
-        {FEATURES("", "\"clustering\"") METADATA_LINE, "clustering"},
         {"{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":8}}\n" METADATA_LINE, "writer version 8"},
         {PROTOCOL_LINE "{\"metaData\":{\"id\":\"x\",\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[]}\",\"configuration\":{\"delta.constraints.c\":\"a > 0\"}}}\n",
          "check constraint \"c\""},
@@ -206,6 +205,42 @@ static void readable_only(void **state)
         tain_delta_close(t);
         tain_store_close(s);
     }
+}
+
+/* What others asked of writers goes with the content it was asked for. */
+static void whole_content_asks_for_nothing(void **state)
+{
+    tain_store *s = memory_store();
+    put_commit(s, 0, FEATURES("\"deletionVectors\"", "\"deletionVectors\",\"rowTracking\",\"domainMetadata\"")
+                     "{\"metaData\":{\"id\":\"x\",\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[]}\",\"partitionColumns\":[\"p\"],\"configuration\":{"
+                     "\"delta.constraints.c\":\"a > 0\",\"delta.appendOnly\":\"true\",\"delta.logRetentionDuration\":\"interval 9 days\",\"mine\":\"1\"}}}\n"
+                     "{\"domainMetadata\":{\"domain\":\"delta.rowTracking\",\"configuration\":\"{}\",\"removed\":false}}\n" ADD("a"));
+    tain_delta      *t = open_table(s);
+    tain_delta_file *old = tain_delta_find(t, "a"), *f = new_file("b", 5);
+    tain_schema     *schema = id_schema();
+    tain_delta_commit c = {.operation = "WRITE", .schema = schema, .adds = &f, .add_count = 1, .removes = &old, .remove_count = 1, .data_change = true};
+    assert_fails(tain_delta_commit_write(t, &c, err), TAIN_E_UNSUPPORTED, "rowTracking");
+    c.whole = true;
+    assert_ok(tain_delta_commit_write(t, &c, err));
+    assert_ok(delete_rows(t, f, 0, 1, err));
+    for (int again = 0; again < 2; again++) {
+        const json_t *configuration = tain_delta_meta(t)->configuration;
+        assert_int_equal(tain_delta_file_count(t), 1);
+        assert_int_equal(tain_delta_live_rows(t), 4);
+        assert_null(json_object_get(configuration, "delta.constraints.c"));
+        assert_null(json_object_get(configuration, "delta.appendOnly"));
+        assert_string_equal(tain_json_get_str(configuration, "delta.logRetentionDuration", ""), "interval 9 days");
+        assert_string_equal(tain_json_get_str(configuration, "mine", ""), "1");
+        assert_false(tain_protocol_has(&t->protocol, "rowTracking"));
+        assert_true(tain_protocol_has(&t->protocol, "deletionVectors"));
+        assert_int_equal(t->domains.count, 0);
+        assert_int_equal(json_array_size(tain_delta_meta(t)->partition_columns), 0);
+        tain_delta_close(t);
+        t = open_table(s);
+    }
+    tain_schema_free(schema);
+    tain_delta_close(t);
+    tain_store_close(s);
 }
 
 static void append_only(void **state)
@@ -347,7 +382,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reconciliation), cmocka_unit_test(newest_wins),   cmocka_unit_test(sums),
         cmocka_unit_test(damaged_logs),   cmocka_unit_test(what_tain_does_not_know), cmocka_unit_test(readable_only),
-        cmocka_unit_test(append_only),    cmocka_unit_test(refresh_keeps_objects), cmocka_unit_test(a_torn_commit_stops_the_table),
+        cmocka_unit_test(append_only),
+        cmocka_unit_test(whole_content_asks_for_nothing),    cmocka_unit_test(refresh_keeps_objects), cmocka_unit_test(a_torn_commit_stops_the_table),
         cmocka_unit_test(history),        cmocka_unit_test(foreign_paths), cmocka_unit_test(vectors_of_others),
         cmocka_unit_test(extremes),
     };
