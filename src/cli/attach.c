@@ -51,6 +51,18 @@ static tain_status check_there(const char *path, tain_error *err)
     return st;
 }
 
+/* Neither what is in folder names nor what is on other machines is read: it would be missing without a word. */
+static tain_status check_readable(const tain_delta *delta, tain_error *err)
+{
+    tain_delta_file *f;
+    if (json_array_size(tain_delta_meta(delta)->partition_columns)) return tain_fail(err, TAIN_E_UNSUPPORTED, "it is partitioned, which tain does not read");
+    for (size_t cursor = 0; tain_delta_next_file(delta, &cursor, &f);) {
+        TAIN_AUTO(tain_free) char *path = tain_delta_file_local_path(delta, f);
+        if (!path) return tain_fail(err, TAIN_E_UNSUPPORTED, "its data file %s is not on this machine", f->path);
+    }
+    return TAIN_OK;
+}
+
 static tain_status add_files(const attaching *w, const char *schema, const char *name, tain_delta *delta, tain_error *err)
 {
     size_t n = 0;
@@ -99,6 +111,7 @@ static tain_status attach_table(void *ctx, const char *schema, const char *table
     keep(w->attached, store, delta);
     w->has_public = w->has_public || strcmp(schema, "public") == 0;
     w->has_dbo = w->has_dbo || strcmp(schema, "dbo") == 0;
+    if (st == TAIN_OK) st = check_readable(delta, err);
     if (st == TAIN_OK) st = add_files(w, schema, table, delta, err);
     if (st != TAIN_OK) tain_error_context(err, "table %s", full);
     else say_if_apart(w->asof, full);

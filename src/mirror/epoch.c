@@ -6,6 +6,7 @@
 #include "mirror/copyonwrite.h"
 #include "mirror/history.h"
 #include "mirror/move.h"
+#include "mirror/uphold.h"
 #include "mirror/upkeep.h"
 
 enum { CONFLICTS_MOST = 5 };
@@ -121,7 +122,7 @@ static tain_status write_commit(const table_commit *tc, tain_error *err)
     tain_delta_commit c = {
         .operation = operation_of(t), .metrics = metrics, .info = info, .app_id = t->app_id, .app_version = tc->epoch,
         .schema = p->schema, .configuration = configuration, .name = t->delta ? p->name : t->name, .adds = p->adds, .add_count = p->add_count, .removes = p->truncated ? removes : p->replaced, .remove_count = remove_count,
-        .deletes = deletes, .delete_count = p->delete_count, .data_change = true,
+        .deletes = deletes, .delete_count = p->delete_count, .data_change = true, .whole = p->truncated && t->replay,
     };
     tain_copies *copies = NULL;
     tain_status st = t->compat ? tain_copies_make(t, &c, &copies, err) : TAIN_OK;
@@ -218,6 +219,7 @@ static tain_status commit_pending(const table_commit *tc, tain_error *err)
     for (int tries = 1;; tries++) {
         TAIN_TRY_IN(err, look_at_log(tc, err), "table %s", t->name);
         TAIN_TRY_IN(err, look_at_files(t, err), "table %s", t->name);
+        TAIN_TRY_IN(err, tain_uphold(t, err), "table %s", t->name);
         int64_t before = t->delta ? tain_delta_version(t->delta) : -1;
         tain_status st = commit_once(tc, err);
         if (st == TAIN_OK && tain_delta_version(t->delta) == before + 1) return TAIN_OK;

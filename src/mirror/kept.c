@@ -56,6 +56,13 @@ static void append(tain_schema *shown, const tain_schema *existing, const tain_f
     f->nullable = true;
 }
 
+bool tain_kept_append(tain_schema *shown, const tain_schema *existing, const tain_field *f, const json_t *policies, const char *table)
+{
+    if (!keeps(policies, table, f->kept ? f->kept : f->name, true)) return false;
+    append(shown, existing, f);
+    return true;
+}
+
 /* Whether one of the columns is what that field is. */
 static bool goes_on(const tain_schema *columns, const tain_schema *existing, size_t field)
 {

@@ -15,6 +15,8 @@ tain_status tain_kept_check(const json_t *policies, tain_error *err);
  * policies drop them by now, or gone now, if policies keep them. One whose name is another column's now gets another name.
  * table: "schema.table". Caller frees. */
 tain_schema *tain_kept_show(const tain_schema *columns, const tain_schema *existing, const json_t *policies, const char *table);
+/* Appends a column that another program made, or a kept one, to what is shown, unless policies drop it: then false. */
+bool tain_kept_append(tain_schema *shown, const tain_schema *existing, const tain_field *f, const json_t *policies, const char *table);
 /* A copy without them. Caller frees. */
 tain_schema *tain_kept_without(const tain_schema *s);
 

@@ -373,7 +373,7 @@ static tain_status commit_content(const table_load *l, const tain_position *at, 
     TAIN_AUTO(tain_free) char *name = tain_source_full_name(l->schema_name, l->table_name);
     tain_delta_commit c = {
         .operation = t->delta ? "WRITE" : "CREATE TABLE", .info = info, .app_id = t->app_id, .app_version = epoch, .name = name,
-        .schema = t->shown, .configuration = memo, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true,
+        .schema = t->shown, .configuration = memo, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true, .whole = true,
     };
     tain_status st = t->delta ? tain_delta_commit_write(t->delta, &c, err) : tain_delta_create(t->store, &c, &t->delta, err);
     json_decref(info);

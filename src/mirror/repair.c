@@ -9,7 +9,10 @@
 #include "mirror/naming.h"
 #include "mirror/upkeep.h"
 
-enum { APPLY_BYTES = 8 << 20 };
+enum {
+    APPLY_BYTES = 8 << 20,
+    ROUNDS = 5, /* each takes away one of several rows of a key, which another program may have made */
+};
 
 /* --- rows that differ ---------------------------------------------------------------------------------------------- */
 
@@ -96,35 +99,46 @@ static tain_status mend(tain_mirror *m, tain_compare *c, const tain_position *at
 }
 
 /* Two passes: which buckets differ, and which rows. */
-static tain_status compare_and_mend(tain_mirror *m, tain_compare *c, const tain_position *at, tain_error *err)
+static tain_status compare_and_mend(tain_mirror *m, tain_compare *c, int round, const tain_position *at, tain_error *err)
 {
     tain_table *t = c->table->user;
     for (int pass = 0; pass < 2; pass++) {
         TAIN_TRY(tain_compare_pass(c, t->delta, false, err));
         if (!c->result->compared) return load_instead(m, t, c->result->reason), TAIN_OK;
-        if (c->result->equal) return commit(m, t, at, err);
+        if (c->result->equal) return round ? TAIN_OK : commit(m, t, at, err);
     }
     if (!c->known) return load_instead(m, t, "more rows differ than can be noted"), TAIN_OK;
+    if (round == ROUNDS) return load_instead(m, t, "rows of one key are there many times"), TAIN_OK;
     return mend(m, c, at, err);
 }
 
-static tain_status repair_table(tain_mirror *m, tain_table *t, tain_reader **readers, const tain_position *at, tain_error *err)
+/* What was written is compared too: of a key that is there twice it may have been the right row that went. */
+static tain_status repair_round(tain_mirror *m, tain_table *t, tain_reader **readers, int round, const tain_position *at, bool *ret_done, tain_error *err)
 {
     tain_verify_table result = {.name = t->name};
     int jobs = m->definition->jobs < TAIN_COMPARE_JOBS ? m->definition->jobs : TAIN_COMPARE_JOBS;
     tain_compare c = {.source = m->source, .readers = readers, .jobs = jobs, .table = t->source, .result = &result};
-    tain_upkeep_forget(m, t);
-    tain_history_lag(t);
-    if (!same_key(t)) return load_instead(m, t, "its key is another now"), TAIN_OK;
-    tain_table_shape(t, t->source);
-    tain_status st = compare_and_mend(m, &c, at, err);
+    tain_status st = compare_and_mend(m, &c, round, at, err);
+    *ret_done = result.equal || t->needs_load || t->status != TAIN_TABLE_REPLICATING;
     if (st == TAIN_E_NOT_FOUND && !c.lake_failed) {
         load_instead(m, t, "it changed while it was compared");
         st = TAIN_OK;
+        *ret_done = true;
     }
     tain_compare_done(&c);
     tain_buffer_done(&result.samples);
     return st;
+}
+
+static tain_status repair_table(tain_mirror *m, tain_table *t, tain_reader **readers, const tain_position *at, tain_error *err)
+{
+    bool done = false;
+    tain_upkeep_forget(m, t);
+    tain_history_lag(t);
+    if (!same_key(t)) return load_instead(m, t, "its key is another now"), TAIN_OK;
+    tain_table_shape(t, t->source);
+    for (int round = 0; round <= ROUNDS && !done; round++) TAIN_TRY(repair_round(m, t, readers, round, at, &done, err));
+    return TAIN_OK;
 }
 
 /* --- all tables ---------------------------------------------------------------------------------------------------- */

@@ -153,7 +153,6 @@ void tain_table_take_schema(tain_table *t, tain_schema *shown, const tain_source
     for (size_t i = 0; i < n; i++) t->key_columns[i] = t->multiset ? (uint16_t)i : source->key[i];
     t->key = (tain_key){.columns = t->key_columns, .count = n, .seed = t->index ? tain_index_seed(t->index) : seed_of(t)};
     t->exact = !t->multiset && tain_key_exact(&t->key, t->schema);
-    t->ahead = true;
 }
 
 void tain_table_shape(tain_table *t, const tain_source_table *source)
@@ -339,6 +338,11 @@ tain_status tain_table_index_anew(tain_table *t, tain_error *err)
 
 /* --- opening ------------------------------------------------------------------------------------------------------- */
 
+static bool is_of_others(const json_t *commit)
+{
+    return strncmp(tain_json_get_str(commit, "engineInfo", ""), "tain/", 5) != 0;
+}
+
 /* The position and counters that our newest commit with a position wrote into commitInfo. */
 static tain_status read_progress(tain_table *t, int64_t last_epoch, const tain_position *otherwise, tain_error *err)
 {
@@ -351,6 +355,7 @@ static tain_status read_progress(tain_table *t, int64_t last_epoch, const tain_p
     {
         const json_t *tain = json_object_get(entry, "tain");
         const char *position = tain_json_get_str(tain, "position", NULL);
+        if (!found && is_of_others(entry)) tain_table_warn(t, "foreign_commit", NULL, 1);
         if (!position || found) continue;
         found = true;
         t->rows_processed = tain_json_get_int(tain, "rowsProcessed", 0);
@@ -380,6 +385,14 @@ tain_status tain_table_find_delta(tain_table *t, tain_error *err)
     return st;
 }
 
+/* A table that another program made in its place has the log of ours, but not its properties. */
+static tain_status check_identity(const tain_table *t, tain_error *err)
+{
+    if (!t->source || !t->source->identity[0]) return TAIN_OK;
+    if (json_object_get(tain_delta_meta(t->delta)->configuration, TAIN_IDENTITY_KEY)) return TAIN_OK;
+    return tain_fail(err, TAIN_E_CORRUPT, "another program replaced the table in folder %s: it has no property " TAIN_IDENTITY_KEY, t->folder);
+}
+
 /* What the source made of it then; without a memo it shows what its catalog has now. */
 static void recall(tain_table *t, tain_source *source)
 {
@@ -397,6 +410,7 @@ tain_status tain_table_open(tain_table *t, tain_source *source, const tain_posit
     *ret_found = st == TAIN_OK;
     if (st == TAIN_E_NOT_FOUND) return TAIN_OK;
     TAIN_TRY(st);
+    TAIN_TRY(check_identity(t, err));
     TAIN_TRY(read_progress(t, last_epoch, otherwise, err));
     recall(t, source);
     tain_table_shape(t, t->source);

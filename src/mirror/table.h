@@ -95,7 +95,6 @@ typedef struct tain_table {
     bool               compat;      /* read by engines that know no deletion vectors: copyonwrite.h */
     bool               exact;       /* equal hashes prove equal keys */
     bool               unindexed;   /* the index is of another key: it must be made anew */
-    bool               ahead;       /* schema is one that the lake may not have (yet): upkeep waits */
     bool               recalled;    /* the source shows it as it was when the lake was written */
     int32_t            column_ids;  /* the highest ever given */
     tain_ordinals      files;       /* live and pending ones */

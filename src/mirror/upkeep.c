@@ -8,8 +8,8 @@
 #include "mirror/apply.h"
 #include "mirror/copyonwrite.h"
 #include "mirror/history.h"
-#include "mirror/naming.h"
 #include "mirror/presence.h"
+#include "mirror/uphold.h"
 
 #define VACUUM_EVERY     (3600 * TAIN_SECOND)
 #define RETENTION        (24 * 3600 * TAIN_SECOND) /* of the epoch log */
@@ -186,10 +186,12 @@ void tain_upkeep_stop(tain_mirror *m)
 
 /* --- finishing ----------------------------------------------------------------------------------------------------- */
 
-/* A commit by another writer was taken in on the way. */
-static void follow_others(tain_mirror *m, tain_table *t)
+/* Commits by another writer were taken in on the way. */
+static void follow_others(tain_mirror *m, tain_table *t, int64_t commits)
 {
     tain_error e = {0};
+    if (!commits) return;
+    tain_table_warn(t, "foreign_commit", NULL, commits);
     if (tain_table_feed_index(t, &e) != TAIN_OK) tain_mirror_fail_table(m, t, &e);
 }
 
@@ -205,7 +207,7 @@ static void fail_rewrite(tain_mirror *m, tain_table *t, const tain_error *why)
     int64_t foreign = 0;
     bool damaged = is_damage(why);
     if (damaged && tain_delta_refresh(t->delta, &foreign, NULL) == TAIN_OK && foreign) {
-        follow_others(m, t);
+        follow_others(m, t, foreign);
         damaged = t->status == TAIN_TABLE_REPLICATING && tain_presence_check(t->delta, t->store, &e) != TAIN_OK;
     }
     if (damaged) tain_mirror_fail_table(m, t, &e);
@@ -236,18 +238,20 @@ static bool finish_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
     tain_error e = {0};
     int64_t before = tain_delta_version(t->delta);
     if (tain_rewrite_finish(job->rewrite, &file, &hashes, &rows, &e) != TAIN_OK) {
-        if (tain_delta_version(t->delta) != before) follow_others(m, t);
+        follow_others(m, t, tain_delta_version(t->delta) - before);
         if (is_damage(&e)) fail_rewrite(m, t, &e);
         else give_up(m, t, "merging small files", &e);
         return false;
     }
     const uint32_t *inputs = tain_rewrite_inputs(job->rewrite, &n);
     for (size_t i = 0; i < n; i++) tain_ordinals_remove(&t->files, inputs[i]);
-    if (!file) return true;
-    tain_ordinals_put(&t->files, file);
-    tain_index_name_file(t->index, file->path, file->ordinal);
-    if (index_rewritten(t, job, file, hashes, rows) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
-    if (tain_delta_version(t->delta) != before + 1) follow_others(m, t);
+    if (file) {
+        tain_ordinals_put(&t->files, file);
+        tain_index_name_file(t->index, file->path, file->ordinal);
+        if (index_rewritten(t, job, file, hashes, rows) != TAIN_OK) tain_table_warn(t, "index_not_written", NULL, 1);
+    }
+    int64_t came = tain_delta_version(t->delta) - before;
+    follow_others(m, t, came ? came - 1 : 0);
     return true;
 }
 
@@ -327,10 +331,9 @@ static bool begin_merge(tain_table *t, tain_upkeep_job *job)
 }
 
 /* Its key is told in columns of `schema`, which must be the first of the lake's. */
-static bool is_settled(tain_table *t)
+static bool is_settled(const tain_table *t)
 {
-    if (t->ahead) t->ahead = !tain_naming_same(tain_delta_meta(t->delta)->schema, t->shown);
-    return !t->ahead && !t->unindexed;
+    return !t->unindexed && tain_uphold_holds(t);
 }
 
 static void hand_over(tain_mirror *m, tain_upkeep_job *job)
@@ -374,10 +377,7 @@ static void vacuum(tain_mirror *m, tain_table *t)
     tain_status        st = sweep(t->delta, &e);
     if (st == TAIN_E_CORRUPT) tain_mirror_fail_table(m, t, &e);
     else if (st != TAIN_OK) give_up(m, t, "vacuum", &e);
-    int64_t foreign = tain_delta_version(t->delta) - before;
-    if (!foreign) return;
-    tain_table_warn(t, "foreign_commit", NULL, foreign);
-    follow_others(m, t);
+    follow_others(m, t, tain_delta_version(t->delta) - before);
 }
 
 static void log_upkeep(tain_mirror *m, tain_table *t)

@@ -68,8 +68,10 @@ static tain_table *make_table(bench *b, tain_source_table *source)
 {
     tain_table *t = tain_mirror_add(&b->mirror, source);
     OK(tain_table_new_index(t, &err));
-    tain_delta_commit c = {.operation = "CREATE TABLE", .schema = t->schema, .app_id = b->mirror.app_id, .data_change = true};
+    json_t *memo = tain_table_memo(t, NULL);
+    tain_delta_commit c = {.operation = "CREATE TABLE", .schema = t->schema, .configuration = memo, .app_id = b->mirror.app_id, .data_change = true};
     OK(tain_delta_create(t->store, &c, &t->delta, &err));
+    json_decref(memo);
     tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
     return t;
 }
@@ -495,6 +497,104 @@ static void change_data_feed_is_refused(void **state)
     end(&b);
 }
 
+typedef enum deed { ADD_FIRST, ADD_LAST, TURN_ROUND, FORBID_NULLS, RENAME, DROP, DEEDS } deed;
+
+static const tain_field *pass_on(tain_schema *s, const tain_field *f, deed what, bool chosen, int serial)
+{
+    if (what == DROP && chosen) return NULL;
+    tain_field *to = tain_schema_append(s, f);
+    if (what == FORBID_NULLS) to->nullable = false;
+    if (what == RENAME && chosen) to->name = tain_arena_format(&s->arena, "renamed%d", serial);
+    if ((what == RENAME || what == DROP) && !to->id) to->id = (int32_t)s->count; /* only a mapping allows it */
+    return to;
+}
+
+/* As a program does that knows nothing of mirrors. */
+static void reshape_elsewhere(bench *b, deed what, int serial)
+{
+    tain_delta *t;
+    OK(tain_delta_open(b->table->store, &t, &err));
+    const tain_schema *was = tain_delta_meta(t)->schema;
+    TAIN_AUTO(tain_schema_free) tain_schema *s = tain_schema_new();
+    const char *added = tain_arena_format(&s->arena, "added%d", serial);
+    size_t chosen = (size_t)pick(b, (int)was->count);
+    if (what == ADD_FIRST) tain_schema_add(s, added, tain_type_of(TAIN_INT32));
+    for (size_t i = 0; i < was->count; i++) {
+        size_t k = what == TURN_ROUND ? was->count - 1 - i : i;
+        (void)pass_on(s, &was->fields[k], what, k == chosen, serial);
+    }
+    if (what == ADD_LAST) tain_schema_add(s, added, tain_type_of(TAIN_STRING));
+    OK(tain_delta_commit_write(t, &(tain_delta_commit){.operation = "ALTER TABLE", .schema = s}, &err));
+    tain_delta_close(t);
+}
+
+static void assert_columns_of_source(bench *b, size_t added)
+{
+    tain_delta *t;
+    OK(tain_delta_open(b->table->store, &t, &err));
+    const tain_schema *lake = tain_delta_meta(t)->schema, *own = b->source->columns;
+    assert_true(lake->count <= own->count + added);
+    for (size_t i = 0; i < own->count; i++) {
+        assert_string_equal(lake->fields[i].name, own->fields[i].name);
+        assert_string_equal(lake->fields[i].physical, own->fields[i].name);
+        assert_true(lake->fields[i].nullable);
+    }
+    for (size_t i = own->count; i < lake->count; i++) assert_non_null(lake->fields[i].kept);
+    tain_delta_close(t);
+}
+
+/* Whatever they make of the columns, rows stay where keys and readers look for them, also while files are merged. */
+static void shapes_of_others_do_not_last(void **state)
+{
+    bench b;
+    size_t added = 0;
+    begin(&b, TEXT_KEY);
+    for (int e = 1; e <= 60; e++) {
+        deed what = (deed)pick(&b, DEEDS);
+        bool reshapes = e > 1 && pick(&b, 3) == 0;
+        apply_some(&b, 20);
+        if (reshapes) reshape_elsewhere(&b, what, e);
+        if (reshapes && (what == ADD_FIRST || what == ADD_LAST)) added++;
+        commit(&b, e);
+        assert_int_equal(b.table->status, TAIN_TABLE_REPLICATING);
+        compare(&b);
+        assert_columns_of_source(&b, added);
+        if (pick(&b, 8) == 0) reopen(&b);
+    }
+    end(&b);
+}
+
+static void a_type_of_others_fails_the_table(void **state)
+{
+    bench b;
+    begin(&b, INTEGER_KEY);
+    apply_some(&b, 100);
+    commit(&b, 1);
+    tain_delta *t;
+    OK(tain_delta_open(b.table->store, &t, &err));
+    TAIN_AUTO(tain_schema_free) tain_schema *s = tain_schema_copy(tain_delta_meta(t)->schema);
+    s->fields[1].type = tain_type_of(TAIN_INT64);
+    OK(tain_delta_commit_write(t, &(tain_delta_commit){.operation = "ALTER TABLE", .schema = s}, &err));
+    tain_delta_close(t);
+    apply_some(&b, 100);
+    commit(&b, 2);
+    assert_failed(&b, "another program gave column small another type");
+    end(&b);
+}
+
+static void a_table_of_others_in_its_place_fails_it(void **state)
+{
+    bench b;
+    begin(&b, INTEGER_KEY);
+    apply_some(&b, 100);
+    commit(&b, 1);
+    put_elsewhere(&b, "{\"metaData\":{\"id\":\"another\",\"format\":{\"provider\":\"parquet\"},\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[]}\",\"partitionColumns\":[],\"configuration\":{}}}\n");
+    apply_some(&b, 100);
+    commit(&b, 2);
+    assert_failed(&b, "another program replaced the table in version 2");
+    end(&b);
+}
+
 static size_t columns_with_statistics(const tain_delta_file *f)
 {
     json_error_t e;
@@ -802,6 +902,9 @@ int main(void)
         cmocka_unit_test(unknown_feature_meets_a_merge),
         cmocka_unit_test(unknown_feature_meets_a_vacuum),
         cmocka_unit_test(change_data_feed_is_refused),
+        cmocka_unit_test(shapes_of_others_do_not_last),
+        cmocka_unit_test(a_type_of_others_fails_the_table),
+        cmocka_unit_test(a_table_of_others_in_its_place_fails_it),
         cmocka_unit_test(statistics_are_of_the_columns_wanted),
         cmocka_unit_test(statistics_are_of_the_columns_named),
         cmocka_unit_test(vacuum_waits_as_long_as_the_table_says),
