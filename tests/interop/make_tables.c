@@ -225,6 +225,18 @@ static void column_added(const char *root)
     model_finish(m);
 }
 
+/* Rows that there are have it in their files, whose pages were copied. */
+static void column_with_default(const char *root)
+{
+    model *m = begin(root, "column_with_default", two_columns());
+    for (int i = 0; i < 3; i++) model_append(m, 100, 5);
+    model_delete(m, (deletion[]){{0, 0, 100, 7}, {1, 50, 60, 1}}, 2);
+    model_add_default(m, "rank", 42);
+    model_append(m, 50, 3);
+    model_delete(m, (deletion[]){{0, 3, 9, 1}, {3, 0, 50, 9}}, 2);
+    model_finish(m);
+}
+
 /* A name that only column mapping allows, one that is renamed, one that is dropped and comes again. */
 static void columns_mapped(const char *root)
 {
@@ -319,6 +331,24 @@ static void vacuumed(const char *root)
     model_delete(m, (deletion[]){{5, 0, 20, 1}}, 1);
     model_finish(m);
     json_decref(configuration);
+}
+
+/* All that there was goes, and as much comes, in one commit; versions before it are readable. */
+static void older_versions(const char *root)
+{
+    model *m = begin(root, "older_versions", two_columns());
+    model_append(m, 100, 5);
+    model_delete(m, (deletion[]){{0, 0, 50, 3}}, 1);
+    model_remember(m);
+    model_delete(m, (deletion[]){{0, 50, 90, 3}}, 1);
+    MUST(tain_delta_checkpoint(m->delta, &error_));
+    model_remember(m);
+    model_rewrite(m, (size_t[]){0}, 1);
+    model_append(m, 40, 5);
+    model_remember(m);
+    model_truncate(m);
+    model_append(m, 60, 5);
+    model_finish(m);
 }
 
 static void many_commits(const char *root)
@@ -478,8 +508,9 @@ static void mapped_then_timestamps(const char *root)
 static void (*const all[])(const char *) = {
     empty, inserts, types, timestamps_without_zone, arrays, not_null, wide, encodings,
     deleted_in_one_file, deleted_in_many_files, deleted_again_and_again, deleted_whole, deleted_in_large_file, all_deleted,
-    column_added, columns_mapped, optimized, truncated, checkpointed, checkpointed_last, log_cleaned, vacuumed, many_commits,
-    without_vectors, compat, compat_mapped, compat_timestamps_added, lowered, raised, timestamps_added, mapped_then_timestamps,
+    column_added, column_with_default, columns_mapped, older_versions, optimized, truncated, checkpointed, checkpointed_last, log_cleaned,
+    vacuumed, many_commits, without_vectors, compat, compat_mapped, compat_timestamps_added, lowered, raised, timestamps_added,
+    mapped_then_timestamps,
 };
 
 int main(int argc, char **argv)

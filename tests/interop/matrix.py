@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""matrix.py [ENGINE...]: every table that make_tables writes, read by every engine, compared row by row with what was
-written; and rows counted by the engines themselves under conditions at the bounds of each column.
+"""matrix.py [--write] [ENGINE...]: every table that make_tables writes, read by every engine, compared row by row with what
+was written; and rows counted by the engines themselves under conditions at the bounds of each column.
 
-A test is one table in one engine. An engine that is not there is a failure that names the remedy, unless TAIN_INTEROP_SKIP
-permits it to be missing (`kernel,spark`, or `all`): then it is skipped with the reason; at least one must run. The last line
-is `N passed, N failed`."""
+A test is one table in one engine. What comes of it must be what the table in doc/readers.md says; --write puts it there. An
+engine that is not there is a failure that names the remedy, unless TAIN_INTEROP_SKIP permits it to be missing
+(`kernel,spark`, or `all`): then it is skipped with the reason; at least one must run. The last line is `N passed, N failed`."""
 import decimal
 import os
 import pathlib
@@ -18,12 +18,13 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import canonical  # noqa: E402
 import engines  # noqa: E402
+import outcomes  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INSTALL = ROOT / "tests/interop/install"
-# Known refusals by an engine, which are looked for: it is news when they go.
-MAPPED = ("columns_mapped", "compat_mapped", "mapped_then_timestamps")
-REFUSED = {("polars", name): "column mapping" for name in MAPPED}
+IN_JAVA = ("kernel", "spark")
+SOME_TIME = ("trino", "clickhouse")  # run when asked for alone: large, and slow to start
+YES, REFUSES, COUNT, ROWS = "yes", "refuses", "count", "rows"
 SKIP = "TAIN_INTEROP_SKIP"
 MOST_CONDITIONS = 100
 SPARK_CONDITIONS = {"types": 24, "checkpointed": 6, "timestamps_without_zone": 6}  # a query costs it 0.3 s of both cores
@@ -71,7 +72,9 @@ def conditions(table):
 class Table:
     def __init__(self, folder, expected):
         import json
-        self.name, self.folder = folder.name, str(folder)
+        self.name = folder.name
+        path, _, version = str(folder).partition("@v")
+        self.folder = engines.At(path, int(version)) if version else path
         header, self.rows, _ = canonical.load(expected)
         self.columns, self.types = header["columns"], header["types"]
         self.values = [json.loads(row) for row in self.rows]
@@ -109,11 +112,23 @@ def compare_counts(table, engine):
 
 
 def read_here(engine, tables):
+    """(table, what came of it, in words)."""
     for table in tables:
         try:
-            yield table, compare(table, *engine.read(table.folder)) or compare_counts(table, engine)
+            columns, rows = engine.read(table.folder)
         except Exception as problem:
-            yield table, f"{type(problem).__name__}: {problem}"
+            yield table, REFUSES, f"{type(problem).__name__}: {problem}"
+            continue
+        wrong = compare(table, columns, rows)
+        counts = None if wrong else compare_counts_of(engine, table)
+        yield table, ROWS if wrong else COUNT if counts else YES, wrong or counts
+
+
+def compare_counts_of(engine, table):
+    try:
+        return compare_counts(table, engine)
+    except Exception as problem:
+        return f"{type(problem).__name__}: {problem}"
 
 
 def spark_conditions(engine, table):
@@ -128,26 +143,19 @@ def read_in_java(engine, tables):
     results = engine.read_all([(t.folder, [text for text, _ in c]) for t, c in zip(tables, checks)])
     for table, check, result in zip(tables, checks, results):
         if isinstance(result, Exception):
-            yield table, str(result)
+            yield table, REFUSES, str(result)
             continue
         columns, rows, counts = result
-        wrong = [f"{text} holds for {want} rows, the engine says {got}" for (text, want), got in zip(check, counts) if want != got]
-        yield table, compare(table, columns, rows) or "; ".join(wrong) or None
-
-
-def judge(engine, table, problem):
-    """(passed, text): a refusal that is known passes as long as it is one."""
-    known = REFUSED.get((engine.name, table.name)) or (engine.refuses(table.folder) if hasattr(engine, "refuses") else None)
-    if known:
-        return bool(problem), f"known refusal ({known})" if problem else f"reads it now: take it out of REFUSED ({known})"
-    return not problem, problem or f"{len(table.rows)} rows"
+        wrong = compare(table, columns, rows)
+        counted = [f"{text} holds for {want} rows, the engine says {got}" for (text, want), got in zip(check, counts) if want != got]
+        yield table, ROWS if wrong else COUNT if counted else YES, wrong or "; ".join(counted)
 
 
 # --- running -------------------------------------------------------------------------------------------------------
 
 
 def open_engine(name):
-    if name in ("kernel", "spark"):
+    if name in (*IN_JAVA, *SOME_TIME):
         installed = subprocess.run([str(INSTALL), name], stderr=subprocess.PIPE, text=True)
         if installed.returncode:
             raise engines.Unavailable(installed.stderr.strip())
@@ -168,29 +176,41 @@ def missing(name, problem):
     return 0, 1
 
 
-def run_engine(name, tables):
+def judge(said, table, outcome, text):
+    """What is wrong, or None. said: what doc/readers.md says of the table."""
+    if outcome == (said or YES):
+        return None
+    if outcome == YES:
+        return f"doc/readers.md says \"{said}\", and it reads it: run with --write"
+    return f"{outcome}: {text}"
+
+
+def run_engine(name, tables, book):
     try:
         engine = open_engine(name)
     except engines.Unavailable as problem:
         return missing(name, problem)
     passed, failed, begun = 0, 0, time.monotonic()
-    for table, problem in (read_in_java if name in ("kernel", "spark") else read_here)(engine, tables):
-        good, text = judge(engine, table, problem)
-        passed, failed = passed + good, failed + (not good)
-        if not good:
-            print(f"FAIL {name} {table.name}: {text}", flush=True)
-    print(f"{name}: {passed} tables as written, {failed} not, {time.monotonic() - begun:.1f} s", flush=True)
+    for table, outcome, text in (read_in_java if name in IN_JAVA else read_here)(engine, tables):
+        wrong = book.take(name, table.name, outcome) if book.writes else judge(book.said(name, table.name), table, outcome, text)
+        passed, failed = passed + (not wrong), failed + bool(wrong)
+        if wrong or (book.writes and outcome != YES):
+            print(f"{'FAIL' if wrong else outcome} {name} {table.name}: {wrong or text}", flush=True)
+    print(f"{name}: {passed} tables as expected, {failed} not, {time.monotonic() - begun:.1f} s", flush=True)
     return passed, failed
 
 
 def main():
-    names = sys.argv[1:] or list(engines.ENGINES)
+    arguments = sys.argv[1:]
+    book = outcomes.Book(ROOT / "doc/readers.md", writes="--write" in arguments)
+    names = [a for a in arguments if a != "--write"] or [n for n in engines.ENGINES if n not in SOME_TIME]
     unknown = [n for n in [*names, *({*permitted()} - {"all"})] if n not in engines.ENGINES]
     if unknown:
         sys.exit(f"no engine {', '.join(unknown)}: there are {', '.join(engines.ENGINES)}")
     with tempfile.TemporaryDirectory(prefix="tain-interop-") as folder:
         tables = make_tables(folder)
-        results = [run_engine(name, tables) for name in names]
+        results = [run_engine(name, tables, book) for name in names]
+    book.close([t.name for t in tables])
     passed, failed = sum(r[0] for r in results), sum(r[1] for r in results)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0

@@ -148,6 +148,57 @@ void model_change_schema(model *m, tain_schema *schema, json_t *configuration)
     MUST(tain_delta_commit_write(m->delta, &c, &error_));
 }
 
+static void with_default(part *p, const tain_schema *schema, int64_t value)
+{
+    tain_batch b;
+    size_t     n = p->rows.rows, last = schema->count - 1;
+    tain_batch_init(&b, schema);
+    for (size_t c = 0; c < last; c++) tain_column_take(&b.columns[c], &p->rows.columns[c], NULL, 0, n);
+    for (size_t i = 0; i < n; i++) tain_column_append_i64(&b.columns[last], value);
+    b.rows = n;
+    tain_batch_done(&p->rows);
+    p->rows = b;
+}
+
+/* The files that stand for the live ones, and whose rows are deleted in them. */
+static size_t refoot(model *m, const tain_schema *schema, int64_t value, tain_delta_file **removes, struct tain_dv_change *changes)
+{
+    TAIN_AUTO(tain_schema_free) tain_schema *added = tain_schema_new();
+    tain_schema_append(added, &schema->fields[schema->count - 1]);
+    tain_batch one;
+    tain_batch_init(&one, added);
+    tain_column_append_i64(&one.columns[0], value);
+    const tain_refoot_source source = {.constant = &one.columns[0]};
+    size_t n = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        part *p = &m->parts[i];
+        if (!p->file) continue;
+        removes[n] = p->file;
+        MUST(tain_delta_refoot(m->delta, removes[n], added, &source, schema->count, &p->file, &error_));
+        changes[n++] = (struct tain_dv_change){p->file, p->deleted};
+        with_default(p, schema, value);
+    }
+    tain_batch_done(&one);
+    return n;
+}
+
+void model_add_default(model *m, const char *name, int64_t value)
+{
+    tain_schema *schema = tain_schema_copy(model_schema(m));
+    tain_schema_add(schema, name, tain_type_of(TAIN_INT64));
+    tain_delta_file **removes = tain_alloc((m->count + 1) * sizeof *removes), **adds = tain_alloc((m->count + 1) * sizeof *adds);
+    struct tain_dv_change *changes = tain_alloc((m->count + 1) * sizeof *changes);
+    size_t n = refoot(m, schema, value, removes, changes);
+    for (size_t i = 0; i < n; i++) adds[i] = changes[i].file;
+    tain_delta_commit c = {.operation = "ADD COLUMNS", .schema = schema, .adds = adds, .add_count = n, .removes = removes, .remove_count = n,
+                           .deletes = changes, .delete_count = n, .data_change = true};
+    MUST(tain_delta_commit_write(m->delta, &c, &error_));
+    m->schemas[m->schema_count++] = schema;
+    tain_free(removes);
+    tain_free(adds);
+    tain_free(changes);
+}
+
 static void age_folder(const char *path, const struct timespec times[2])
 {
     DIR *dir = opendir(path);
@@ -208,7 +259,7 @@ static void append_row(const part *p, const tain_schema *s, size_t row, tain_buf
     tain_buffer_append_str(out, "]\n");
 }
 
-static void write_expected(const model *m)
+static void write_expected(const model *m, const char *version)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer out = {0};
     append_header(model_schema(m), &out);
@@ -217,15 +268,21 @@ static void write_expected(const model *m)
         for (size_t row = 0; p->file && row < p->rows.rows; row++)
             if (!roaring_bitmap_contains(p->deleted, (uint32_t)row)) append_row(p, model_schema(m), row, &out);
     }
-    char *path = tain_format("%s/%s.rows.jsonl", m->root, m->name);
+    char *path = tain_format("%s/%s%s.rows.jsonl", m->root, m->name, version);
     FILE *f = fopen(path, "w");
     if (!f || fwrite(out.data, 1, out.size, f) != out.size || fclose(f)) exit(1);
     tain_free(path);
 }
 
+void model_remember(model *m)
+{
+    TAIN_AUTO(tain_free) char *version = tain_format("@v%lld", (long long)tain_delta_version(m->delta));
+    write_expected(m, version);
+}
+
 void model_finish(model *m)
 {
-    write_expected(m);
+    write_expected(m, "");
     for (size_t i = 0; i < m->count; i++) {
         tain_batch_done(&m->parts[i].rows);
         roaring_bitmap_free(m->parts[i].deleted);

@@ -55,6 +55,10 @@ void model_rewrite(model *m, const size_t *parts, size_t n);
 void model_truncate(model *m);
 /* A commit that makes schema (taken over) the present one. */
 void model_change_schema(model *m, tain_schema *schema, json_t *configuration);
+/* One commit: a number column that all rows there are have that value in. Files that are live have the present columns. */
+void model_add_default(model *m, const char *name, int64_t value);
+/* Writes what is expected of the present version to root/name@v<version>.rows.jsonl. */
+void model_remember(model *m);
 /* Makes all files of the table's folder look older by that many days. */
 void model_age(model *m, int days);
 

@@ -41,7 +41,9 @@ public final class KernelReader {
     }
 
     private void read(String path, Output out) throws IOException {
-        Snapshot snapshot = Table.forPath(engine, path).getLatestSnapshot(engine);
+        String[] parts = path.split("@v(?=[0-9]+$)");
+        Table table = Table.forPath(engine, parts[0]);
+        Snapshot snapshot = parts.length == 1 ? table.getLatestSnapshot(engine) : table.getSnapshotAsOfVersion(engine, Long.parseLong(parts[1]));
         out.columns(snapshot.getSchema().fieldNames().toArray(new String[0]));
         Scan scan = snapshot.getScanBuilder().build();
         Row state = scan.getScanState(engine);

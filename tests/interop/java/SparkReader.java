@@ -21,13 +21,17 @@ import scala.jdk.javaapi.CollectionConverters;
 
 /** Reads each line of standard input, TABLE tab OUTPUT [tab CONDITION]..., with Spark; counts the rows of each condition. */
 public final class SparkReader {
-    private final SparkSession spark = SparkSession.builder().appName("interop").master("local[2]")
+    private final SparkSession spark = session();
+
+    static SparkSession session() {
+        return SparkSession.builder().appName("interop").master("local[2]")
             .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
             .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
             .config("spark.sql.datetime.java8API.enabled", "true").config("spark.sql.session.timeZone", "UTC")
             .config("spark.databricks.delta.snapshotPartitions", "1").config("spark.sql.shuffle.partitions", "1")
             .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
             .config("spark.ui.enabled", "false").getOrCreate();
+    }
 
     public static void main(String[] args) throws IOException {
         SparkReader reader = new SparkReader();
@@ -50,7 +54,9 @@ public final class SparkReader {
     }
 
     private void read(String[] parts, Output out) throws IOException {
-        Dataset<Row> table = spark.read().format("delta").load(parts[0]);
+        String[] at = parts[0].split("@v(?=[0-9]+$)");
+        Dataset<Row> table = at.length == 1 ? spark.read().format("delta").load(at[0])
+                : spark.read().format("delta").option("versionAsOf", at[1]).load(at[0]);
         out.columns(table.columns());
         for (Row row : table.collectAsList()) {
             out.open(0);
