@@ -10,6 +10,8 @@ enum {
     BATCH_ROWS = 4096,
     LOOK_SHARE = 100,
     LOOK_MOST = 50000, /* rows; some hundred bytes of memory each */
+    DUE_COMMITS = 80,  /* readers are to find a hundred at most, and more come while it is written */
+    DUE_BYTES = 1 << 20,
 };
 
 /* --- schema ----------------------------------------------------------------------------------------------------------- */
@@ -367,8 +369,8 @@ bool tain_delta_checkpoint_due(const tain_delta *t)
 {
     int64_t tail = tain_delta_log_tail(t), interval = tain_property_int(t, "delta.checkpointInterval", 10);
     if (tail <= 0) return false;
-    if (tail >= 100 || (interval > 0 && tail >= interval)) return true;
+    if (tail >= DUE_COMMITS || (interval > 0 && tail >= interval)) return true;
     if (tail < 10) return false;
-    bool bulky = t->tail_bytes >= (4 << 20) && t->tail_bytes >= t->checkpoint_bytes;
+    bool bulky = t->tail_bytes >= DUE_BYTES && t->tail_bytes >= 2 * t->checkpoint_bytes;
     return bulky || tain_monotonic() - t->checkpoint_time >= 600 * TAIN_SECOND;
 }

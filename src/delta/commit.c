@@ -26,6 +26,7 @@ static void apply_files(tain_delta *t, tain_plan *p, int64_t version)
     for (size_t i = 0; i < c->remove_count; i++) tain_state_drop(t, c->removes[i], p->now_ms);
     for (size_t i = 0; i < c->add_count; i++)
         if (!c->adds[i]->leaving) tain_state_insert(t, c->adds[i], version);
+    for (size_t i = 0; c->data_change && i < c->add_count; i++) t->appended += c->adds[i]->size;
     for (size_t i = 0; i < p->change_count; i++) p->changes[i].file->leaving = false;
 }
 

@@ -41,6 +41,8 @@ typedef struct tain_delta_file {
                                  reused: for the key index */
     void             *owner;    /* free for the user of the table */
     int64_t           since;    /* version that gave the file its present state (vector, statistics) */
+    int64_t           vector_ms;    /* when this process gave it its vector; 0: it did not */
+    int64_t           vector_bytes; /* that this process has written of vectors for it, one after the other */
     bool              live;     /* false: removed, or not added yet */
     bool              leaving;  /* private: removed by the commit that is being read */
 } tain_delta_file;
@@ -81,6 +83,8 @@ tain_status tain_delta_deleted(tain_delta *t, tain_delta_file *f, const roaring_
 bool        tain_delta_has_vectors(const tain_delta *t);
 int64_t     tain_delta_live_rows(const tain_delta *t); /* -1: some file does not tell */
 int64_t     tain_delta_bytes(const tain_delta *t);   /* of live files */
+int64_t     tain_delta_appended(const tain_delta *t); /* bytes of files that commits with data changes have added since it was opened */
+int64_t     tain_delta_deleted_rows(const tain_delta *t); /* that live files still hold */
 int64_t     tain_delta_log_tail(const tain_delta *t); /* commits since the last checkpoint */
 /* The commitInfo objects from the newest backwards, at most n of those still in the log, as a JSON array of
  * {"version",...commitInfo}; caller json_decref()s. */
@@ -161,6 +165,11 @@ tain_status tain_delta_commit_write(tain_delta *t, const tain_delta_commit *c, t
 bool        tain_delta_checkpoint_due(const tain_delta *t);
 /* And _last_checkpoint. Now and then what was written is read again and compared (INTERNAL, and it is removed). */
 tain_status tain_delta_checkpoint(tain_delta *t, tain_error *err);
+/* The table as it is, apart: checkpoint, clean_log and vacuum do with it what they do with t, on any thread and while t goes
+ * on. It has no ordinals of its own, and nothing is committed through it. Caller closes it. */
+tain_delta *tain_delta_still(tain_delta *t);
+/* t goes on from the checkpoint that was written of its still, if one was. */
+void        tain_delta_take_checkpoint(tain_delta *t, const tain_delta *still);
 /* Removes log files older than delta.logRetentionDuration, always behind a checkpoint. */
 tain_status tain_delta_clean_log(tain_delta *t, tain_error *err);
 /* Whether nothing live needs the protocol that the table has: no file has a vector, no column a type of a newer version. */

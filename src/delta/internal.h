@@ -57,10 +57,12 @@ struct tain_delta {
     tain_map            files, txns, domains; /* tain_delta_file, tain_txn, char (configuration) */
     tain_tombstone    **tombstones;
     size_t              tombstone_count, tombstone_capacity;
-    int64_t             bytes, rows;   /* sums over live files */
+    int64_t             bytes, rows, deleted; /* sums over live files */
     int64_t             unknown_rows;  /* live files without numRecords */
     int64_t             checkpoint;    /* version of the newest one known, -1: none */
     int64_t             checkpoint_bytes, tail_bytes;
+    int64_t             appended;      /* bytes, by our own commits */
+    int64_t             still_tail;    /* of a still: tail_bytes when it was made */
     tain_time           checkpoint_time, looked; /* monotonic */
     tain_delta_file   **gone;                    /* no longer live, kept until the next call that changes the table */
     size_t              gone_count, gone_capacity;
@@ -76,6 +78,9 @@ tain_delta *tain_state_new(tain_store *store);
 void tain_state_forget_gone(tain_delta *t);
 void tain_state_add_tombstone(tain_delta *t, const char *path, const tain_dv *dv, int64_t deleted_ms, int64_t size, bool extended,
                               const char *partition_values);
+/* How long a file, or its vector, must have stood to get a tombstone when this process removes it: what is younger is protected
+ * by its own age for all but so much of the retention, and tables that are changed all the time would carry little else. */
+enum { TAIN_LINGER_MS = 10 * 60 * 1000 };
 /* Tombstones whose deletion is at or after since_ms and whose key is not live, newest of each key; *ret is the caller's,
  * the elements are not. */
 size_t tain_state_tombstones(tain_delta *t, int64_t since_ms, tain_tombstone ***ret);

@@ -75,6 +75,7 @@ void tain_delta_file_free(tain_delta_file *f)
 static void count(tain_delta *t, const tain_delta_file *f, int sign)
 {
     (void)!__builtin_add_overflow(t->bytes, sign * f->size, &t->bytes);
+    (void)!__builtin_add_overflow(t->deleted, sign * f->dv.cardinality, &t->deleted);
     if (f->rows < 0) t->unknown_rows += sign;
     else (void)!__builtin_add_overflow(t->rows, sign * (f->rows - f->dv.cardinality), &t->rows);
 }
@@ -109,22 +110,24 @@ static void retire(tain_delta *t, tain_delta_file *f)
     push(&t->gone, &t->gone_count, &t->gone_capacity, f);
 }
 
+/* What stood for the file in the log since then goes, and those who read an older version need it. */
+static void bury(tain_delta *t, const tain_delta_file *f, int64_t since_ms, int64_t now_ms)
+{
+    if (since_ms > now_ms || now_ms - since_ms > TAIN_LINGER_MS)
+        tain_state_add_tombstone(t, f->path, &f->dv, now_ms, f->size, true, f->partition_values);
+    count(t, f, -1);
+}
+
 void tain_state_drop(tain_delta *t, tain_delta_file *f, int64_t now_ms)
 {
-    if (f->live) {
-        tain_state_add_tombstone(t, f->path, &f->dv, now_ms, f->size, true, f->partition_values);
-        count(t, f, -1);
-    }
+    if (f->live) bury(t, f, f->modified / TAIN_MILLISECOND, now_ms);
     retire(t, f);
 }
 
 void tain_state_set_dv(tain_delta *t, tain_delta_file *f, tain_dv dv, char *stats, roaring_bitmap_t *deleted, int64_t version,
                        int64_t now_ms)
 {
-    if (f->live) {
-        tain_state_add_tombstone(t, f->path, &f->dv, now_ms, f->size, true, f->partition_values);
-        count(t, f, -1);
-    }
+    if (f->live) bury(t, f, f->dv.storage ? f->vector_ms : f->modified / TAIN_MILLISECOND, now_ms);
     tain_dv_done(&f->dv);
     tain_free(f->stats);
     if (f->deleted) roaring_bitmap_free(f->deleted);
@@ -133,6 +136,8 @@ void tain_state_set_dv(tain_delta *t, tain_delta_file *f, tain_dv dv, char *stat
     if (f->rows < 0) f->rows = tain_stats_rows(stats);
     f->deleted = deleted;
     f->since = version;
+    f->vector_ms = now_ms;
+    f->vector_bytes += dv.size;
     if (f->live) count(t, f, 1);
 }
 
@@ -155,6 +160,7 @@ static void become(tain_delta_file *f, tain_delta_file *from)
     now.path = f->path;
     now.ordinal = f->ordinal;
     now.owner = f->owner;
+    now.vector_bytes = f->vector_bytes;
     now.deleted = same ? f->deleted : NULL;
     now.live = true;
     *from = (tain_delta_file){.path = from->path, .stats = f->stats, .partition_values = f->partition_values, .tags = f->tags,
@@ -376,6 +382,16 @@ int64_t tain_delta_live_rows(const tain_delta *t)
 int64_t tain_delta_bytes(const tain_delta *t)
 {
     return t->bytes;
+}
+
+int64_t tain_delta_appended(const tain_delta *t)
+{
+    return t->appended;
+}
+
+int64_t tain_delta_deleted_rows(const tain_delta *t)
+{
+    return t->deleted;
 }
 
 int64_t tain_delta_log_tail(const tain_delta *t)

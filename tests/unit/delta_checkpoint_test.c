@@ -179,7 +179,10 @@ static void old_tombstones_are_left_out(void **state)
     tain_delta *t = create_table(p.store);
     append_file(t, "a", 10);
     append_file(t, "back", 10);
-    for (int i = 0; i < 3; i++) assert_ok(delete_rows(t, tain_delta_find(t, "a"), (uint32_t)i, 1, err));
+    for (int i = 0; i < 3; i++) {
+        assert_ok(delete_rows(t, tain_delta_find(t, "a"), (uint32_t)i, 1, err));
+        tain_delta_find(t, "a")->vector_ms -= 2 * TAIN_LINGER_MS;
+    }
     put_commit(p.store, 6, REMOVE("back"));
     put_commit(p.store, 7, ADD("back") "{\"remove\":{\"path\":\"older\",\"deletionTimestamp\":1,\"dataChange\":true}}\n");
     int64_t foreign;
@@ -188,6 +191,54 @@ static void old_tombstones_are_left_out(void **state)
     assert_ok(tain_delta_checkpoint(t, err));
     /* a's three former keys; not what came back, not what expired long ago */
     assert_query(&p, 7, "SELECT remove.path, remove.deletionVector.cardinality" FROM " WHERE remove IS NOT NULL ORDER BY 2 NULLS FIRST", "a|NULL;a|1;a|2");
+    tain_delta_close(t);
+    place_done(&p);
+}
+
+/* Vacuum spares it for its age; what stood for long before it went is spared by its tombstone. */
+static void what_stood_for_a_moment_leaves_no_tombstone(void **state)
+{
+    tain_store      *s = memory_store();
+    tain_delta      *t = create_table(s);
+    tain_delta_file *young = new_file("young", 10), *old = append_file(t, "old", 10);
+    young->modified = tain_now();
+    assert_ok(tain_delta_commit_write(t, &(tain_delta_commit){.operation = "WRITE", .adds = &young, .add_count = 1, .data_change = true}, err));
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_ok(delete_rows(t, young, i, 1, err));
+        assert_ok(delete_rows(t, old, i, 1, err));
+    }
+    assert_int_equal(t->tombstone_count, 1); /* the old one without a vector */
+    assert_ok(delete_rows(t, young, 5, 5, err));
+    assert_int_equal(t->tombstone_count, 1);
+    assert_ok(delete_rows(t, old, 5, 5, err)); /* its vector is young, its data is not */
+    assert_int_equal(t->tombstone_count, 2);
+    assert_int_equal(tain_delta_file_count(t), 0);
+    tain_delta_close(t);
+    tain_store_close(s);
+}
+
+/* What another thread writes down is the version it was given. */
+static void a_still_does_not_follow_the_table(void **state)
+{
+    place       p = new_place();
+    tain_delta *t = rich_table(&p), *still = tain_delta_still(t), *then = open_table(p.store);
+    same_state(t, still);
+    append_file(t, "later", 10);
+    assert_ok(delete_rows(t, tain_delta_find(t, "d"), 2, 1, err));
+    assert_ok(tain_delta_checkpoint(still, err));
+    same_state(then, still);
+    tain_delta_take_checkpoint(t, still);
+    assert_int_equal(tain_delta_log_tail(t), 2);
+    tain_delta_close(still);
+    for (int64_t v = 0; v < 6; v++) {
+        char *key = tain_log_key(v, ".json");
+        assert_ok(tain_store_remove(p.store, key, err));
+        tain_free(key);
+    }
+    tain_delta *back = open_table(p.store);
+    same_state(t, back);
+    tain_delta_close(back);
+    tain_delta_close(then);
     tain_delta_close(t);
     place_done(&p);
 }
@@ -468,6 +519,8 @@ int main(void)
         cmocka_unit_test(round_trip),
         cmocka_unit_test(nulls_are_where_they_belong),
         cmocka_unit_test(old_tombstones_are_left_out),
+        cmocka_unit_test(what_stood_for_a_moment_leaves_no_tombstone),
+        cmocka_unit_test(a_still_does_not_follow_the_table),
         cmocka_unit_test(in_memory_too),
         cmocka_unit_test(many_files),
         cmocka_unit_test(every_call_fails_once),
