@@ -39,9 +39,9 @@ def load(place, rate, seconds):
         raise Trouble("pgbench: " + done.stderr.strip()[-300:])
 
 
-def latencies(lake, times):
+def latencies(lake, times, table="public.item"):
     """Seconds from each commit until the first epoch that holds it is visible."""
-    known = [e for e in lakes.epochs(lake) if "public.item" in e["tables"]]
+    known = [e for e in lakes.epochs(lake) if table in e["tables"]]
     reached = [e["source"] for e in known]
     visible = {}
     result = []
@@ -50,7 +50,7 @@ def latencies(lake, times):
         if i == len(known):
             raise Trouble("an epoch is missing")
         if i not in visible:
-            visible[i] = lakes.visible_at(lake, known[i], "public.item")
+            visible[i] = lakes.visible_at(lake, known[i], table)
         result.append(visible[i] - t)
     return sorted(result), len(visible)
 
