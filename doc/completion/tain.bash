@@ -13,9 +13,11 @@ _tain()
     --format) mapfile -t COMPREPLY < <(compgen -W 'table csv json' -- "$cur"); return ;;
     --capture) mapfile -t COMPREPLY < <(compgen -W 'log poll' -- "$cur"); return ;;
     --partitions) mapfile -t COMPREPLY < <(compgen -W 'root leaf' -- "$cur"); return ;;
-    --profile) mapfile -t COMPREPLY < <(compgen -W 'default compat' -- "$cur"); return ;;
+    --profile)
+        [[ $command == table ]] && set -- 'default directlake spark duckdb' || set -- 'default compat'
+        mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); return ;;
     --on-drop) mapfile -t COMPREPLY < <(compgen -W 'keep delete' -- "$cur"); return ;;
-    --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --name | --as-of | --seconds | --last | --retention) return ;;
+    --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --name | --as-of | --seconds | --last | --retention | --sort-by) return ;;
     table) mapfile -t COMPREPLY < <(compgen -W 'history optimize vacuum' -- "$cur"); return ;;
     esac
     case $command in
@@ -26,7 +28,7 @@ _tain()
     query) options='--format --as-of --json' ;;
     replay) options='--as-of --to --json' ;;
     status) options='--json' ;;
-    table) options='--last --retention --dry-run --json' ;;
+    table) options='--last --sort-by --profile --retention --dry-run --json' ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$cur")

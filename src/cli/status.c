@@ -9,6 +9,8 @@
 #define STATUS_KEY "_tain/status.json"
 #define SILENCE    (10 * TAIN_SECOND) /* a running mirror writes every second */
 
+enum { POOR_HEALTH = 50 };
+
 /* A mirror that runs and cannot write cannot say so in the lake either. */
 static tain_status note_silence(tain_lake *lake, json_t *status, tain_error *err)
 {
@@ -56,6 +58,12 @@ static void add_int(tain_grid *g, int64_t v)
     tain_grid_add(g, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)v));
 }
 
+static void add_health(tain_grid *g, const json_t *health)
+{
+    if (json_is_object(health)) add_int(g, tain_json_get_int(health, "score", 0));
+    else tain_grid_add(g, "-", 1);
+}
+
 static void add_row(tain_grid *g, const json_t *t)
 {
     const char *name = tain_json_get_str(t, "name", ""), *status = tain_json_get_str(t, "status", "");
@@ -67,6 +75,7 @@ static void add_row(tain_grid *g, const json_t *t)
     add_int(g, tain_json_get_int(t, "rows_replicated", 0));
     tain_grid_add(g, latency, strlen(latency));
     tain_grid_add(g, completed, strlen(completed) > 19 ? 19 : strlen(completed));
+    add_health(g, json_object_get(t, "health"));
 }
 
 static void print_note(const char *indent, const char *head, const char *text)
@@ -99,6 +108,20 @@ static void print_warnings(const json_t *t)
         free(place);
         free(what);
     }
+}
+
+/* Why a table is slow to read, where it is. */
+static void print_health(const json_t *t)
+{
+    const json_t *h = json_object_get(t, "health");
+    char average[24];
+    if (!json_is_object(h) || tain_json_get_int(h, "score", 100) >= POOR_HEALTH) return;
+    tain_human_bytes((uint64_t)tain_json_get_int(h, "average_bytes", 0), average);
+    char *why = tain_format("health %lld: %lld files of %s on average, %.0f %% of rows deleted, %lld commits since the last checkpoint",
+                            (long long)tain_json_get_int(h, "score", 0), (long long)tain_json_get_int(h, "files", 0), average,
+                            100 * json_number_value(json_object_get(h, "deleted_share")), (long long)tain_json_get_int(h, "log_tail", 0));
+    print_note("", tain_json_get_str(t, "name", ""), why);
+    free(why);
 }
 
 static void print_head(const json_t *s)
@@ -157,8 +180,8 @@ static void print_counts(const json_t *tables)
 /* What has to be done comes last, where a terminal stops. */
 static void print_text(const json_t *s)
 {
-    static const char *const heads[] = {"table", "status", "rows", "latency", "last completed"};
-    tain_grid g = {.columns = 5, .align = "llrrl"};
+    static const char *const heads[] = {"table", "status", "rows", "latency", "last completed", "health"};
+    tain_grid g = {.columns = 6, .align = "llrrlr"};
     const json_t *tables = json_object_get(s, "tables");
     size_t i;
     json_t *t;
@@ -166,7 +189,7 @@ static void print_text(const json_t *s)
     print_trouble("source", json_object_get(s, "source"));
     print_trouble("tables wait to be read", json_object_get(s, "waiting"));
     print_snapshot(json_object_get(s, "snapshot"));
-    for (size_t c = 0; c < 5; c++) tain_grid_add(&g, heads[c], strlen(heads[c]));
+    for (size_t c = 0; c < 6; c++) tain_grid_add(&g, heads[c], strlen(heads[c]));
     json_array_foreach(tables, i, t)
     {
         add_row(&g, t);
@@ -175,6 +198,7 @@ static void print_text(const json_t *s)
     tain_grid_done(&g);
     json_array_foreach(tables, i, t)
     {
+        print_health(t);
         print_warnings(t);
     }
     json_array_foreach(tables, i, t)
@@ -195,7 +219,7 @@ static int run(int argc, char **argv)
     tain_error e = {0};
     if (read_status(args[0], &status, &e) != TAIN_OK) return tain_cli_fail(&e);
     if (json) {
-        json_dumpf(status, stdout, JSON_COMPACT);
+        json_dumpf(status, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
         putchar('\n');
     } else {
         print_text(status);

@@ -4,12 +4,17 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "delta/delta.h"
+#include "mirror/sorted.h"
 #include "mirror/upkeep.h"
+
+enum { CONFLICTS_MOST = 20 };
 
 typedef struct settings {
     bool    json, dry_run;
     int64_t retention;
     int     most;
+    char  **sort_by;
+    const char *profile;
 } settings;
 
 /* --- history ------------------------------------------------------------------------------------------------------- */
@@ -50,29 +55,100 @@ static tain_status history(tain_delta *t, const settings *s, tain_error *err)
 
 /* --- optimize ------------------------------------------------------------------------------------------------------ */
 
-static tain_status rewrite(tain_delta *t, tain_store *folder, tain_delta_file **files, size_t n, tain_error *err)
+/* What engines read best, as their makers say; by default what a mirror writes. */
+typedef struct profile {
+    const char *name;
+    int64_t     file_bytes;
+    size_t      group_rows, group_bytes;
+} profile;
+
+static const profile profiles[] = {
+    {"default", 128 << 20, 1 << 20, 128 << 20},
+    {"directlake", 1 << 30, 8 << 20, 512 << 20}, /* row groups of 1 M rows at least, better 8 M; few files */
+    {"spark", 1 << 30, 1 << 20, 128 << 20},      /* OPTIMIZE's own size; row groups of a block of parquet-java */
+    {"duckdb", 256 << 20, 122880, 128 << 20},    /* threads share a file by row groups, which are as its own */
+};
+
+static const profile *find_profile(const char *name)
 {
-    tain_rewrite *r;
+    for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
+        if (name && strcmp(profiles[i].name, name) == 0) return &profiles[i];
+    return &profiles[0];
+}
+
+static tain_parquet_options options_of(const profile *p)
+{
+    tain_parquet_options o = tain_parquet_defaults();
+    o.row_group_rows = p->group_rows;
+    o.row_group_bytes = p->group_bytes;
+    return o;
+}
+
+/* A mirror may go on changing the table. */
+static tain_status finish_rewrite(tain_rewrite *r, tain_error *err)
+{
     tain_delta_file *merged;
     const uint64_t *hashes;
     size_t rows;
+    tain_status st = TAIN_E_CONFLICT;
+    for (int tries = 0; st == TAIN_E_CONFLICT && tries < CONFLICTS_MOST; tries++) st = tain_rewrite_finish(r, &merged, &hashes, &rows, err);
+    return st;
+}
+
+static tain_status rewrite(tain_delta *t, tain_store *folder, const profile *p, tain_delta_file **files, size_t n, tain_error *err)
+{
+    tain_rewrite *r;
+    const tain_parquet_options options = options_of(p);
     TAIN_TRY(tain_rewrite_begin(t, folder, files, n, NULL, &r, err));
+    tain_rewrite_limit(r, &options);
     tain_status st = tain_rewrite_run(r, err);
-    if (st == TAIN_OK) st = tain_rewrite_finish(r, &merged, &hashes, &rows, err);
+    if (st == TAIN_OK) st = finish_rewrite(r, err);
     tain_rewrite_free(r);
+    return st;
+}
+
+static tain_status merge_files(tain_delta *t, tain_store *folder, const profile *p, tain_error *err)
+{
+    const tain_rewrite_rule rule = {.what = TAIN_REWRITE_ALL, .most_rows = INT64_MAX, .full_bytes = p->file_bytes};
+    tain_status st = TAIN_OK;
+    size_t n;
+    for (tain_delta_file **files; st == TAIN_OK && (files = tain_rewrite_pick(t, &rule, &n));) {
+        st = rewrite(t, folder, p, files, n, err);
+        free(files);
+    }
+    return st;
+}
+
+static tain_status find_columns(const tain_schema *schema, char **names, uint16_t *ret, size_t *ret_count, tain_error *err)
+{
+    for (size_t i = 0; names[i]; i++) {
+        int at = tain_schema_find(schema, names[i]);
+        if (at < 0) return tain_fail(err, TAIN_E_INVALID, "the table has no column \"%s\"", names[i]);
+        ret[(*ret_count)++] = (uint16_t)at;
+    }
+    return TAIN_OK;
+}
+
+static tain_status sort_files(tain_delta *t, tain_store *folder, const settings *s, const profile *p, tain_error *err)
+{
+    const char *temp = getenv("TMPDIR");
+    const tain_schema *schema = tain_delta_meta(t)->schema;
+    size_t n = 0, count = 0;
+    while (s->sort_by[n]) n++;
+    uint16_t *columns = tain_alloc((n + 1) * sizeof *columns);
+    tain_status st = find_columns(schema, s->sort_by, columns, &count, err);
+    const tain_sorted_options o = {.columns = columns, .count = count, .file_bytes = p->file_bytes, .files = options_of(p), .spill = temp && *temp ? temp : "/tmp"};
+    if (st == TAIN_OK) st = tain_sorted_rewrite(t, folder, &o, err);
+    free(columns);
     return st;
 }
 
 static tain_status optimize(tain_delta *t, tain_store *folder, const settings *s, tain_error *err)
 {
-    size_t before = tain_delta_file_count(t), n;
-    tain_status st = TAIN_OK;
-    for (tain_delta_file **files; st == TAIN_OK && (files = tain_rewrite_pick(t, true, INT64_MAX, &n));) {
-        st = rewrite(t, folder, files, n, err);
-        free(files);
-    }
-    if (st == TAIN_OK && tain_delta_log_tail(t) > 0) st = tain_delta_checkpoint(t, err);
-    if (st != TAIN_OK) return st;
+    size_t before = tain_delta_file_count(t);
+    const profile *p = find_profile(s->profile);
+    TAIN_TRY(s->sort_by && s->sort_by[0] ? sort_files(t, folder, s, p, err) : merge_files(t, folder, p, err));
+    if (tain_delta_log_tail(t) > 0) TAIN_TRY(tain_delta_checkpoint(t, err));
     printf(s->json ? "{\"files_before\":%zu,\"files_after\":%zu}\n" : "%zu files before, %zu after\n", before, tain_delta_file_count(t));
     return TAIN_OK;
 }
@@ -125,6 +201,8 @@ static int run(int argc, char **argv)
     const tain_option options[] = {
         {"last", TAIN_OPTION_INT, &s.most, "N", "history: so many commits (20)"},
         {"retention", TAIN_OPTION_DURATION, &s.retention, "TIME", "vacuum: keep files younger than this (1d)"},
+        {"sort-by", TAIN_OPTION_LIST, &s.sort_by, "COLUMNS", "optimize: write all rows in that order"},
+        {"profile", TAIN_OPTION_CHOICE, &s.profile, "default|directlake|spark|duckdb", "optimize: sizes that engine likes"},
         {"dry-run", TAIN_OPTION_FLAG, &s.dry_run, NULL, "vacuum: only count"},
         {"json", TAIN_OPTION_FLAG, &s.json, NULL, "for machines"},
         {NULL},
@@ -143,5 +221,6 @@ const tain_command tain_command_table = {
     .name = "table", .arguments = "VERB FOLDER", .summary = "history, optimize, vacuum of one Delta table", .least = 2, .most = 2, .run = run,
     .example = "  tain table history ./lake/Tables/main/orders\n"
                "  tain table optimize ./lake/Tables/main/orders\n"
+               "  tain table optimize ./lake/Tables/main/orders --sort-by day,id\n"
                "  tain table vacuum ./lake/Tables/main/orders --retention 2d --dry-run\n",
 };

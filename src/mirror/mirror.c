@@ -46,6 +46,7 @@ tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
     const tain_definition *d = m->definition;
     source->user = t;
     t->policies = d ? d->policies : NULL;
+    t->retention = d ? tain_definition_retention(d) : 0;
     t->pool = m->pool;
     t->compat = d && d->compat.on;
     t->budget = d ? (size_t)d->memory / 8 / (size_t)(d->jobs > 0 ? d->jobs : 1) : 0;

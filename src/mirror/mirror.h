@@ -3,7 +3,7 @@
  *
  *   source thread   connects, loads tables, polls the source into the intake, hands parts over, confirms positions
  *   writer thread   applies parts to tables, commits epochs, starts and finishes upkeep
- *   upkeep thread   rewrites small files and merges index runs, on immutable input
+ *   upkeep threads  two, which rewrite files, write checkpoints and merge index runs, on immutable input (upkeep.h)
  *   guard thread    looks how much log the source keeps for the mirror (guard.h)
  *
  * Between source and writer there is one bounded queue of parts; what flows back is under `lock`. A part is what the
@@ -48,6 +48,14 @@ typedef struct tain_part {
     int64_t          changes;
 } tain_part;
 
+/* A thread that does one job of upkeep after the other. */
+typedef struct tain_lane {
+    struct tain_mirror *mirror;
+    tain_queue         *jobs; /* writer -> lane */
+    pthread_t           thread;
+    bool                runs;
+} tain_lane;
+
 typedef enum tain_mirror_state {
     TAIN_MIRROR_INITIALIZING, TAIN_MIRROR_INITIALIZED, TAIN_MIRROR_STARTING, TAIN_MIRROR_RUNNING, TAIN_MIRROR_PAUSED,
     TAIN_MIRROR_STOPPING, TAIN_MIRROR_STOPPED,
@@ -77,9 +85,9 @@ typedef struct tain_mirror {
     void (*say)(const char *line); /* announcements for people; may be NULL */
 
     tain_queue *parts;           /* source -> writer */
-    tain_queue *jobs;            /* writer -> upkeep */
-    pthread_t   writer, upkeep;
-    bool        writer_runs, upkeep_runs;
+    tain_lane   lanes[TAIN_LANES];
+    pthread_t   writer;
+    bool        writer_runs;
 
     /* writer's; the source thread's while no part is in flight */
     int64_t       next_epoch;

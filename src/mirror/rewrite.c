@@ -6,16 +6,19 @@
 #include "mirror/upkeep.h"
 
 enum {
-    TIER_FILES = 8,            /* so many of one tier are merged */
-    TIER_STEP = 4,             /* sizes of neighbouring tiers */
-    TIER_BASE = 32 << 10,      /* bytes of the lowest tier */
+    LEAST_FILES = 8,           /* so many at least are merged ... */
+    LEAST_GROWTH = 7,          /* ... and the largest of them becomes part of one so many times as large */
+    SMALL_SIZE = 512 << 10,    /* merging files up to this takes no time to speak of */
+    LEAST_SIZE = 32 << 10,     /* nobody minds what is deleted of less */
+    COLD_COMMITS = 500,        /* a file that so many have left alone is done with, for now */
+    NOTABLE_SHARE = 16,        /* of the table's bytes, as divisor: a smaller file's deleted rows are nothing to its readers */
     FULL_SIZE = 128 << 20,     /* files as large as this are left alone ... */
     FULL_COPIED = 16 << 20,    /* or this, where one deleted row has the whole file written again ... */
     MOST_INPUTS = 2,           /* of full size */
     READ_ROWS = 16384,
     READ_BYTES = 8 << 20,
 };
-#define DELETED_SHARE 0.3 /* ... unless so much of them is deleted */
+#define DELETED_SHARE 0.2 /* ... unless so much of them is deleted */
 
 typedef struct input {
     char             *path; /* in the log */
@@ -56,16 +59,16 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static int tier_of(int64_t size)
+/* Some engines read a file with a vector much slower than one without, however little is deleted. */
+static bool is_cold(const tain_delta *t, const tain_delta_file *f, const tain_rewrite_rule *rule)
 {
-    int tier = 0;
-    for (int64_t limit = TIER_BASE; size > limit; limit *= TIER_STEP) tier++;
-    return tier;
+    return tain_delta_version(t) - f->since >= COLD_COMMITS && f->size <= rule->spare_bytes;
 }
 
-static bool mostly_deleted(const tain_delta_file *f)
+static bool is_rotten(const tain_delta *t, const tain_delta_file *f, const tain_rewrite_rule *rule)
 {
-    return f->dv.storage && f->rows > 0 && (double)f->dv.cardinality > DELETED_SHARE * (double)f->rows;
+    if (!f->dv.storage || f->rows <= 0) return false;
+    return (double)f->dv.cardinality > DELETED_SHARE * (double)f->rows || f->vector_bytes > f->size || is_cold(t, f, rule);
 }
 
 /* What lies elsewhere (a shallow clone's files) is left where it is. */
@@ -86,78 +89,96 @@ int64_t tain_rewrite_full_size(const tain_delta *t)
     return t && tain_delta_has_vectors(t) ? FULL_SIZE : FULL_COPIED;
 }
 
-static bool is_full(const tain_delta *t, const tain_delta_file *f, int64_t most_rows)
+static int64_t full_size(const tain_delta *t, const tain_rewrite_rule *rule)
 {
-    return f->size >= tain_rewrite_full_size(t) || kept_of(f) > most_rows / 2;
+    return rule->full_bytes ? rule->full_bytes : tain_rewrite_full_size(t);
+}
+
+static bool is_full(const tain_delta *t, const tain_delta_file *f, const tain_rewrite_rule *rule)
+{
+    return f->size >= full_size(t, rule) || kept_of(f) > rule->most_rows / 2;
+}
+
+static bool is_taken(const tain_rewrite *by, const tain_delta_file *f)
+{
+    for (size_t i = 0; by && i < by->count; i++)
+        if (by->ordinals[i] == f->ordinal) return true;
+    return false;
 }
 
 /* One that alone has more rows than may be merged was not made here, and stays as it is. */
-static bool is_candidate(tain_delta *t, const tain_delta_file *f, int64_t most_rows)
+static bool is_candidate(tain_delta *t, const tain_delta_file *f, const tain_rewrite_rule *rule)
 {
-    if (is_full(t, f, most_rows) && !(mostly_deleted(f) && kept_of(f) <= most_rows)) return false;
-    return is_inside(t, f);
+    if (rule->what == TAIN_REWRITE_SMALL && f->size > SMALL_SIZE) return false;
+    if (is_full(t, f, rule) && !(is_rotten(t, f, rule) && kept_of(f) <= rule->most_rows)) return false;
+    return !is_taken(rule->beside, f) && is_inside(t, f);
 }
 
-static size_t all_live(tain_delta *t, int64_t most_rows, tain_delta_file ***ret)
+static size_t all_live(tain_delta *t, const tain_rewrite_rule *rule, tain_delta_file ***ret)
 {
     tain_delta_file *f;
     size_t n = 0;
     *ret = tain_alloc((tain_delta_file_count(t) + 1) * sizeof **ret);
     for (size_t cursor = 0; tain_delta_next_file(t, &cursor, &f);)
-        if (is_candidate(t, f, most_rows)) (*ret)[n++] = f;
+        if (is_candidate(t, f, rule)) (*ret)[n++] = f;
     qsort(*ret, n, sizeof **ret, by_size);
     return n;
 }
 
-/* Files are sorted by size. The highest tier that is full decides: it and everything smaller is merged. */
-static size_t full_tiers(tain_delta_file **files, size_t n)
+/* Files are sorted by size. As many as can be, of which none is large beside all of them: each row is then merged again only
+ * when its file is small beside the next, which is so a few times in its life. */
+static size_t due(tain_delta_file **files, size_t n, const tain_rewrite_rule *rule)
 {
+    int64_t bytes = 0;
     size_t take = 0;
-    for (size_t i = 0, j; i < n; i = j) {
-        for (j = i; j < n && tier_of(files[j]->size) == tier_of(files[i]->size);) j++;
-        if (j - i >= TIER_FILES) take = j;
+    for (size_t i = 0; i < n; i++) {
+        bytes += files[i]->size;
+        if (i + 1 >= LEAST_FILES && files[i]->size <= bytes / LEAST_GROWTH) take = i + 1;
     }
-    return take;
+    bool small = take && files[take - 1]->size <= SMALL_SIZE;
+    return small == (rule->what == TAIN_REWRITE_SMALL) ? take : 0;
 }
 
-static size_t within_budget(const tain_delta *t, tain_delta_file **files, size_t n, int64_t most_rows)
+static size_t within_budget(const tain_delta *t, tain_delta_file **files, size_t n, const tain_rewrite_rule *rule)
 {
     int64_t bytes = 0, rows = 0;
     size_t i = 0;
     for (; i < n; i++) {
         bytes += files[i]->size;
         rows += kept_of(files[i]);
-        if (bytes > MOST_INPUTS * tain_rewrite_full_size(t) || rows > most_rows) break;
+        if (bytes > MOST_INPUTS * full_size(t, rule) || rows > rule->most_rows) break;
     }
     return i ? i : n ? 1 : 0;
 }
 
 /* One file alone is worth it only for its deleted rows. */
-static size_t worth(tain_delta_file **files, size_t n)
+static size_t worth(const tain_delta *t, tain_delta_file **files, size_t n, const tain_rewrite_rule *rule)
 {
-    return n == 1 && !mostly_deleted(files[0]) ? 0 : n;
+    return n == 1 && !is_rotten(t, files[0], rule) ? 0 : n;
 }
 
-static size_t pick_rotten(tain_delta_file **files, size_t n)
+/* Of the tail of a large table nothing is: it is merged soon. */
+static size_t pick_rotten(const tain_delta *t, tain_delta_file **files, size_t n, const tain_rewrite_rule *rule)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!mostly_deleted(files[i]) || files[i]->size < TIER_BASE) continue;
+        if (!is_rotten(t, files[i], rule) || files[i]->size < LEAST_SIZE) continue;
+        if (files[i]->size < FULL_SIZE / 4 && files[i]->size < tain_delta_bytes(t) / NOTABLE_SHARE) continue;
         files[0] = files[i];
         return 1;
     }
     return 0;
 }
 
-tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, int64_t most_rows, size_t *ret_count)
+tain_delta_file **tain_rewrite_pick(tain_delta *t, const tain_rewrite_rule *rule, size_t *ret_count)
 {
     tain_delta_file **files;
-    size_t n = all_live(t, most_rows, &files), take;
-    if (all) {
-        take = worth(files, within_budget(t, files, n, most_rows));
-        if (take == 1 && !files[0]->dv.storage) take = 0;
+    size_t n = all_live(t, rule, &files), take;
+    if (rule->what == TAIN_REWRITE_ALL) {
+        take = worth(t, files, within_budget(t, files, n, rule), rule);
+        if (!take) take = pick_rotten(t, files, n, rule);
     } else {
-        take = within_budget(t, files, full_tiers(files, n), most_rows);
-        if (take < 2) take = pick_rotten(files, n);
+        take = within_budget(t, files, due(files, n, rule), rule);
+        if (take < 2) take = rule->what == TAIN_REWRITE_LARGE ? pick_rotten(t, files, n, rule) : 0;
     }
     *ret_count = take;
     if (take) return files;
@@ -165,14 +186,14 @@ tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, int64_t most_rows, 
     return NULL;
 }
 
-tain_delta_file **tain_rewrite_pick_vectors(tain_delta *t, int64_t most_rows, size_t *ret_count)
+tain_delta_file **tain_rewrite_pick_vectors(tain_delta *t, const tain_rewrite_rule *rule, size_t *ret_count)
 {
     tain_delta_file *f, **files = tain_alloc((tain_delta_file_count(t) + 1) * sizeof(tain_delta_file *));
     size_t n = 0;
     for (size_t cursor = 0; tain_delta_next_file(t, &cursor, &f);)
-        if (f->dv.storage && is_inside(t, f)) files[n++] = f;
+        if (f->dv.storage && !is_taken(rule->beside, f) && is_inside(t, f)) files[n++] = f;
     qsort(files, n, sizeof *files, by_size);
-    *ret_count = within_budget(t, files, n, most_rows);
+    *ret_count = within_budget(t, files, n, rule);
     if (*ret_count) return files;
     free(files);
     return NULL;

@@ -95,6 +95,8 @@ static void write_table(tain_json *j, tain_table *t)
     } else {
         tain_json_null(j);
     }
+    tain_json_key(j, "health");
+    tain_health_to_json(&t->health, j);
     tain_json_kstr(j, "reason", t->reason[0] ? t->reason : NULL);
     tain_json_kstr(j, "remedy", t->remedy[0] ? t->remedy : NULL);
     write_warnings(j, t);

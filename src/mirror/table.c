@@ -12,6 +12,7 @@
 #include "mirror/lake.h"
 #include "mirror/naming.h"
 #include "mirror/replay.h"
+#include "mirror/retention.h"
 
 enum {
     FEED_ROWS = 65536,
@@ -84,6 +85,7 @@ tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *
     tain_table *t = tain_alloc(sizeof *t);
     t->source = source;
     t->app_id = (char *)app_id;
+    t->health.log_tail = -1;
     pthread_mutex_init(&t->lock, NULL);
     tain_table_house(t, lake, cache_dir, source->schema, source->name);
     tain_table_shape(t, source);
@@ -439,7 +441,12 @@ json_t *tain_table_memo(const tain_table *t, const char *memo)
 {
     json_t *o = property(t, TAIN_IDENTITY_KEY, t->source && t->source->identity[0] ? t->source->identity : NULL, NULL);
     if (t->compat) o = property(t, TAIN_VECTORS_KEY, "false", o);
-    return property(t, MEMO_KEY, memo, o);
+    o = property(t, MEMO_KEY, memo, o);
+    json_t *retention = tain_retention_properties(t->delta ? tain_delta_meta(t->delta)->configuration : NULL, t->retention);
+    if (!o || !retention) return o ? o : retention;
+    json_object_update(o, retention);
+    json_decref(retention);
+    return o;
 }
 
 /* --- state --------------------------------------------------------------------------------------------------------- */

@@ -21,8 +21,12 @@
 #include "batch/key.h"
 #include "delta/delta.h"
 #include "index/index.h"
+#include "mirror/health.h"
 #include "mirror/ordinals.h"
 #include "source/source.h"
+
+/* What upkeep does beside the commits: small things, and large ones. */
+enum { TAIN_LANE_LIGHT, TAIN_LANE_HEAVY, TAIN_LANES };
 
 typedef enum tain_table_status {
     TAIN_TABLE_INITIALIZED, TAIN_TABLE_SNAPSHOTTING, TAIN_TABLE_REPLICATING, TAIN_TABLE_RESEEDING, TAIN_TABLE_STOPPED, TAIN_TABLE_FAILED,
@@ -84,6 +88,7 @@ typedef struct tain_table {
     char              *cache_dir;
     char              *app_id;      /* borrowed from the mirror */
     const json_t      *policies;    /* borrowed from its definition; NULL: defaults */
+    tain_time          retention;   /* of its definition; 0: not known */
     tain_pool         *pool;        /* borrowed from the mirror: for what is done with many files */
     tain_delta        *delta;       /* NULL: no Delta table yet */
     tain_index        *index;
@@ -104,11 +109,13 @@ typedef struct tain_table {
     bool               announced;   /* listed in an epoch record since it was (re)loaded */
     uint64_t           used;        /* number of the part that last changed it */
     size_t             budget;      /* bytes that one piece of work on it may hold; 0: no matter */
-    struct tain_upkeep_job *job;    /* upkeep.c's: work in flight */
+    struct tain_upkeep_job *jobs[TAIN_LANES]; /* upkeep.c's: work in flight */
     struct tain_history *history;   /* every version of its rows (history.h); NULL: none is kept */
     const tain_buffer *stamps;      /* tain_stamps of what is being applied; NULL: it is not of the stream */
     struct tain_replay *replay;     /* what is pending was read at several positions: changes are upserts until it is committed */
     tain_time          next_vacuum;
+    int64_t            rewritten;   /* bytes of files that upkeep has written anew alone */
+    int64_t            cleaned;     /* hour in which its log was last looked through for what is too old */
     int64_t            kept_up;     /* the version at which upkeep found nothing to do */
     bool               foreign;     /* a Delta table that is not ours is in its folder */
     char              *to_schema, *to_name; /* where its folder belongs once the epoch is committed; NULL: it stays */
@@ -149,6 +156,7 @@ typedef struct tain_table {
     int64_t           rows_processed, bytes_processed, rows_live;
     int64_t           rows_total;   /* estimate while loading */
     tain_time         last_completed, latency;
+    tain_health       health;       /* when upkeep looked last */
 } tain_table;
 
 tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *app_id, tain_source_table *source);
@@ -176,7 +184,7 @@ tain_status tain_table_find_delta(tain_table *t, tain_error *err);
  * anew since gets a load_reason. INVALID: as above. */
 tain_status tain_table_open(tain_table *t, tain_source *source, const tain_position *otherwise, int64_t last_epoch, bool *ret_found,
                             tain_error *err);
-/* The properties that the lake's table needs to hold memo and identity, and to be of its profile, as an object; NULL: it has them. Caller json_decref()s. */
+/* The properties that the lake's table needs to hold memo, identity and retention, and to be of its profile, as an object; NULL: it has them. Caller json_decref()s. */
 json_t *tain_table_memo(const tain_table *t, const char *memo);
 /* Says why its files cannot be brought to the shape it has: it is loaded again. Thread: writer. */
 void tain_table_misfit(tain_table *t, const char *why);

@@ -9,10 +9,10 @@
 #include "mirror/copyonwrite.h"
 #include "mirror/history.h"
 #include "mirror/presence.h"
+#include "mirror/retention.h"
 #include "mirror/uphold.h"
 
 #define VACUUM_EVERY     (3600 * TAIN_SECOND)
-#define RETENTION        (24 * 3600 * TAIN_SECOND) /* of the epoch log */
 #define LEAST_RETENTION  (3600 * TAIN_SECOND)
 
 enum { NICE = 10 /* upkeep takes what capture leaves */, IDLE_STEPS = 20 /* without a commit, some of the index: it gets no further */ };
@@ -32,11 +32,14 @@ typedef struct live_set { /* ascending by ordinal */
 typedef struct tain_upkeep_job {
     tain_table       *table;
     struct tain_upkeep_job **owner; /* who has it: the table, or its history */
+    int               lane;
     tain_rewrite     *rewrite; /* either ... */
     tain_index_part  *part;    /* of the file it makes */
     bool              indexed; /* part is made */
-    tain_index_merge *merge;   /* ... or */
+    tain_index_merge *merge;   /* ... or ... */
     live_set          live;
+    tain_delta       *still;   /* ... or a checkpoint of it, or a vacuum */
+    bool              cleans, vacuums;
     tain_status       status;
     tain_error        error;
     bool              outdated; /* the table is another meanwhile */
@@ -86,24 +89,45 @@ static uint32_t deleted_rows(void *ctx, uint32_t file)
     return f->deleted ? (uint32_t)roaring_bitmap_get_cardinality(f->deleted) : 0;
 }
 
-/* --- the upkeep thread --------------------------------------------------------------------------------------------- */
+/* --- the upkeep threads -------------------------------------------------------------------------------------------- */
 
-static void run(tain_upkeep_job *job)
+/* As long as the table says by now; what is being written is younger than the least. */
+static tain_status vacuum(tain_delta *still, tain_error *err)
 {
-    if (job->merge) {
-        job->status = tain_index_merge_run(job->merge, is_live, &job->live, &job->error);
-        return;
-    }
-    job->status = tain_rewrite_run(job->rewrite, &job->error);
-    if (job->status == TAIN_OK && job->part) job->indexed = tain_rewrite_index(job->rewrite, job->table->index, job->part);
+    tain_vacuum_result r;
+    int64_t foreign;
+    TAIN_TRY(tain_delta_refresh(still, &foreign, err));
+    tain_time retention = tain_delta_retention(still);
+    return tain_delta_vacuum(still, retention > LEAST_RETENTION ? retention : LEAST_RETENTION, false, &r, err);
 }
 
-static void *upkeep_main(void *ctx)
+static tain_status look_after_log(tain_upkeep_job *job, tain_error *err)
 {
-    tain_mirror *m = ctx;
+    if (job->vacuums) return vacuum(job->still, err);
+    TAIN_TRY(tain_delta_checkpoint(job->still, err));
+    return job->cleans ? tain_delta_clean_log(job->still, err) : TAIN_OK;
+}
+
+static tain_status rewrite(tain_upkeep_job *job, tain_error *err)
+{
+    TAIN_TRY(tain_rewrite_run(job->rewrite, err));
+    if (job->part) job->indexed = tain_rewrite_index(job->rewrite, job->table->index, job->part);
+    return TAIN_OK;
+}
+
+static tain_status run(tain_upkeep_job *job, tain_error *err)
+{
+    if (job->merge) return tain_index_merge_run(job->merge, is_live, &job->live, err);
+    return job->still ? look_after_log(job, err) : rewrite(job, err);
+}
+
+static void *lane_main(void *ctx)
+{
+    tain_lane *lane = ctx;
+    tain_mirror *m = lane->mirror;
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of this thread alone */
-    for (tain_upkeep_job *job; (job = tain_queue_pop(m->jobs, INT64_MAX));) {
-        run(job);
+    for (tain_upkeep_job *job; (job = tain_queue_pop(lane->jobs, INT64_MAX));) {
+        job->status = run(job, &job->error);
         pthread_mutex_lock(&m->lock);
         atomic_store(&job->done, true);
         pthread_cond_broadcast(&m->changed);
@@ -114,9 +138,12 @@ static void *upkeep_main(void *ctx)
 
 tain_status tain_upkeep_start(tain_mirror *m, tain_error *err)
 {
-    m->jobs = tain_queue_new(64);
-    if (pthread_create(&m->upkeep, NULL, upkeep_main, m) != 0) return tain_fail_errno(err, "cannot start the upkeep thread");
-    m->upkeep_runs = true;
+    for (int i = 0; i < TAIN_LANES; i++) {
+        tain_lane *lane = &m->lanes[i];
+        *lane = (tain_lane){.mirror = m, .jobs = tain_queue_new(64)};
+        if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0) return tain_fail_errno(err, "cannot start an upkeep thread");
+        lane->runs = true;
+    }
     return TAIN_OK;
 }
 
@@ -125,6 +152,7 @@ static void job_free(tain_upkeep_job *job)
     if (job->merge) tain_index_merge_abort(job->table->index, job->merge);
     if (job->part) tain_index_part_abort(job->part);
     tain_rewrite_free(job->rewrite);
+    tain_delta_close(job->still);
     live_set_done(&job->live);
     *job->owner = NULL;
     free(job);
@@ -154,34 +182,47 @@ static void forget(tain_mirror *m, tain_upkeep_job *job)
 
 void tain_upkeep_forget(tain_mirror *m, tain_table *t)
 {
-    forget(m, t->job);
+    for (int i = 0; i < TAIN_LANES; i++)
+        if (t->jobs[i]) halt(t->jobs[i]);
+    for (int i = 0; i < TAIN_LANES; i++) forget(m, t->jobs[i]);
     if (t->history) forget(m, t->history->job);
 }
 
 void tain_upkeep_outdate(tain_table *t)
 {
-    if (!t->job || !t->job->rewrite) return;
-    t->job->outdated = true;
-    halt(t->job);
+    for (int i = 0; i < TAIN_LANES; i++) {
+        tain_upkeep_job *job = t->jobs[i];
+        if (!job || !job->rewrite) continue;
+        job->outdated = true;
+        halt(job);
+    }
+}
+
+static void each_job(tain_mirror *m, int lane, void (*what)(tain_upkeep_job *))
+{
+    for (size_t i = 0; i < m->table_count; i++) {
+        const tain_table *t = m->tables[i];
+        tain_upkeep_job *of_history = t->history ? t->history->job : NULL;
+        if (t->jobs[lane]) what(t->jobs[lane]);
+        if (of_history && of_history->lane == lane) what(of_history);
+    }
+}
+
+static void stop_lane(tain_mirror *m, int lane)
+{
+    tain_lane *l = &m->lanes[lane];
+    each_job(m, lane, halt);
+    tain_queue_close(l->jobs);
+    pthread_join(l->thread, NULL);
+    each_job(m, lane, job_free);
+    tain_queue_free(l->jobs);
+    *l = (tain_lane){0};
 }
 
 void tain_upkeep_stop(tain_mirror *m)
 {
-    if (!m->upkeep_runs) return;
-    for (size_t i = 0; i < m->table_count; i++) {
-        tain_table *t = m->tables[i];
-        if (t->job) halt(t->job);
-        if (t->history && t->history->job) halt(t->history->job);
-    }
-    tain_queue_close(m->jobs);
-    pthread_join(m->upkeep, NULL);
-    for (size_t i = 0; i < m->table_count; i++) {
-        tain_table *t = m->tables[i];
-        if (t->job) job_free(t->job);
-        if (t->history && t->history->job) job_free(t->history->job);
-    }
-    tain_queue_free(m->jobs);
-    m->upkeep_runs = false;
+    for (int i = 0; i < TAIN_LANES; i++)
+        if (m->lanes[i].runs) stop_lane(m, i);
 }
 
 /* --- finishing ----------------------------------------------------------------------------------------------------- */
@@ -261,25 +302,37 @@ static void finish_merge(tain_table *t, tain_upkeep_job *job)
     job->merge = NULL;
 }
 
+static void finish_still(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
+{
+    tain_delta_take_checkpoint(t->delta, job->still);
+    if (job->status == TAIN_E_CORRUPT) tain_mirror_fail_table(m, t, &job->error);
+    else if (job->status != TAIN_OK) give_up(m, t, job->vacuums ? "vacuum" : "checkpoint", &job->error);
+}
+
 static bool is_wanted(const tain_upkeep_job *job)
 {
     return !job->outdated && job->table->status == TAIN_TABLE_REPLICATING;
 }
 
 /* False: it came to nothing, and is better not tried again at once. */
-static bool finish(tain_mirror *m, tain_table *t)
+static bool finish_wanted(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
 {
-    tain_upkeep_job *job = t->job;
-    bool fine = true;
-    if (!job || !atomic_load(&job->done)) return true;
-    if (is_wanted(job) && job->status != TAIN_OK) {
-        fail_rewrite(m, t, &job->error);
-        fine = false;
-    } else if (is_wanted(job) && job->rewrite) {
-        fine = finish_rewrite(m, t, job);
-    } else if (is_wanted(job)) {
-        finish_merge(t, job);
+    if (job->still) {
+        finish_still(m, t, job);
+        return job->status == TAIN_OK;
     }
+    if (job->status != TAIN_OK) {
+        fail_rewrite(m, t, &job->error);
+        return false;
+    }
+    if (job->rewrite) return finish_rewrite(m, t, job);
+    finish_merge(t, job);
+    return true;
+}
+
+static bool finish(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
+{
+    bool fine = !is_wanted(job) || finish_wanted(m, t, job);
     job_free(job);
     return fine;
 }
@@ -292,11 +345,28 @@ static int64_t rows_at_once(const tain_mirror *m, const tain_table *t)
     return t->compat ? tain_copies_most_rows(t) : m->definition->memory / 8 / TAIN_REWRITE_ROW_BYTES;
 }
 
-/* A table that is to lose its vectors does so first. */
-static tain_delta_file **pick(const tain_mirror *m, tain_table *t, size_t *ret_count)
+/* Merging is left to others where they say so by the property that Delta has for it. */
+static bool may_rewrite(const tain_table *t)
 {
-    tain_delta_file **files = t->compat ? tain_rewrite_pick_vectors(t->delta, rows_at_once(m, t), ret_count) : NULL;
-    return files ? files : tain_rewrite_pick(t->delta, false, rows_at_once(m, t), ret_count);
+    const char *said = tain_json_get_str(tain_delta_meta(t->delta)->configuration, "delta.autoOptimize.autoCompact", "true");
+    return strcmp(said, "false") != 0;
+}
+
+static const tain_rewrite *beside(const tain_table *t, int lane)
+{
+    const tain_upkeep_job *other = t->jobs[lane == TAIN_LANE_LIGHT ? TAIN_LANE_HEAVY : TAIN_LANE_LIGHT];
+    return other ? other->rewrite : NULL;
+}
+
+/* A table that is to lose its vectors does so first. */
+static tain_delta_file **pick(const tain_mirror *m, tain_table *t, int lane, size_t *ret_count)
+{
+    const tain_rewrite_rule rule = {.what = lane == TAIN_LANE_LIGHT ? TAIN_REWRITE_SMALL : TAIN_REWRITE_LARGE,
+                                    .most_rows = rows_at_once(m, t), .beside = beside(t, lane),
+                                    .spare_bytes = tain_delta_appended(t->delta) - t->rewritten};
+    bool loses = t->compat && lane == TAIN_LANE_HEAVY;
+    tain_delta_file **files = loses ? tain_rewrite_pick_vectors(t->delta, &rule, ret_count) : NULL;
+    return files || !may_rewrite(t) ? files : tain_rewrite_pick(t->delta, &rule, ret_count);
 }
 
 /* One that alone has more rows than hashes are held of is fed to the index afterwards, piece by piece. */
@@ -308,10 +378,11 @@ static const tain_key *key_for(const tain_mirror *m, const tain_table *t, tain_d
 static bool begin_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
 {
     size_t n;
-    tain_delta_file **files = pick(m, t, &n);
+    tain_delta_file **files = pick(m, t, job->lane, &n);
     if (!files) return false;
     bool begun = tain_rewrite_begin(t->delta, t->store, files, n, key_for(m, t, files, n), &job->rewrite, &job->error) == TAIN_OK;
     const tain_parquet_options options = tain_table_file_options(t);
+    if (begun && n == 1) t->rewritten += files[0]->size;
     if (begun) {
         tain_rewrite_limit(job->rewrite, &options);
         if (t->compat) tain_rewrite_thin(job->rewrite);
@@ -336,61 +407,82 @@ static bool is_settled(const tain_table *t)
     return !t->unindexed && tain_uphold_holds(t);
 }
 
+static bool begin_checkpoint(tain_table *t, tain_upkeep_job *job)
+{
+    int64_t hour = tain_now() / (3600 * TAIN_SECOND);
+    if (!tain_delta_checkpoint_due(t->delta)) return false;
+    job->still = tain_delta_still(t->delta);
+    job->cleans = t->cleaned != hour;
+    t->cleaned = hour;
+    return true;
+}
+
+/* Not at start: first what readers wait for. */
+static bool begin_vacuum(tain_table *t, tain_upkeep_job *job)
+{
+    tain_time now = tain_monotonic();
+    bool first = !t->next_vacuum;
+    if (now < t->next_vacuum) return false;
+    t->next_vacuum = now + VACUUM_EVERY;
+    if (first) return false;
+    job->still = tain_delta_still(t->delta);
+    job->vacuums = true;
+    return true;
+}
+
+/* What was asked for since the table was written last. False: it is not to be tried again at once. */
+static bool keep_retention(tain_mirror *m, tain_table *t)
+{
+    tain_error e = {0};
+    if (!t->delta || t->status != TAIN_TABLE_REPLICATING) return true;
+    json_t *properties = tain_retention_properties(tain_delta_meta(t->delta)->configuration, t->retention);
+    if (!properties) return true;
+    int64_t before = tain_delta_version(t->delta);
+    const tain_delta_commit c = {.operation = "SET TBLPROPERTIES", .configuration = properties};
+    tain_status st = tain_delta_commit_write(t->delta, &c, &e);
+    json_decref(properties);
+    follow_others(m, t, tain_delta_version(t->delta) - before - (st == TAIN_OK));
+    if (st != TAIN_OK) give_up(m, t, "setting its retention", &e);
+    return st == TAIN_OK;
+}
+
+/* Files are rewritten with the key index at hand. */
+static bool begin_work(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
+{
+    bool light = job->lane == TAIN_LANE_LIGHT, settled = t->index && is_settled(t);
+    if (light ? begin_checkpoint(t, job) : begin_vacuum(t, job)) return true;
+    if (settled && begin_rewrite(m, t, job)) return true;
+    if (is_damage(&job->error)) fail_rewrite(m, t, &job->error);
+    return !light && settled && t->status == TAIN_TABLE_REPLICATING && begin_merge(t, job);
+}
+
 static void hand_over(tain_mirror *m, tain_upkeep_job *job)
 {
     *job->owner = job;
-    if (tain_queue_try_push(m->jobs, job)) return;
-    atomic_store(&job->done, true);
-    job_free(job);
+    if (!tain_queue_try_push(m->lanes[job->lane].jobs, job)) job_free(job); /* there is much to do: later */
 }
 
-static void begin(tain_mirror *m, tain_table *t)
+/* Then nothing else is begun. */
+static bool is_to_be_lowered(const tain_table *t)
 {
-    if (t->job || !t->delta || !t->index || t->status != TAIN_TABLE_REPLICATING || !is_settled(t)) return;
+    return t->compat && t->delta && t->status == TAIN_TABLE_REPLICATING && tain_delta_can_lower(t->delta);
+}
+
+static void begin(tain_mirror *m, tain_table *t, int lane)
+{
+    if (t->jobs[lane] || !t->delta || t->status != TAIN_TABLE_REPLICATING || is_to_be_lowered(t)) return;
     tain_upkeep_job *job = tain_alloc(sizeof *job);
-    job->table = t;
-    job->owner = &t->job;
-    bool begun = begin_rewrite(m, t, job);
-    if (!begun && is_damage(&job->error)) fail_rewrite(m, t, &job->error);
-    if (!begun && (t->status != TAIN_TABLE_REPLICATING || !begin_merge(t, job))) {
+    *job = (tain_upkeep_job){.table = t, .owner = &t->jobs[lane], .lane = lane};
+    if (!begin_work(m, t, job)) {
         free(job);
         return;
     }
     hand_over(m, job);
 }
 
-/* As long as the table says by now; what is being written is younger than the least. */
-static tain_status sweep(tain_delta *d, tain_error *err)
+static bool is_busy(const tain_table *t)
 {
-    tain_vacuum_result r;
-    int64_t foreign;
-    TAIN_TRY(tain_delta_refresh(d, &foreign, err));
-    tain_time retention = tain_delta_retention(d);
-    return tain_delta_vacuum(d, retention > LEAST_RETENTION ? retention : LEAST_RETENTION, false, &r, err);
-}
-
-/* Vacuum takes in what others committed, and the index must not name files that are gone then. */
-static void vacuum(tain_mirror *m, tain_table *t)
-{
-    tain_error         e = {0};
-    int64_t            before = tain_delta_version(t->delta);
-    tain_status        st = sweep(t->delta, &e);
-    if (st == TAIN_E_CORRUPT) tain_mirror_fail_table(m, t, &e);
-    else if (st != TAIN_OK) give_up(m, t, "vacuum", &e);
-    follow_others(m, t, tain_delta_version(t->delta) - before);
-}
-
-static void log_upkeep(tain_mirror *m, tain_table *t)
-{
-    tain_error e = {0};
-    if (!t->delta || t->status != TAIN_TABLE_REPLICATING) return;
-    if (tain_delta_checkpoint_due(t->delta)) {
-        if (tain_delta_checkpoint(t->delta, &e) != TAIN_OK || tain_delta_clean_log(t->delta, &e) != TAIN_OK)
-            give_up(m, t, "checkpoint", &e);
-    }
-    if (t->status != TAIN_TABLE_REPLICATING || t->next_vacuum > tain_monotonic()) return;
-    if (t->next_vacuum) vacuum(m, t); /* not at start: first what readers wait for */
-    t->next_vacuum = tain_monotonic() + VACUUM_EVERY;
+    return t->jobs[TAIN_LANE_LIGHT] || t->jobs[TAIN_LANE_HEAVY];
 }
 
 /* --- profile compat ------------------------------------------------------------------------------------------------ */
@@ -423,21 +515,31 @@ static void lower(tain_mirror *m, tain_table *t)
     json_decref(info);
 }
 
+/* A checkpoint that is being written would be of the table as it was. */
 static bool can_lower(const tain_table *t)
 {
-    return t->compat && !t->job && t->delta && t->status == TAIN_TABLE_REPLICATING && tain_delta_can_lower(t->delta);
+    return is_to_be_lowered(t) && !is_busy(t);
 }
+
+/* --- step by step -------------------------------------------------------------------------------------------------- */
 
 /* Nothing was committed since it was looked at last: thousands of idle tables cost nothing. */
 static bool is_kept_up(const tain_table *t, tain_time now)
 {
-    return !t->job && t->delta && t->kept_up == tain_delta_version(t->delta) && now < t->next_vacuum;
+    return !is_busy(t) && t->delta && t->kept_up == tain_delta_version(t->delta) && now < t->next_vacuum;
 }
 
-static bool is_about_to_write(const tain_table *t, bool done)
+static bool is_done(const tain_upkeep_job *job)
+{
+    return job && atomic_load(&job->done);
+}
+
+static bool is_about_to_write(const tain_table *t, const bool done[TAIN_LANES])
 {
     if (!t->delta || t->status != TAIN_TABLE_REPLICATING) return false;
-    return (done && t->job->rewrite) || can_lower(t) || tain_delta_checkpoint_due(t->delta) || t->next_vacuum <= tain_monotonic();
+    for (int i = 0; i < TAIN_LANES; i++)
+        if (done[i] && t->jobs[i]->rewrite) return true;
+    return can_lower(t) || tain_delta_checkpoint_due(t->delta) || t->next_vacuum <= tain_monotonic();
 }
 
 /* A log that is elsewhere is opened again; into one that was removed nothing is written, or it would come back headless. */
@@ -452,14 +554,28 @@ static bool is_log_there(tain_mirror *m, tain_table *t)
     return false;
 }
 
+static void note_health(tain_table *t)
+{
+    if (!t->delta) return;
+    const tain_health now = tain_health_of(t->delta);
+    pthread_mutex_lock(&t->lock);
+    t->health = now;
+    pthread_mutex_unlock(&t->lock);
+}
+
 static void keep_up(tain_mirror *m, tain_table *t)
 {
-    bool done = t->job && atomic_load(&t->job->done); /* one that is done from here on waits: nobody has looked for it */
+    bool done[TAIN_LANES]; /* one that is done from here on waits: nobody has looked for it */
+    for (int i = 0; i < TAIN_LANES; i++) done[i] = is_done(t->jobs[i]);
     if (is_about_to_write(t, done) && !is_log_there(m, t)) return;
-    if (!done || finish(m, t)) begin(m, t);
+    if (!keep_retention(m, t)) t->retention = 0;
+    for (int i = 0; i < TAIN_LANES; i++) {
+        bool fine = !done[i] || !t->jobs[i] || finish(m, t, t->jobs[i]);
+        if (fine) begin(m, t, i);
+    }
     if (can_lower(t)) lower(m, t);
-    log_upkeep(m, t);
-    if (!t->job && t->delta) t->kept_up = tain_delta_version(t->delta);
+    if (!is_busy(t) && t->delta) t->kept_up = tain_delta_version(t->delta);
+    note_health(t);
 }
 
 /* --- histories ----------------------------------------------------------------------------------------------------- */
@@ -467,7 +583,8 @@ static void keep_up(tain_mirror *m, tain_table *t)
 static bool begin_history(tain_history *h, tain_upkeep_job *job)
 {
     size_t n;
-    tain_delta_file **files = tain_rewrite_pick(h->delta, false, INT64_MAX, &n);
+    const tain_rewrite_rule rule = {.what = job->lane == TAIN_LANE_LIGHT ? TAIN_REWRITE_SMALL : TAIN_REWRITE_LARGE, .most_rows = INT64_MAX};
+    tain_delta_file **files = tain_rewrite_pick(h->delta, &rule, &n);
     bool begun = files && tain_rewrite_begin(h->delta, h->store, files, n, NULL, &job->rewrite, &job->error) == TAIN_OK;
     const tain_parquet_options options = tain_table_file_options(h->table);
     if (begun) tain_rewrite_limit(job->rewrite, &options);
@@ -477,12 +594,12 @@ static bool begin_history(tain_history *h, tain_upkeep_job *job)
 
 static void merge_history(tain_mirror *m, tain_history *h)
 {
-    if (h->job) return;
-    tain_upkeep_job *job = tain_alloc(sizeof *job);
-    job->table = h->table;
-    job->owner = &h->job;
-    if (begin_history(h, job)) hand_over(m, job);
-    else free(job);
+    for (int lane = 0; lane < TAIN_LANES && !h->job; lane++) {
+        tain_upkeep_job *job = tain_alloc(sizeof *job);
+        *job = (tain_upkeep_job){.table = h->table, .owner = &h->job, .lane = lane};
+        if (begin_history(h, job)) hand_over(m, job);
+        else free(job);
+    }
 }
 
 /* False: it came to nothing. */
@@ -509,7 +626,7 @@ static void log_history(tain_mirror *m, tain_history *h)
         st = tain_delta_checkpoint(h->delta, &e);
         if (st == TAIN_OK) st = tain_delta_clean_log(h->delta, &e);
     }
-    if (st == TAIN_OK && h->next_vacuum && h->next_vacuum <= tain_monotonic()) st = sweep(h->delta, &e);
+    if (st == TAIN_OK && h->next_vacuum && h->next_vacuum <= tain_monotonic()) st = vacuum(h->delta, &e);
     if (h->next_vacuum <= tain_monotonic()) h->next_vacuum = tain_monotonic() + VACUUM_EVERY;
     if (st != TAIN_OK) give_up(m, h->table, "upkeep of its history", &e);
 }
@@ -537,7 +654,7 @@ void tain_upkeep_step(tain_mirror *m)
         keep_history_up(m, t);
     }
     tain_error e = {0};
-    if (tain_lake_fold_epochs(m->lake, RETENTION, &e) != TAIN_OK) tain_mirror_say(m, "epoch log: %s", e.message);
+    if (tain_lake_fold_epochs(m->lake, tain_definition_retention(m->definition), &e) != TAIN_OK) tain_mirror_say(m, "epoch log: %s", e.message);
 }
 
 /* Whether some step of upkeep brings it nearer to having no vectors. */
@@ -550,7 +667,8 @@ static void complete(tain_mirror *m, tain_table *t)
 {
     for (int idle = 0; is_to_lower(t) && !atomic_load(&m->stop) && idle < IDLE_STEPS;) {
         int64_t before = tain_delta_version(t->delta);
-        if (t->job) wait_for(m, t->job);
+        for (int i = 0; i < TAIN_LANES; i++)
+            if (t->jobs[i]) wait_for(m, t->jobs[i]);
         keep_up(m, t);
         idle = tain_delta_version(t->delta) == before ? idle + 1 : 0;
     }

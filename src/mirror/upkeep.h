@@ -2,10 +2,14 @@
 /* upkeep.h -- what keeps tables good to read while commits go on: merging small files, checkpoints, log cleanup, index
  * merges, vacuum.
  *
- * The heavy part of a job (reading files, writing the merged one) runs on the upkeep thread over what was live when it
- * began; the writer thread finishes it between two epochs: rows deleted meanwhile are deleted in the merged file too.
- * Files are merged by tiers of size: eight of one tier make one of a higher tier, so that live files grow with the
- * logarithm of commits and each row is rewritten about once a tier. */
+ * What takes time of a job (reading files, writing the merged one; writing a checkpoint) runs on an upkeep thread over what
+ * was live when it began; the writer thread finishes it between two epochs: rows deleted meanwhile are deleted in the merged
+ * file too. There are two lanes, each with a thread, so that what is small never waits for what is large: the light one
+ * writes checkpoints and merges small files, the heavy one does everything else. A table has one job a lane.
+ * Files are merged when eight or more are there of which none is large beside all together, so that live files grow with the
+ * logarithm of commits and each row is rewritten about as often. One that is a notable part of its table is written anew
+ * alone when too much of it is deleted; when its deletion vectors, which every commit that touches it writes in full, have
+ * taken as many bytes as it has; or when commits have left it alone for a while, as long as no more is written so than was added. */
 #ifndef TAIN_MIRROR_UPKEEP_H
 #define TAIN_MIRROR_UPKEEP_H
 
@@ -30,11 +34,18 @@ void tain_upkeep_outdate(tain_table *t);
 
 typedef struct tain_rewrite tain_rewrite;
 
-/* Which live files to merge into one, at most ret_count of them (caller frees): the tier rule, or with all everything
- * that is small or has deleted rows. most_rows: that the merged file may have. NULL: none due. */
-tain_delta_file **tain_rewrite_pick(tain_delta *t, bool all, int64_t most_rows, size_t *ret_count);
+typedef struct tain_rewrite_rule {
+    enum { TAIN_REWRITE_SMALL, TAIN_REWRITE_LARGE, TAIN_REWRITE_ALL } what; /* what upkeep merges: small files, others; or
+                                                                           everything that is small or has deleted rows */
+    int64_t             most_rows;  /* that the merged file may have */
+    int64_t             spare_bytes; /* that may be written for readers' sake alone: to rid of its vector a file that is left alone by now */
+    int64_t             full_bytes; /* files as large as that are not merged; 0: tain_rewrite_full_size */
+    const tain_rewrite *beside;     /* its files are taken; NULL: none are */
+} tain_rewrite_rule;
+/* Which live files to merge into one (caller frees the array). NULL: none due. */
+tain_delta_file **tain_rewrite_pick(tain_delta *t, const tain_rewrite_rule *rule, size_t *ret_count);
 /* Those that have vectors, of a table that is to lose them. */
-tain_delta_file **tain_rewrite_pick_vectors(tain_delta *t, int64_t most_rows, size_t *ret_count);
+tain_delta_file **tain_rewrite_pick_vectors(tain_delta *t, const tain_rewrite_rule *rule, size_t *ret_count);
 /* Bytes of a file that is large enough. t NULL: it has no vectors. */
 int64_t tain_rewrite_full_size(const tain_delta *t);
 /* Notes the files' content as of now; they are live, or pending, all of them if t is NULL (then a schema is to be given). key NULL: no hashes wanted. Thread: the table's. */
@@ -56,7 +67,8 @@ tain_delta_file *tain_rewrite_output(const tain_rewrite *r, const uint64_t **ret
 void tain_rewrite_offered(tain_rewrite *r, bool taken);
 /* Commits the merged file in place of the others. Thread: the table's. The new file (NULL: no row was left) is live
  * then; *ret_hashes (borrowed) are the hashes of its rows. What was deleted meanwhile is deleted in it too; without vectors that
- * means it is written once more, by itself, and its hashes are not those of a part. */
+ * means it is written once more, by itself, and its hashes are not those of a part. CONFLICT: others have changed the files,
+ * which is known now: it can be called again. */
 tain_status tain_rewrite_finish(tain_rewrite *r, tain_delta_file **ret, const uint64_t **ret_hashes, size_t *ret_rows, tain_error *err);
 /* After run(): the hashes of its rows as a run of the index. false: they are too few, or it could not be written, and are
  * to be added one by one. Thread: any. */

@@ -55,6 +55,10 @@ typedef struct tain_scan_file {
 } tain_scan_file;
 tain_status tain_scan_add_table(tain_scan *s, const char *catalog, const char *schema, const char *name, const tain_schema *columns,
                                 const tain_scan_file *files, size_t n, tain_error *err);
+/* The same, with two columns more behind the others: which of files a row is from, and which row of it, from 0. Files
+ * without deletions come first; there is at least one. */
+tain_status tain_scan_add_located(tain_scan *s, const char *schema, const char *name, const tain_schema *columns,
+                                  const tain_scan_file *files, size_t n, tain_error *err);
 
 TAIN_AUTO_DEFINE(tain_scan, tain_scan_close)
 TAIN_AUTO_DEFINE(tain_result, tain_result_free)

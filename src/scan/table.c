@@ -143,6 +143,15 @@ static void append_scan_name(tain_buffer *out, const char *name, size_t i)
     else tain_buffer_append_str(out, name);
 }
 
+enum { UNLOCATED = -1 };
+
+/* first: number of the first file of the scan; UNLOCATED: not asked for. */
+static void append_location(tain_buffer *out, int64_t first)
+{
+    if (first == UNLOCATED) return;
+    tain_buffer_printf(out, ", CAST(file_index AS BIGINT) + %lld AS __tain_file, file_row_number AS __tain_row", (long long)first);
+}
+
 static void append_select_list(tain_buffer *out, char *const *names, size_t n)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer inner = {0};
@@ -181,10 +190,11 @@ static void append_reader_schema(tain_buffer *out, const tain_schema *columns, c
 
 /* One scan of the files that have deletions, or of those that have none. */
 static void append_scan(tain_buffer *out, const tain_schema *columns, char *const *names, const tain_scan_file *files, size_t n,
-                        bool with_deletions)
+                        bool with_deletions, int64_t first)
 {
     const char *comma = "";
     append_select_list(out, names, columns->count);
+    append_location(out, first);
     tain_buffer_append_str(out, " FROM read_parquet([");
     for (size_t i = 0; i < n; i++) {
         if ((files[i].deleted != NULL) != with_deletions) continue;
@@ -209,14 +219,15 @@ static void append_empty(tain_buffer *out, const tain_schema *columns, char *con
 }
 
 static void append_body(tain_buffer *out, size_t slot, size_t deletions, const tain_schema *columns, const tain_scan_file *files,
-                        size_t n)
+                        size_t n, bool located)
 {
+    int64_t first = located ? 0 : UNLOCATED, behind = located ? (int64_t)(n - deletions) : UNLOCATED;
     char **names = column_names(columns);
     if (n == 0) append_empty(out, columns, names);
-    if (n > deletions) append_scan(out, columns, names, files, n, false);
+    if (n > deletions) append_scan(out, columns, names, files, n, false, first);
     if (n > deletions && deletions) tain_buffer_append_str(out, " UNION ALL ");
     if (deletions) {
-        append_scan(out, columns, names, files, n, true);
+        append_scan(out, columns, names, files, n, true, behind);
         tain_buffer_printf(out, " WHERE tain_row_lives(%zu, file_index, file_row_number)", slot);
     }
     free_names(names, columns->count);
@@ -240,8 +251,8 @@ static tain_status make_schema(tain_scan *s, const char *catalog, const char *sc
     return tain_scan_run(s, tain_buffer_cstr(&sql), err);
 }
 
-tain_status tain_scan_add_table(tain_scan *s, const char *catalog, const char *schema, const char *name, const tain_schema *columns,
-                                const tain_scan_file *files, size_t n, tain_error *err)
+static tain_status add_view(tain_scan *s, const char *catalog, const char *schema, const char *name, const tain_schema *columns,
+                            const tain_scan_file *files, size_t n, bool located, tain_error *err)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer view = {0}, sql = {0};
     TAIN_TRY(check_columns(columns, err));
@@ -251,6 +262,18 @@ tain_status tain_scan_add_table(tain_scan *s, const char *catalog, const char *s
     size_t slot = slot_for(s, tain_buffer_cstr(&view));
     slot_fill(s->slots[slot], files, n);
     tain_buffer_printf(&sql, "CREATE OR REPLACE VIEW %s AS ", tain_buffer_cstr(&view));
-    append_body(&sql, slot, s->slots[slot]->count, columns, files, n);
+    append_body(&sql, slot, s->slots[slot]->count, columns, files, n, located);
     return tain_scan_run(s, tain_buffer_cstr(&sql), err);
+}
+
+tain_status tain_scan_add_table(tain_scan *s, const char *catalog, const char *schema, const char *name, const tain_schema *columns,
+                                const tain_scan_file *files, size_t n, tain_error *err)
+{
+    return add_view(s, catalog, schema, name, columns, files, n, false, err);
+}
+
+tain_status tain_scan_add_located(tain_scan *s, const char *schema, const char *name, const tain_schema *columns,
+                                  const tain_scan_file *files, size_t n, tain_error *err)
+{
+    return add_view(s, NULL, schema, name, columns, files, n, true, err);
 }

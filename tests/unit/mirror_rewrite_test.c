@@ -400,24 +400,27 @@ static void files_with_vectors_are_picked(void **state)
 {
     size_t n;
     add_file(10);
-    assert_null(tain_rewrite_pick_vectors(table, INT64_MAX, &n));
+    assert_null(tain_rewrite_pick_vectors(table, &(tain_rewrite_rule){.most_rows = INT64_MAX}, &n));
     tain_delta_file *f = add_file(100);
     while (!f->dv.storage) delete_some(f, 20);
-    tain_delta_file **due = tain_rewrite_pick_vectors(table, INT64_MAX, &n);
+    tain_delta_file **due = tain_rewrite_pick_vectors(table, &(tain_rewrite_rule){.most_rows = INT64_MAX}, &n);
     assert_int_equal(n, 1);
     assert_ptr_equal(due[0], f);
     free(due);
-    due = tain_rewrite_pick_vectors(table, 10, &n); /* however large it is */
+    due = tain_rewrite_pick_vectors(table, &(tain_rewrite_rule){.most_rows = 10}, &n); /* however large it is */
     assert_int_equal(n, 1);
     free(due);
 }
 
 /* --- picking ------------------------------------------------------------------------------------------------------- */
 
-static size_t picked(bool all)
+static const tain_rewrite_rule small = {.what = TAIN_REWRITE_SMALL, .most_rows = INT64_MAX}, large = {.what = TAIN_REWRITE_LARGE, .most_rows = INT64_MAX},
+                               all = {.what = TAIN_REWRITE_ALL, .most_rows = INT64_MAX};
+
+static size_t picked(const tain_rewrite_rule *rule)
 {
     size_t n;
-    tain_delta_file **files = tain_rewrite_pick(table, all, INT64_MAX, &n);
+    tain_delta_file **files = tain_rewrite_pick(table, rule, &n);
     assert_int_equal(files == NULL, n == 0);
     free(files);
     return n;
@@ -425,23 +428,70 @@ static size_t picked(bool all)
 
 static void eight_of_a_tier_are_merged(void **state)
 {
-    assert_int_equal(picked(false), 0);
+    assert_int_equal(picked(&small), 0);
     for (int i = 0; i < 7; i++) add_file(10);
-    assert_int_equal(picked(false), 0);
+    assert_int_equal(picked(&small), 0);
     add_file(10);
-    assert_int_equal(picked(false), 8);
+    assert_int_equal(picked(&small), 8);
+}
+
+/* As if they were so large: only sizes are looked at. */
+static void large_files_are_for_the_other_lane(void **state)
+{
+    tain_delta_file *files[16];
+    size_t n;
+    for (int i = 0; i < 8; i++) add_file(10);
+    assert_int_equal(picked(&large), 0);
+    assert_int_equal(live(files), 8);
+    for (int i = 0; i < 8; i++) files[i]->size = 4 << 20;
+    assert_int_equal(picked(&small), 0);
+    assert_int_equal(picked(&large), 8);
+    add_file(10);
+    assert_int_equal(picked(&large), 9); /* and what is smaller */
+    tain_rewrite *r = start(files, 2);
+    const tain_rewrite_rule beside = {.what = TAIN_REWRITE_LARGE, .most_rows = INT64_MAX, .beside = r};
+    assert_null(tain_rewrite_pick(table, &beside, &n)); /* too few are left */
+    tain_rewrite_free(r);
+}
+
+/* Every commit that touches a file writes its vector in full: at some time it is cheaper to write the file without. */
+static void a_file_is_written_anew_once_its_vectors_have_cost_as_much(void **state)
+{
+    tain_delta_file *f = add_file(1000);
+    while (!f->dv.storage) delete_some(f, 100);
+    f->size = 1 << 20;
+    assert_true(f->vector_bytes >= f->dv.size);
+    assert_int_equal(picked(&large), 0);
+    f->vector_bytes = f->size + 1;
+    assert_int_equal(picked(&large), 1);
+    assert_int_equal(picked(&small), 0);
+}
+
+/* As long as there are bytes to spare for it. */
+static void a_file_that_is_left_alone_loses_its_vector(void **state)
+{
+    tain_rewrite_rule rule = {.what = TAIN_REWRITE_LARGE, .most_rows = INT64_MAX};
+    tain_delta_file *f = add_file(1000);
+    while (!f->dv.storage) delete_some(f, 100);
+    f->size = 1 << 20;
+    rule.spare_bytes = f->size;
+    assert_int_equal(picked(&rule), 0);
+    f->since -= 500;
+    assert_int_equal(picked(&rule), 1);
+    rule.spare_bytes--;
+    assert_int_equal(picked(&rule), 0);
 }
 
 static void optimize_takes_whatever_is_small(void **state)
 {
-    assert_int_equal(picked(true), 0);
+    assert_int_equal(picked(&all), 0);
     tain_delta_file *f = add_file(10);
-    assert_int_equal(picked(true), 0); /* one clean file cannot become better */
+    assert_int_equal(picked(&all), 0); /* one clean file cannot become better */
     delete_some(f, 2);
     while (!f->dv.storage) delete_some(f, 2);
-    if (f->dv.cardinality > 3) assert_int_equal(picked(true), 1);
+    if (f->dv.cardinality > 3) assert_int_equal(picked(&all), 1);
     add_file(10);
-    assert_int_equal(picked(true), 2);
+    assert_int_equal(picked(&all), 2);
 }
 
 /* Memory is needed for each row of a merge. */
@@ -450,15 +500,15 @@ static void rows_have_a_limit(void **state)
     tain_delta_file *files[300], **due;
     size_t n;
     for (int i = 0; i < 8; i++) add_file(10);
-    due = tain_rewrite_pick(table, false, 45, &n);
+    due = tain_rewrite_pick(table, &(tain_rewrite_rule){.what = TAIN_REWRITE_SMALL, .most_rows = 45}, &n);
     assert_int_equal(n, 4);
     free(due);
-    due = tain_rewrite_pick(table, true, 45, &n);
+    due = tain_rewrite_pick(table, &(tain_rewrite_rule){.what = TAIN_REWRITE_ALL, .most_rows = 45}, &n);
     assert_int_equal(n, 4);
     free(due);
     for (int i = 0; i < 200; i++) {
         add_file(10);
-        while ((due = tain_rewrite_pick(table, false, 300, &n))) {
+        while ((due = tain_rewrite_pick(table, &(tain_rewrite_rule){.what = TAIN_REWRITE_SMALL, .most_rows = 300}, &n))) {
             tain_rewrite *r = start(due, n);
             free(due);
             assert_ok(tain_rewrite_run(r, err));
@@ -476,7 +526,7 @@ static void files_stay_few(void **state)
     for (int i = 0; i < 300; i++) {
         add_file(10);
         for (size_t n;;) {
-            tain_delta_file **due = tain_rewrite_pick(table, false, INT64_MAX, &n);
+            tain_delta_file **due = tain_rewrite_pick(table, &small, &n);
             if (!due) break;
             tain_rewrite *r = start(due, n);
             for (size_t k = 0; k < n; k++) rewritten += due[k]->rows;
@@ -515,6 +565,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(at_random, begin_copied, end),
         cmocka_unit_test_setup_teardown(files_stay_few, begin_copied, end),
         CASE(eight_of_a_tier_are_merged),
+        CASE(large_files_are_for_the_other_lane),
+        CASE(a_file_is_written_anew_once_its_vectors_have_cost_as_much),
+        CASE(a_file_that_is_left_alone_loses_its_vector),
         CASE(optimize_takes_whatever_is_small),
         CASE(rows_have_a_limit),
         CASE(files_stay_few),

@@ -2,6 +2,7 @@
 /* What a mirror says of itself: the JSON of `tain status` has the documented members, no others, and true values. */
 #include "mirror_fake.h"
 
+#include "mirror/retention.h"
 #include "mirror/status.h"
 
 static char              *folder;
@@ -66,12 +67,54 @@ static void members_are_the_documented_ones(void **state)
 {
     static const char *const top[] = {"mirror", "status", "position", "lag_ms", "epoch", "reason", "remedy", "source", "tables", NULL};
     static const char *const each[] = {"name", "identity", "status", "rows_replicated", "rows_processed", "bytes_processed", "last_completed",
-                                       "latency_ms", "reason", "remedy", "warnings", NULL};
+                                       "latency_ms", "health", "reason", "remedy", "warnings", NULL};
+    static const char *const health[] = {"score", "files", "average_bytes", "deleted_share", "log_tail", NULL};
     static const char *const warning[] = {"code", "column", "count", "message", "remedy", NULL};
     tain_table_warn(table, "invalid_utf8", "k", 2);
     check_members(say(), top);
     check_members(say_table(), each);
     check_members(json_array_get(json_object_get(say_table(), "warnings"), 0), warning);
+    assert_true(json_is_null(json_object_get(say_table(), "health")));
+    table->health = (tain_health){.files = 4, .bytes = 4000, .rows = 90, .deleted = 10, .log_tail = 7};
+    check_members(json_object_get(say_table(), "health"), health);
+}
+
+/* A share of a hundred for each thing that a reader pays for. */
+static void health_falls_with_what_readers_pay_for(void **state)
+{
+    const tain_health fresh = {.files = 10, .bytes = (int64_t)10 << 27, .rows = 1000, .log_tail = 3};
+    tain_health h = fresh;
+    assert_int_equal(tain_health_score(&h), 100);
+    h.deleted = 250;
+    assert_int_equal(tain_health_score(&h), 80);
+    h = fresh, h.log_tail = 400;
+    assert_int_equal(tain_health_score(&h), 25);
+    h = fresh, h.files = 1000;
+    assert_in_range(tain_health_score(&h), 1, 10);
+    h = (tain_health){0};
+    assert_int_equal(tain_health_score(&h), 100);
+    h.rows = -1; /* some file does not tell */
+    assert_int_equal(tain_health_score(&h), 100);
+}
+
+/* What was asked for last is written once; what is set by hand afterwards stays. */
+static void retention_is_set_when_another_is_asked_for(void **state)
+{
+    json_t *configuration = json_pack("{s:s}", "delta.deletedFileRetentionDuration", "interval 1 day");
+    assert_null(tain_retention_properties(configuration, 86400 * TAIN_SECOND));
+    assert_null(tain_retention_properties(NULL, 0));
+    json_t *p = tain_retention_properties(configuration, 90 * 60 * TAIN_SECOND);
+    assert_string_equal(tain_json_get_str(p, "delta.deletedFileRetentionDuration", ""), "interval 90 minutes");
+    assert_string_equal(tain_json_get_str(p, "delta.logRetentionDuration", ""), "interval 1530 minutes");
+    json_object_update(configuration, p);
+    json_object_set_new(configuration, "delta.deletedFileRetentionDuration", json_string("interval 9 days"));
+    assert_null(tain_retention_properties(configuration, 90 * 60 * TAIN_SECOND));
+    json_decref(p);
+    p = tain_retention_properties(configuration, 86400 * TAIN_SECOND);
+    assert_string_equal(tain_json_get_str(p, "delta.deletedFileRetentionDuration", ""), "interval 1 day");
+    assert_string_equal(tain_json_get_str(p, "delta.logRetentionDuration", ""), "interval 2 days");
+    json_decref(p);
+    json_decref(configuration);
 }
 
 static void nothing_known_is_null(void **state)
@@ -264,6 +307,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(members_are_the_documented_ones),
         CASE(nothing_known_is_null),
+        CASE(health_falls_with_what_readers_pay_for),
+        CASE(retention_is_set_when_another_is_asked_for),
         CASE(values_are_the_tables),
         CASE(states_have_fabrics_names),
         CASE(trouble_is_told_with_its_remedy),
