@@ -66,6 +66,17 @@ void tain_action_remove(tain_buffer *out, const tain_delta_file *f, int64_t now_
     end(&j);
 }
 
+void tain_action_cdc(tain_buffer *out, const tain_delta_file *f)
+{
+    tain_json j = {.out = out};
+    begin(&j, "cdc");
+    tain_json_kstr(&j, "path", f->path);
+    kraw(&j, "partitionValues", f->partition_values);
+    tain_json_kint(&j, "size", f->size);
+    tain_json_kbool(&j, "dataChange", false);
+    end(&j);
+}
+
 void tain_action_txn(tain_buffer *out, const char *app_id, int64_t version, int64_t now_ms)
 {
     tain_json j = {.out = out};

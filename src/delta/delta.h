@@ -93,6 +93,10 @@ tain_status tain_delta_history(tain_delta *t, size_t n, json_t **ret, tain_error
  * version of t, which must be opened again. */
 tain_status tain_delta_refresh(tain_delta *t, int64_t *ret_foreign, tain_error *err);
 
+/* Whether its change data feed is on (PROTOCOL.md, Add CDC File): every commit must then tell what it changes, row by row. */
+#define TAIN_DELTA_FEED_KEY "delta.enableChangeDataFeed"
+bool tain_delta_has_feed(const tain_delta *t);
+
 /* Whether the version that is open is still in the log. NOT_FOUND: the folder was removed, or the log cleaned behind it; what
  * were written now would be no part of any table. */
 tain_status tain_delta_look(const tain_delta *t, tain_error *err);
@@ -103,6 +107,8 @@ tain_status tain_delta_look(const tain_delta *t, tain_error *err);
  * Thread: any, one at a time per writer: it touches nothing of an open tain_delta. */
 typedef struct tain_delta_writer tain_delta_writer;
 tain_status tain_delta_writer_new(tain_store *folder, const tain_schema *schema, const tain_parquet_options *o, tain_delta_writer **ret, tain_error *err);
+/* The same for a file of change data, which commits name in `feed`: columns of the table, and _change_type. It gets no statistics. */
+tain_status tain_delta_feed_writer_new(tain_store *folder, const tain_schema *schema, const tain_parquet_options *o, tain_delta_writer **ret, tain_error *err);
 tain_parquet_writer *tain_delta_writer_parquet(tain_delta_writer *w); /* append through this */
 /* Of which columns the files of a table are to have statistics: those named (delta.dataSkippingStatsColumns), else so many from
  * the first (delta.dataSkippingNumIndexedCols, else 32), -1: all. A file has them of the first 32 unless said. */
@@ -148,6 +154,8 @@ typedef struct tain_delta_commit {
     bool lowers;                    /* lower.c's: the protocol loses what nothing needs */
     bool whole;                     /* removes is all there is, and schema is given: properties and features by which the table asks
                                        more of a writer than tain does go with what they were asked for */
+    const roaring_bitmap_t *moved;  /* ordinals of removes, and of adds that have the very same rows: no data change; NULL: none */
+    tain_delta_file *const *feed;   size_t feed_count; /* files of change data: all rows that the commit changes, or none */
 } tain_delta_commit;
 
 /* Creates version 0 in an empty folder from c (schema required). EXISTS when there is a table already. */
@@ -156,7 +164,8 @@ tain_status tain_delta_create(tain_store *folder, const tain_delta_commit *c, ta
  * are read; when they touched nothing that c removes, deletes from or redefines, the commit is tried at the next
  * version, else CONFLICT (t is then refreshed, c is untouched). A lost answer is resolved by reading back; UNKNOWN only when
  * that fails too: then refresh, and look at tain_delta_txn. GONE as with refresh. Adds whose every row is deleted become the table's as well.
- * UNSUPPORTED when the table has what we do not write; INVALID when c contradicts itself or the table. */
+ * UNSUPPORTED when the table has what we do not write; INVALID when c contradicts itself or the table, as one that deletes rows
+ * of live files without change data where the feed is on. Files that are removed or added as a whole are their own change data. */
 tain_status tain_delta_commit_write(tain_delta *t, const tain_delta_commit *c, tain_error *err);
 
 /* --- upkeep ----------------------------------------------------------------------------------------------------- */

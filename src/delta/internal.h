@@ -72,6 +72,7 @@ struct tain_delta {
 };
 
 uint32_t tain_delta_new_ordinal(void); /* writer.c */
+#define TAIN_DELTA_FEED_FOLDER "_change_data/"
 
 tain_delta *tain_state_new(tain_store *store);
 /* Frees files that went in earlier calls; the start of every public call that changes the table. */
@@ -111,6 +112,7 @@ void tain_metadata_done(tain_delta_metadata *m);
 extern char tain_delta_no_partition[]; /* "{}", shared by all files without partition values */
 
 void tain_action_add(tain_buffer *out, const tain_delta_file *f, const tain_dv *dv, const char *stats, bool data_change);
+void tain_action_cdc(tain_buffer *out, const tain_delta_file *f);
 void tain_action_remove(tain_buffer *out, const tain_delta_file *f, int64_t now_ms, bool data_change);
 void tain_action_txn(tain_buffer *out, const char *app_id, int64_t version, int64_t now_ms);
 void tain_action_protocol(tain_buffer *out, const tain_protocol *p);

@@ -6,8 +6,6 @@
 #include "base/fault.h"
 #include "base/text.h"
 
-#define CDF "delta.enableChangeDataFeed"
-
 void tain_plan_done(tain_plan *p)
 {
     for (size_t i = 0; i < p->change_count; i++) {
@@ -73,13 +71,19 @@ static tain_status check_partitions(const tain_delta *t, const tain_plan *p, tai
     return TAIN_OK;
 }
 
-/* Appended rows are their own change data; for all others files of it would be due. */
-static tain_status refuse_change_data(tain_error *err)
+/* As it is with the commit. */
+static bool has_feed(const tain_delta *t, const tain_delta_commit *c)
 {
-    tain_status st =
-        tain_fail(err, TAIN_E_UNSUPPORTED, "the table has its change data feed switched on (" CDF "), which tain does not write");
-    tain_error_remedy(err, "set " CDF " to false with the engine that set it");
-    return st;
+    bool given = json_object_get(c->configuration, TAIN_DELTA_FEED_KEY) != NULL;
+    return given ? tain_property_bool(c->configuration, TAIN_DELTA_FEED_KEY, false) : tain_delta_has_feed(t);
+}
+
+static tain_status check_feed(const tain_delta *t, const tain_delta_commit *c, tain_error *err)
+{
+    bool rows = false;
+    for (size_t i = 0; i < c->delete_count; i++) rows |= c->deletes[i].file->live;
+    if (!rows || !c->data_change || c->feed_count || !has_feed(t, c)) return TAIN_OK;
+    return tain_fail(err, TAIN_E_INVALID, "the table has its change data feed on (" TAIN_DELTA_FEED_KEY "), and the commit comes without change data");
 }
 
 /* Whether what the table asks of a writer is what we do. */
@@ -91,7 +95,7 @@ static tain_status check_asked(const tain_delta *t, const tain_plan *p, tain_err
     bool takes_away = p->c->data_change && (p->c->remove_count || p->c->delete_count);
     if (takes_away && tain_property_bool(t->meta.configuration, "delta.appendOnly", false))
         return tain_fail(err, TAIN_E_UNSUPPORTED, "the table is append-only (delta.appendOnly)");
-    if (takes_away && tain_property_bool(t->meta.configuration, CDF, false)) return refuse_change_data(err);
+    TAIN_TRY(check_feed(t, p->c, err));
     static const char *const acted_upon[] = {"delta.invariants", "delta.generationExpression", "delta.identity."};
     for (size_t i = 0; t->schema_text && p->c->data_change && i < sizeof acted_upon / sizeof *acted_upon; i++)
         if (strstr(t->schema_text, acted_upon[i]))

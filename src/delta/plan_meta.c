@@ -92,7 +92,7 @@ static tain_status check_names(const tain_schema *s, bool mapped, tain_error *er
 static bool is_harmless(const char *key)
 {
     static const char *const some[] = {"delta.columnMapping.", "delta.checkpoint.", "delta.checkpointInterval", "delta.dataSkipping",
-                                       "delta.logRetentionDuration", "delta.deletedFileRetentionDuration", "delta.enableExpiredLogCleanup", "delta.enableDeletionVectors"};
+                                       "delta.logRetentionDuration", "delta.deletedFileRetentionDuration", "delta.enableExpiredLogCleanup", "delta.enableDeletionVectors", TAIN_DELTA_FEED_KEY};
     if (strncmp(key, "delta.", 6) != 0) return true;
     for (size_t i = 0; i < sizeof some / sizeof *some; i++)
         if (strncmp(key, some[i], strlen(some[i])) == 0) return true;

@@ -75,10 +75,16 @@ static const tain_plan_change *change_of(const tain_plan *p, const tain_delta_fi
     return NULL;
 }
 
+/* What only lies elsewhere now is no change to those who read what changes. */
+static bool changes_data(const tain_delta_commit *c, const tain_delta_file *f)
+{
+    return c->data_change && !(c->moved && roaring_bitmap_contains(c->moved, f->ordinal));
+}
+
 static void removes(const tain_plan *p, tain_buffer *out)
 {
     const tain_delta_commit *c = p->c;
-    for (size_t i = 0; i < c->remove_count; i++) tain_action_remove(out, c->removes[i], p->now_ms, c->data_change);
+    for (size_t i = 0; i < c->remove_count; i++) tain_action_remove(out, c->removes[i], p->now_ms, changes_data(c, c->removes[i]));
     for (size_t i = 0; i < p->change_count; i++)
         if (p->changes[i].file->live) tain_action_remove(out, p->changes[i].file, p->now_ms, c->data_change);
 }
@@ -88,10 +94,10 @@ static void adds(const tain_plan *p, tain_buffer *out)
     const tain_delta_commit *c = p->c;
     for (size_t i = 0; i < p->change_count; i++) {
         const tain_plan_change *x = &p->changes[i];
-        if (x->rows) tain_action_add(out, x->file, &x->dv, x->stats, c->data_change);
+        if (x->rows) tain_action_add(out, x->file, &x->dv, x->stats, changes_data(c, x->file));
     }
     for (size_t i = 0; i < c->add_count; i++)
-        if (!change_of(p, c->adds[i])) tain_action_add(out, c->adds[i], &c->adds[i]->dv, c->adds[i]->stats, c->data_change);
+        if (!change_of(p, c->adds[i])) tain_action_add(out, c->adds[i], &c->adds[i]->dv, c->adds[i]->stats, changes_data(c, c->adds[i]));
 }
 
 /* They told of features that are gone. */
@@ -111,4 +117,5 @@ void tain_plan_text(const tain_delta *t, const tain_plan *p, tain_buffer *out)
     if (p->c->app_id) tain_action_txn(out, p->c->app_id, p->c->app_version, p->now_ms);
     removes(p, out);
     adds(p, out);
+    for (size_t i = 0; i < p->c->feed_count; i++) tain_action_cdc(out, p->c->feed[i]);
 }

@@ -119,6 +119,11 @@ bool tain_property_bool(const json_t *configuration, const char *key, bool other
     return text ? strcasecmp(text, "true") == 0 : otherwise;
 }
 
+bool tain_delta_has_feed(const tain_delta *t)
+{
+    return tain_property_bool(t->meta.configuration, TAIN_DELTA_FEED_KEY, false);
+}
+
 static tain_time unit_length(const char *word, size_t n)
 {
     static const struct {

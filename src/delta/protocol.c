@@ -165,7 +165,7 @@ static bool needs(const char *name, const tain_schema *schema, const json_t *con
 {
     if (strcmp(name, "appendOnly") == 0 || strcmp(name, "invariants") == 0) return true; /* inert, and NOT NULL counts as one */
     if (strcmp(name, "deletionVectors") == 0) return tain_property_bool(configuration, "delta.enableDeletionVectors", false);
-    if (strcmp(name, "changeDataFeed") == 0) return tain_property_bool(configuration, "delta.enableChangeDataFeed", false);
+    if (strcmp(name, "changeDataFeed") == 0) return tain_property_bool(configuration, TAIN_DELTA_FEED_KEY, false);
     if (strcmp(name, "timestampNtz") == 0) return schema_has(schema, TAIN_TIMESTAMP_NTZ);
     if (strcmp(name, "columnMapping") == 0)
         return strcmp(tain_json_get_str(configuration, "delta.columnMapping.mode", "none"), "none") != 0;

@@ -38,7 +38,8 @@ typedef struct sweep {
 /* Whether some folder or the name itself begins with '_' or '.': the log, and what is not the table's. */
 static bool hidden(const char *key)
 {
-    if (strncmp(key, "_change_data/", 13) == 0) key += 13;
+    size_t feed = strlen(TAIN_DELTA_FEED_FOLDER);
+    if (strncmp(key, TAIN_DELTA_FEED_FOLDER, feed) == 0) key += feed;
     for (; key; key = strchr(key, '/') ? strchr(key, '/') + 1 : NULL)
         if (*key == '_' || *key == '.') return true;
     return false;

@@ -19,13 +19,10 @@ uint32_t tain_delta_new_ordinal(void)
     return atomic_fetch_add(&next, 1);
 }
 
-tain_status tain_delta_writer_new(tain_store *folder, const tain_schema *schema, const tain_parquet_options *o,
-                                  tain_delta_writer **ret, tain_error *err)
+/* Takes name. */
+static tain_status begin(tain_store *folder, const tain_schema *schema, const tain_parquet_options *o, char *name, tain_delta_writer **ret, tain_error *err)
 {
     tain_upload *upload;
-    char         id[37];
-    tain_uuid_text(id);
-    char       *name = tain_format("part-%s.parquet", id);
     tain_status st = tain_store_upload(folder, name, &upload, err);
     if (st != TAIN_OK) {
         tain_free(name);
@@ -35,6 +32,23 @@ tain_status tain_delta_writer_new(tain_store *folder, const tain_schema *schema,
     *w = (tain_delta_writer){.folder = folder, .schema = tain_schema_copy(schema), .name = name, .indexed = tain_delta_indexed_columns(NULL), .upload = upload};
     w->parquet = tain_parquet_writer_new(w->schema, o, upload);
     *ret = w;
+    return TAIN_OK;
+}
+
+tain_status tain_delta_writer_new(tain_store *folder, const tain_schema *schema, const tain_parquet_options *o,
+                                  tain_delta_writer **ret, tain_error *err)
+{
+    char id[37];
+    tain_uuid_text(id);
+    return begin(folder, schema, o, tain_format("part-%s.parquet", id), ret, err);
+}
+
+tain_status tain_delta_feed_writer_new(tain_store *folder, const tain_schema *schema, const tain_parquet_options *o, tain_delta_writer **ret, tain_error *err)
+{
+    char id[37];
+    tain_uuid_text(id);
+    TAIN_TRY(begin(folder, schema, o, tain_format(TAIN_DELTA_FEED_FOLDER "cdc-%s.parquet", id), ret, err));
+    tain_delta_writer_index(*ret, &(tain_delta_indexed){.first = 0});
     return TAIN_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "mirror/apply.h"
 #include "mirror/copyonwrite.h"
+#include "mirror/feed.h"
 #include "mirror/history.h"
 #include "mirror/move.h"
 #include "mirror/uphold.h"
@@ -100,7 +101,7 @@ static void settle(tain_table *t, touched *list)
 }
 
 /* A table that was written without deletion vectors has them from the first that it needs. New reference; NULL: none. */
-static json_t *properties_of(const tain_table *t)
+static json_t *with_vectors(const tain_table *t)
 {
     bool first = t->delta && !t->compat && t->pending.delete_count && !tain_delta_has_vectors(t->delta);
     if (!first) return json_incref(t->pending.configuration);
@@ -109,7 +110,14 @@ static json_t *properties_of(const tain_table *t)
     return all;
 }
 
-static tain_status write_commit(const table_commit *tc, tain_error *err)
+static json_t *properties_of(tain_table *t)
+{
+    json_t *most = with_vectors(t), *all = tain_feed_configure(t, most);
+    json_decref(most);
+    return all;
+}
+
+static tain_status write_commit(const table_commit *tc, const tain_feed *feed, tain_error *err)
 {
     tain_table *t = tc->table;
     tain_pending *p = &t->pending;
@@ -122,15 +130,15 @@ static tain_status write_commit(const table_commit *tc, tain_error *err)
     tain_delta_commit c = {
         .operation = operation_of(t), .metrics = metrics, .info = info, .app_id = t->app_id, .app_version = tc->epoch,
         .schema = p->schema, .configuration = configuration, .name = t->delta ? p->name : t->name, .adds = p->adds, .add_count = p->add_count, .removes = p->truncated ? removes : p->replaced, .remove_count = remove_count,
-        .deletes = deletes, .delete_count = p->delete_count, .data_change = true, .whole = p->truncated && t->replay,
+        .deletes = deletes, .delete_count = p->delete_count, .data_change = true, .moved = feed->moved, .feed = &feed->file, .feed_count = feed->file != NULL, .whole = p->truncated && t->replay,
     };
     tain_copies *copies = NULL;
     tain_status st = t->compat ? tain_copies_make(t, &c, &copies, err) : TAIN_OK;
     if (st == TAIN_OK) st = t->delta ? tain_delta_commit_write(t->delta, &c, err) : tain_delta_create(t->store, &c, &t->delta, err);
     tain_copies_done(copies, st);
-    json_decref(configuration);
     json_decref(metrics);
     json_decref(info);
+    json_decref(configuration);
     free(deletes);
     free(removes);
     return st;
@@ -148,12 +156,12 @@ static void count_done(const table_commit *tc, int64_t rows, int64_t bytes)
     pthread_mutex_unlock(&t->lock);
 }
 
-static tain_status commit_once(const table_commit *tc, tain_error *err)
+static tain_status commit_once(const table_commit *tc, const tain_feed *feed, tain_error *err)
 {
     tain_table *t = tc->table;
     touched *list = note_touched(&t->pending);
     size_t listed = t->pending.delete_count;
-    tain_status st = write_commit(tc, err);
+    tain_status st = write_commit(tc, feed, err);
     if (st != TAIN_OK) {
         for (size_t i = 0; i < listed; i++) free(list[i].path);
         free(list);
@@ -197,10 +205,22 @@ static tain_status look_at_file(const tain_table *t, const tain_delta_file *f, t
     return st;
 }
 
-static tain_status look_at_files(const tain_table *t, tain_error *err)
+static tain_status look_at_files(const tain_table *t, const tain_feed *feed, tain_error *err)
 {
     for (size_t i = 0; i < t->pending.add_count; i++) TAIN_TRY(look_at_file(t, t->pending.adds[i], err));
-    return TAIN_OK;
+    return feed->file ? look_at_file(t, feed->file, err) : TAIN_OK;
+}
+
+static tain_status commit_with_feed(const table_commit *tc, tain_error *err)
+{
+    tain_feed feed;
+    tain_table *t = tc->table;
+    TAIN_TRY_IN(err, tain_feed_make(t, &t->pending, &feed, err), "table %s", t->name);
+    tain_status st = look_at_files(t, &feed, err);
+    if (st != TAIN_OK) tain_error_context(err, "table %s", t->name);
+    else st = commit_once(tc, &feed, err);
+    tain_feed_done(t, &feed, st);
+    return st;
 }
 
 /* Reopening says so itself. */
@@ -218,10 +238,9 @@ static tain_status commit_pending(const table_commit *tc, tain_error *err)
     TAIN_TRY_IN(err, tain_history_commit(t, &tc->part->position, tc->epoch, err), "table %s", t->name);
     for (int tries = 1;; tries++) {
         TAIN_TRY_IN(err, look_at_log(tc, err), "table %s", t->name);
-        TAIN_TRY_IN(err, look_at_files(t, err), "table %s", t->name);
         TAIN_TRY_IN(err, tain_uphold(t, err), "table %s", t->name);
         int64_t before = t->delta ? tain_delta_version(t->delta) : -1;
-        tain_status st = commit_once(tc, err);
+        tain_status st = commit_with_feed(tc, err);
         if (st == TAIN_OK && tain_delta_version(t->delta) == before + 1) return TAIN_OK;
         note_others(t, st, before);
         if (st == TAIN_OK) {

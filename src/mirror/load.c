@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
+#include "mirror/feed.h"
 #include "mirror/history.h"
 #include "mirror/load.h"
 #include "mirror/presence.h"
@@ -360,7 +361,7 @@ bool tain_load_is_of_one_moment(const loading *g, const table_load *l, tain_posi
     return true;
 }
 
-static tain_status commit_content(const table_load *l, const tain_position *at, int64_t epoch, tain_error *err)
+static tain_status commit_content(const table_load *l, const tain_position *at, int64_t epoch, const tain_feed *feed, tain_error *err)
 {
     tain_table *t = l->table;
     tain_delta_file **old = NULL, *f;
@@ -369,16 +370,29 @@ static tain_status commit_content(const table_load *l, const tain_position *at, 
         old = tain_alloc((tain_delta_file_count(t->delta) + 1) * sizeof *old);
         for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);) old[old_count++] = f;
     }
-    json_t *info = tain_epoch_info(t, at, epoch, NULL), *memo = tain_table_memo(t, l->memo);
+    json_t *info = tain_epoch_info(t, at, epoch, NULL), *memo = tain_table_memo(t, l->memo), *configuration = tain_feed_configure(t, memo);
     TAIN_AUTO(tain_free) char *name = tain_source_full_name(l->schema_name, l->table_name);
     tain_delta_commit c = {
         .operation = t->delta ? "WRITE" : "CREATE TABLE", .info = info, .app_id = t->app_id, .app_version = epoch, .name = name,
-        .schema = t->shown, .configuration = memo, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true, .whole = true,
+        .schema = t->shown, .configuration = configuration, .adds = l->files, .add_count = l->file_count, .removes = old, .remove_count = old_count, .data_change = true, .whole = true,
+        .feed = &feed->file, .feed_count = feed->file != NULL,
     };
     tain_status st = t->delta ? tain_delta_commit_write(t->delta, &c, err) : tain_delta_create(t->store, &c, &t->delta, err);
     json_decref(info);
     json_decref(memo);
+    json_decref(configuration);
     free(old);
+    return st;
+}
+
+/* What was there before goes, as far as readers of the feed are to be told row by row. */
+static tain_status commit_with_feed(const table_load *l, const tain_position *at, int64_t epoch, tain_error *err)
+{
+    tain_feed feed;
+    const tain_pending all = {.truncated = true, .adds = l->files, .add_count = l->file_count, .schema = l->table->shown};
+    TAIN_TRY(tain_feed_make(l->table, &all, &feed, err));
+    tain_status st = commit_content(l, at, epoch, &feed, err);
+    tain_feed_done(l->table, &feed, st);
     return st;
 }
 
@@ -452,7 +466,7 @@ tain_status tain_load_commit(loading *g, table_load *l, tain_error *err)
     TAIN_TRY(check_files(l, err));
     int64_t epoch = next_epoch(g);
     t->pending.rows = (int64_t)l->rows;
-    tain_status st = commit_content(l, &at, epoch, err);
+    tain_status st = commit_with_feed(l, &at, epoch, err);
     t->pending.rows = 0;
     TAIN_TRY(st);
     tain_fault(TAIN_FAULT_SNAPSHOT_TABLE_COMMITTED);

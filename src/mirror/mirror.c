@@ -40,6 +40,13 @@ tain_table *tain_mirror_find(tain_mirror *m, const char *name)
     return found;
 }
 
+/* What was switched off in another run is off in the tables themselves. */
+static tain_feed_wish feed_wish(const tain_definition *d)
+{
+    if (d && d->cdf.on) return TAIN_FEED_ON;
+    return d && d->cdf.given ? TAIN_FEED_OFF : TAIN_FEED_UNSAID;
+}
+
 tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
 {
     tain_table *t = tain_table_new(tain_lake_store(m->lake), tain_lake_cache_dir(m->lake), m->app_id, source);
@@ -47,6 +54,7 @@ tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
     source->user = t;
     t->policies = d ? d->policies : NULL;
     t->retention = d ? tain_definition_retention(d) : 0;
+    t->feed = feed_wish(d);
     t->pool = m->pool;
     t->compat = d && d->compat.on;
     t->budget = d ? (size_t)d->memory / 8 / (size_t)(d->jobs > 0 ? d->jobs : 1) : 0;

@@ -5,8 +5,8 @@
 
 #include "delta/dv.h"
 
-#define LOG        "_delta_log/"
-#define BEHIND_LOG "_delta_log0" /* '0' follows '/' */
+#define LOG        "_" /* and change data */
+#define BEHIND_LOG "`" /* follows '_' */
 
 typedef struct search {
     tain_map    wanted; /* key -> file; of a vector: -> the search itself */
@@ -30,7 +30,7 @@ static void want(search *s, char *key, void *what)
     free(key);
 }
 
-/* The log is passed over: it may hold far more than the table does. */
+/* Log and change data are passed over: they may hold far more than the table does. */
 static tain_status list(search *s, tain_store *folder, tain_error *err)
 {
     TAIN_TRY(tain_store_list(folder, "", NULL, found, s, err));

@@ -35,6 +35,7 @@ static const char *meaning(const char *code)
         {"row_not_found", "a changed row was not in the mirror; it was written anew"},
         {"value_not_found", "an unchanged value was not in the mirror; it became NULL"},
         {"foreign_commit", "another program committed to the table; rows it changed are not the source's"},
+        {"no_change_feed", "the table has no change data feed: its readers have a column of that name"},
         {"index_not_written", "the key index could not be written to its cache folder; it is kept in memory"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -46,6 +47,7 @@ static const char *remedy_of(const char *code)
 {
     if (strcmp(code, "foreign_commit") == 0) return "run tain verify, unless it was only OPTIMIZE; write what differs with --repair";
     if (strcmp(code, "row_not_found") == 0 || strcmp(code, "value_not_found") == 0) return "run tain verify; reload the table with --resync";
+    if (strcmp(code, "no_change_feed") == 0) return "rename the column in the source, or mirror with --no-cdf";
     if (strcmp(code, "index_not_written") == 0) return "make room in the lake's _tain/cache folder";
     return "";
 }

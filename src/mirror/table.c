@@ -197,8 +197,7 @@ tain_schema *tain_table_key_schema(const tain_table *t)
     return tain_table_file_columns(t, t->key_columns, t->key.count);
 }
 
-/* The key as columns of key_schema(): 0, 1, 2... */
-static tain_key key_of_key_schema(const tain_table *t, uint16_t *columns)
+tain_key tain_table_key_of_columns(const tain_table *t, uint16_t *columns)
 {
     for (size_t i = 0; i < t->key.count; i++) columns[i] = (uint16_t)i;
     return (tain_key){.columns = columns, .count = t->key.count, .seed = t->key.seed};
@@ -210,7 +209,7 @@ static tain_status feed_rows(tain_table *t, tain_parquet_file *f, const tain_del
     int64_t rows = tain_parquet_file_rows(f);
     TAIN_AUTO(tain_free) uint64_t *piece = hashes ? NULL : tain_alloc(FEED_ROWS * sizeof *piece);
     TAIN_AUTO(tain_free) uint16_t *columns = tain_alloc((t->key.count + 1) * sizeof *columns);
-    tain_key key = key_of_key_schema(t, columns);
+    tain_key key = tain_table_key_of_columns(t, columns);
     tain_batch batch;
     tain_batch_init(&batch, schema);
     tain_status st = TAIN_OK;
@@ -500,6 +499,13 @@ void tain_table_warn(tain_table *t, const char *code, const char *column, int64_
 {
     pthread_mutex_lock(&t->lock);
     find_warning(t, code, column ? column : "")->count += count;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void tain_table_note(tain_table *t, const char *code, const char *column)
+{
+    pthread_mutex_lock(&t->lock);
+    find_warning(t, code, column)->count = 1;
     pthread_mutex_unlock(&t->lock);
 }
 

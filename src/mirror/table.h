@@ -37,6 +37,9 @@ typedef enum tain_table_status {
 
 const char *tain_table_status_name(tain_table_status s);
 
+/* What the mirror's definition says of a table's change data feed (feed.h). */
+typedef enum tain_feed_wish { TAIN_FEED_UNSAID, TAIN_FEED_ON, TAIN_FEED_OFF } tain_feed_wish;
+
 /* Values replaced by policy and other announced imperfections, counted. */
 typedef struct tain_warning { char *code, *column; int64_t count; } tain_warning;
 
@@ -108,6 +111,7 @@ typedef struct tain_table {
     tain_position      have;        /* everything at or before it is in the table */
     bool               announced;   /* listed in an epoch record since it was (re)loaded */
     uint64_t           used;        /* number of the part that last changed it */
+    tain_feed_wish     feed;        /* whether it is to have a change data feed */
     size_t             budget;      /* bytes that one piece of work on it may hold; 0: no matter */
     struct tain_upkeep_job *jobs[TAIN_LANES]; /* upkeep.c's: work in flight */
     struct tain_history *history;   /* every version of its rows (history.h); NULL: none is kept */
@@ -196,6 +200,8 @@ tain_status tain_table_index_anew(tain_table *t, tain_error *err);
 tain_schema *tain_table_file_columns(const tain_table *t, const uint16_t *columns, size_t n);
 /* The key columns alone, in key order; caller frees. */
 tain_schema *tain_table_key_schema(const tain_table *t);
+/* The key in columns of such a schema; columns: room for their numbers, which are filled in. */
+tain_key tain_table_key_of_columns(const tain_table *t, uint16_t *columns);
 /* Feeds the index every live file it does not cover. */
 tain_status tain_table_feed_index(tain_table *t, tain_error *err);
 /* Gives back what its index holds in memory: it goes to disk. False: it cannot, and is kept. */
@@ -213,6 +219,8 @@ void tain_table_know_files(tain_table *t);
 void tain_table_set_dropped(tain_table *t);
 void tain_table_set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy);
 void tain_table_warn(tain_table *t, const char *code, const char *column, int64_t count);
+/* The same for what either is so or not: it counts as one. */
+void tain_table_note(tain_table *t, const char *code, const char *column);
 /* They were about content that is replaced. */
 void tain_table_forget_warnings(tain_table *t);
 /* Also one that was dropped while it was followed: what came before that is still to be written. */

@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "base/text.h"
+#include "mirror/feed.h"
 #include "mirror/guard.h"
 #include "mirror/history.h"
 #include "mirror/intake.h"
@@ -790,9 +791,21 @@ static tain_status run_loaded(tain_mirror *m, const tain_worker_options *o, tain
     return st;
 }
 
+/* What cannot be done now the table's next commit does. */
+static void switch_feeds(tain_mirror *m)
+{
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_error e = {0};
+        tain_table *t = m->tables[i];
+        if (t->status != TAIN_TABLE_REPLICATING || t->needs_load || tain_feed_switch(t, &e) == TAIN_OK) continue;
+        tain_mirror_say(m, "%s: its change data feed is switched with its next change: %s", t->name, e.message);
+    }
+}
+
 static tain_status run_prepared(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
     TAIN_TRY(clear_damaged(m, err));
+    switch_feeds(m);
     TAIN_TRY(tain_upkeep_start(m, err));
     TAIN_TRY(tain_writer_start(m, err));
     tain_report r;

@@ -18,6 +18,21 @@
 #include "mirror/mirror.h"
 #include "mirror/upkeep.h"
 
+#define OK(expr)                                                          \
+    do {                                                                  \
+        tain_error err = {0};                                             \
+        tain_status st = (expr);                                          \
+        if (st != TAIN_OK) fail_msg("%s: %s", #expr, err.message);        \
+    } while (0)
+
+#define assert_ok(expr)                                                   \
+    do {                                                                  \
+        tain_error error_ = {0}, *err = &error_;                          \
+        tain_status st_ = (expr);                                         \
+        if (st_ != TAIN_OK) fail_msg("%s: %s", #expr, err->message);      \
+    } while (0)
+#include "mirror_feed.h"
+
 enum { KEYS = 200, EPOCHS = 40, CHANGES = 120 };
 
 typedef enum key_shape { INTEGER_KEY, TEXT_KEY, NO_KEY } key_shape;
@@ -35,19 +50,15 @@ typedef struct bench {
     row                model[KEYS];
     unsigned           seed;
     int                stamp;
+    int64_t            fed; /* the version up to which the feed was looked at */
 } bench;
+
+static bool feeds; /* tables have a change data feed */
 
 static int pick(bench *b, int n)
 {
     return (int)((unsigned)rand_r(&b->seed) % (unsigned)n);
 }
-
-#define OK(expr)                                                          \
-    do {                                                                  \
-        tain_error err = {0};                                             \
-        tain_status st = (expr);                                          \
-        if (st != TAIN_OK) fail_msg("%s: %s", #expr, err.message);        \
-    } while (0)
 
 /* --- set up -------------------------------------------------------------------------------------------------------- */
 
@@ -83,7 +94,7 @@ static void begin(bench *b, key_shape shape)
     print_message("seed %u\n", b->seed);
     snprintf(b->folder, sizeof b->folder, "/tmp/tain-apply-XXXXXX");
     assert_non_null(mkdtemp(b->folder));
-    b->definition = (tain_definition){.name = "test", .jobs = 1, .memory = 64 << 20};
+    b->definition = (tain_definition){.name = "test", .jobs = 1, .memory = 64 << 20, .cdf.on = feeds};
     tain_mirror *m = &b->mirror;
     *m = (tain_mirror){.definition = &b->definition, .app_id = "tain:test", .pool = tain_pool_new(1), .next_epoch = 1};
     pthread_mutex_init(&m->lock, NULL);
@@ -304,6 +315,25 @@ static void reopen(bench *b)
     OK(tain_upkeep_start(&b->mirror, &err));
 }
 
+/* Another writer merges all files into one. */
+static void optimize_elsewhere(bench *b)
+{
+    tain_delta *t;
+    tain_rewrite *r;
+    tain_delta_file *merged;
+    const uint64_t *hashes;
+    size_t n, rows;
+    OK(tain_delta_open(b->table->store, &t, &err));
+    tain_delta_file **files = tain_rewrite_pick(t, &(tain_rewrite_rule){.what = TAIN_REWRITE_ALL, .most_rows = INT64_MAX}, &n);
+    if (!files) return tain_delta_close(t);
+    OK(tain_rewrite_begin(t, b->table->store, files, n, NULL, &r, &err));
+    OK(tain_rewrite_run(r, &err));
+    OK(tain_rewrite_finish(r, &merged, &hashes, &rows, &err));
+    tain_rewrite_free(r);
+    free(files);
+    tain_delta_close(t);
+}
+
 static void run(key_shape shape)
 {
     bench b;
@@ -313,12 +343,22 @@ static void run(key_shape shape)
             apply_some(&b, pick(&b, CHANGES) + 1);
             if (pick(&b, 25) == 0) truncate_all(&b);
         }
+        if (feeds && pick(&b, 5) == 0) optimize_elsewhere(&b);
         commit(&b, e);
         compare(&b);
+        if (feeds) feed_check(b.table->store, &b.fed, shape != NO_KEY);
         if (pick(&b, 8) == 0) reopen(&b);
     }
-    for (size_t i = 0; i < b.table->warning_count; i++) fail_msg("warning %s", b.table->warnings[i].code);
+    for (size_t i = 0; i < b.table->warning_count; i++)
+        if (!feeds || strcmp(b.table->warnings[i].code, "foreign_commit") != 0) fail_msg("warning %s", b.table->warnings[i].code);
     end(&b);
+}
+
+static void run_with_feed(key_shape shape)
+{
+    feeds = true;
+    run(shape);
+    feeds = false;
 }
 
 static void integer_keys(void **state)
@@ -334,6 +374,21 @@ static void text_keys(void **state)
 static void rows_without_key(void **state)
 {
     run(NO_KEY);
+}
+
+static void feed_of_integer_keys(void **state)
+{
+    run_with_feed(INTEGER_KEY);
+}
+
+static void feed_of_text_keys(void **state)
+{
+    run_with_feed(TEXT_KEY);
+}
+
+static void feed_of_rows_without_key(void **state)
+{
+    run_with_feed(NO_KEY);
 }
 
 /* What was pending is thrown away without a trace. */
@@ -355,25 +410,6 @@ static void given_up_epoch_leaves_nothing(void **state)
     commit(&b, 2);
     compare(&b);
     end(&b);
-}
-
-/* Another writer merges all files into one. */
-static void optimize_elsewhere(bench *b)
-{
-    tain_delta *t;
-    tain_rewrite *r;
-    tain_delta_file *merged;
-    const uint64_t *hashes;
-    size_t n, rows;
-    OK(tain_delta_open(b->table->store, &t, &err));
-    tain_delta_file **files = tain_rewrite_pick(t, &(tain_rewrite_rule){.what = TAIN_REWRITE_ALL, .most_rows = INT64_MAX}, &n);
-    assert_non_null(files);
-    OK(tain_rewrite_begin(t, b->table->store, files, n, NULL, &r, &err));
-    OK(tain_rewrite_run(r, &err));
-    OK(tain_rewrite_finish(r, &merged, &hashes, &rows, &err));
-    tain_rewrite_free(r);
-    free(files);
-    tain_delta_close(t);
 }
 
 static void finish_upkeep(bench *b)
@@ -483,18 +519,21 @@ static void unknown_feature_meets_a_vacuum(void **state)
     end(&b);
 }
 
-static void change_data_feed_is_refused(void **state)
+/* Switched on by another program, just before the commit. */
+static void a_feed_of_others_is_obeyed(void **state)
 {
     bench b;
     begin(&b, INTEGER_KEY);
     apply_some(&b, 100);
     commit(&b, 1);
-    set_elsewhere(&b, "delta.enableChangeDataFeed", "true");
-    apply_some(&b, 100);
-    int64_t before = tain_delta_version(b.table->delta);
-    commit(&b, 2);
-    assert_failed(&b, "change data feed");
-    assert_int_equal(tain_delta_version(b.table->delta), before + 1);
+    for (int e = 2; e < 5; e++) {
+        apply_some(&b, 100);
+        if (e == 2) set_elsewhere(&b, TAIN_DELTA_FEED_KEY, "true");
+        commit(&b, e);
+        compare(&b);
+    }
+    b.fed = 2;
+    assert_int_equal(feed_check(b.table->store, &b.fed, true), 3);
     end(&b);
 }
 
@@ -899,11 +938,14 @@ int main(void)
         cmocka_unit_test(integer_keys),
         cmocka_unit_test(text_keys),
         cmocka_unit_test(rows_without_key),
+        cmocka_unit_test(feed_of_integer_keys),
+        cmocka_unit_test(feed_of_text_keys),
+        cmocka_unit_test(feed_of_rows_without_key),
         cmocka_unit_test(given_up_epoch_leaves_nothing),
         cmocka_unit_test(files_of_others_that_a_vacuum_met),
         cmocka_unit_test(unknown_feature_meets_a_merge),
         cmocka_unit_test(unknown_feature_meets_a_vacuum),
-        cmocka_unit_test(change_data_feed_is_refused),
+        cmocka_unit_test(a_feed_of_others_is_obeyed),
         cmocka_unit_test(shapes_of_others_do_not_last),
         cmocka_unit_test(a_type_of_others_fails_the_table),
         cmocka_unit_test(a_table_of_others_in_its_place_fails_it),

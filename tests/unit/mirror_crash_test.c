@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "mirror_fake.h"
+#include "mirror_feed.h"
 
 enum { TRANSACTIONS = 30, LOOPS = 14 };
 
@@ -124,6 +125,7 @@ static _Noreturn void mirror(const char *fault, bool follow)
     if (follow) fake.on_head = go_on;
     tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .jobs = 2, .memory = 64 << 20};
     d.compat = (tain_switch){.on = compat, .given = true};
+    d.cdf = (tain_switch){.on = profile != TO_COMPAT, .given = true};
     tain_worker_options o = {.once = !follow, .say = tell};
     tain_error e = {0};
     tain_status st = tain_worker_run(&d, &o, &e);
@@ -148,12 +150,25 @@ static bool run(const char *fault, bool follow)
     return false;
 }
 
+static void check_feed(tain_store *s, int t)
+{
+    int64_t from = 0;
+    fake_content last = fake_content_at(t, *happened);
+    char *path = tain_lake_table_folder(fake.tables[t].schema, last.name);
+    tain_store *folder = tain_store_sub(s, path);
+    feed_check(folder, &from, fake.tables[t].shapes[0].keyed);
+    tain_store_close(folder);
+    free(path);
+    free(last.rows);
+}
+
 static void check(void)
 {
     tain_store *s;
     assert_ok(tain_store_open(lake, false, &s, err));
     fake.visible = *happened;
     for (int t = 0; t < fake.table_count; t++) fake_check_version(s, t, -1, *happened);
+    for (int t = 0; profile != TO_COMPAT && t < fake.table_count; t++) check_feed(s, t); /* there the log is forgotten */
     assert_int_equal(fake_last_position(s), *happened);
     fake_check_epochs(s);
     fake.visible = 0;

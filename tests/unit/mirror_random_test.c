@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "mirror_fake.h"
+#include "mirror_feed.h"
 
 enum { RUNS = 20, RUNS_MORE = 10 /* with another profile */, COUNT = 4 };
 
@@ -14,6 +15,9 @@ static int      tables[COUNT], next_slot[COUNT];
 static int      next_key, rounds;
 static bool     keeps, is_new; /* columns that are dropped; the lake */
 static bool     compat, switches;
+static bool     feeds;         /* the change data feed is on */
+static int64_t  fed[COUNT];    /* versions up to which it was looked at */
+static size_t   changed;       /* versions with change data */
 
 static int pick(int n)
 {
@@ -29,6 +33,9 @@ static int begin(void **state)
     fake.tracks = pick(2);
     keeps = pick(2);
     compat = switches = false;
+    feeds = pick(3) > 0;
+    changed = 0;
+    memset(fed, 0, sizeof fed);
     tain_source_register(&fake_ops);
     lake = lake_make();
     next_key = 0;
@@ -178,6 +185,7 @@ static void run(bool follow)
 {
     tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .jobs = 2,
                          .freshness = pick(2) ? 0 : 5 * TAIN_MILLISECOND, .memory = pick(3) ? 64 << 20 : 1 << 16};
+    if (is_new) d.cdf = (tain_switch){.on = feeds, .given = true};
     if (is_new) d.policies = json_pack("{s:s}", "dropped_column", keeps ? "keep" : "drop");
     is_new = false;
     if (switches) compat = pick(2);
@@ -195,11 +203,21 @@ static void run(bool follow)
     fake.compat = compat && (!follow || !switches); /* in time; before the end only with `once` */
 }
 
+static void check_feed(tain_store *s, int i)
+{
+    char *path = tain_lake_table_folder(fake.tables[tables[i]].schema, fake.tables[tables[i]].name);
+    tain_store *folder = tain_store_sub(s, path);
+    changed += feed_check(folder, &fed[i], i < 2);
+    tain_store_close(folder);
+    free(path);
+}
+
 static void check_all(void)
 {
     tain_store *s;
     assert_ok(tain_store_open(lake, false, &s, err));
     for (int i = 0; i < COUNT; i++) fake_check(s, tables[i]);
+    for (int i = 0; feeds && !switches && i < COUNT; i++) check_feed(s, i); /* a table that changes its protocol forgets its log */
     tain_store_close(s);
 }
 
@@ -246,6 +264,7 @@ static void go_through_all(int runs)
     tain_store *s;
     assert_ok(tain_store_open(lake, false, &s, err));
     size_t epochs = fake_check_epochs(s);
+    print_message("%zu versions with change data\n", changed);
     print_message("%zu transactions, %zu epochs, %zu rows streamed, %zu tables loaded\n", fake.count, epochs, fake.rows_taken, fake.loads);
     tain_store_close(s);
 }

@@ -38,6 +38,7 @@ typedef struct run {
     tain_time freshness;
     int64_t   memory;
     bool      follow, resync_all;
+    tain_switch cdf;
     const char *resync[2], *exclude, *retained, *profile; /* profile NULL: the lake's */
 } run;
 
@@ -55,6 +56,7 @@ static inline tain_status run_mirror(run r, tain_error *err)
     char *excluded[] = {(char *)r.exclude, NULL};
     tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .freshness = r.freshness, .jobs = 2,
                          .memory = r.memory ? r.memory : 64 << 20, .exclude = r.exclude ? excluded : NULL, .retained_log = tain_strdup(r.retained), .policies = policies_of_run(),
+                         .cdf = r.cdf,
                          .compat = {.on = r.profile && strcmp(r.profile, "compat") == 0, .given = r.profile != NULL}};
     tain_worker_options o = {.once = !r.follow, .resync_all = r.resync_all, .resync = r.resync[0] ? r.resync : NULL, .say = note};
     tain_status st = tain_worker_run(&d, &o, err);

@@ -118,7 +118,7 @@ static inline void fake_check_compat(const tain_delta *d, const char *what)
 {
     tain_delta_file *f;
     bool mapped = tain_protocol_has(&d->protocol, "columnMapping");
-    bool fits = mapped ? json_array_size(d->protocol.reader_features) == 1 : d->protocol.reader == 1 && d->protocol.writer == 2;
+    bool fits = mapped ? json_array_size(d->protocol.reader_features) == 1 : d->protocol.reader == 1 && d->protocol.writer == (tain_delta_has_feed(d) ? 4 : 2);
     if (!fits) fail_msg("%s: protocol (%d,%d)", what, d->protocol.reader, d->protocol.writer);
     for (size_t cursor = 0; tain_delta_next_file(d, &cursor, &f);)
         if (f->dv.storage) fail_msg("%s: %s has a vector", what, f->path);
