@@ -268,6 +268,7 @@ class Kernel(Java):
 
 
 class Spark(Java):
+    """For a folder also "feed:FROM-TO:FOLDER": its change data feed."""
     name, program = "spark", "SparkReader"
     # As Spark's own launcher opens the modules; without compiling queries, which are all small.
     options = [*(f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in (

@@ -19,7 +19,8 @@ import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import scala.jdk.javaapi.CollectionConverters;
 
-/** Reads each line of standard input, TABLE tab OUTPUT [tab CONDITION]..., with Spark; counts the rows of each condition. */
+/** Reads each line of standard input, TABLE tab OUTPUT [tab CONDITION]..., with Spark; counts the rows of each condition.
+ *  TABLE is a folder, or feed:FROM-TO:FOLDER for what changed in these versions. */
 public final class SparkReader {
     private final SparkSession spark = session();
 
@@ -53,10 +54,17 @@ public final class SparkReader {
         }
     }
 
+    private Dataset<Row> open(String name) {
+        String[] at = name.split("@v(?=[0-9]+$)");
+        if (at.length > 1) return spark.read().format("delta").option("versionAsOf", at[1]).load(at[0]);
+        if (!name.startsWith("feed:")) return spark.read().format("delta").load(name);
+        String[] parts = name.split(":", 3), versions = parts[1].split("-");
+        return spark.read().format("delta").option("readChangeFeed", "true").option("startingVersion", versions[0])
+                .option("endingVersion", versions[1]).load(parts[2]);
+    }
+
     private void read(String[] parts, Output out) throws IOException {
-        String[] at = parts[0].split("@v(?=[0-9]+$)");
-        Dataset<Row> table = at.length == 1 ? spark.read().format("delta").load(at[0])
-                : spark.read().format("delta").option("versionAsOf", at[1]).load(at[0]);
+        Dataset<Row> table = open(parts[0]);
         out.columns(table.columns());
         for (Row row : table.collectAsList()) {
             out.open(0);
