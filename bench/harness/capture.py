@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Catching up with changes that wait in the slot, against pg_recvlogical that reads the same changes and drops them."""
+"""Catching up with changes that wait in the slot, against pg_recvlogical that reads the same changes and drops them; by two mirrors,
+one of which writes change data as well."""
 import shutil
 
 from .measure import best, measure
@@ -54,9 +55,16 @@ def recvlogical(place, end):
     return best(costs)
 
 
-def one_case(place, section, what, statement, lake):
+def catch_up(place, section, what, changes, limit, lake, idle):
+    tain = place.mirror_once("capture", lake, "public.account")
+    place.check_rows("capture", lake, "public.account")
+    section.add(what, changes, changes / limit.seconds, changes / tain.seconds, tain.seconds / limit.seconds,
+                changes / max(tain.seconds - idle.seconds, 1e-9), tain.cpu / changes * 1e6, tain.memory / 2**20)
+
+
+def one_case(place, section, what, statement, lakes):
     server = place.server
-    idle = best([place.mirror_once("capture", lake, "public.account") for _ in range(2)])
+    idle = [best([place.mirror_once("capture", lake, "public.account") for _ in range(2)]) for lake in lakes]
     make_slots(place)
     before = count(server)
     server.sql("capture", statement)
@@ -65,16 +73,14 @@ def one_case(place, section, what, statement, lake):
     end = server.sql("capture", "select pg_current_wal_lsn()")
     server.sql("capture", "select pg_logical_emit_message(true, 'bench', 'end')")  # so that something lies behind end
     limit = recvlogical(place, end)
-    tain = place.mirror_once("capture", lake, "public.account")
-    place.check_rows("capture", lake, "public.account")
-    section.add(what, changes, changes / limit.seconds, changes / tain.seconds, tain.seconds / limit.seconds,
-                changes / max(tain.seconds - idle.seconds, 1e-9), tain.cpu / changes * 1e6, tain.memory / 2**20)
+    catch_up(place, section, what, changes, limit, lakes[0], idle[0])
+    catch_up(place, section, "  with --cdf", changes, limit, lakes[1], idle[1])
 
 
 def run(place):
     rows, changes = number("BENCH_CAPTURE_ROWS", 1_000_000), number("BENCH_CAPTURE_CHANGES", 2_000_000)
     big = min(number("BENCH_CAPTURE_BIG", 1_000_000), rows)
-    lake = place.path("capture-lake")
+    lakes = [place.path("capture-lake"), place.path("capture-lake-cdf")]
     place.server.create("capture")
     place.server.sql("capture", MAKE.replace("ROWS", str(rows)))
     section = Section(f"A table of 8 columns, {rows:,} rows at first. Ratio: time of `tain mirror --once` that catches up with what waits / time of "
@@ -82,10 +88,12 @@ def run(place):
                       "Without start: less the time of a `--once` that finds nothing.",
                       ["changes", "number", "pg_recvlogical /s", "tain /s", "ratio", "tain /s without start", "tain CPU us/change", "tain MiB at most"])
     try:
-        place.mirror_once("capture", lake, "public.account")
-        one_case(place, section, "transactions of 10", f"call small(1, {changes // 10}, {rows})", lake)
-        one_case(place, section, "one transaction", f"update account set balance = balance + 1, changed = now() where id <= {big}", lake)
+        place.mirror_once("capture", lakes[0], "public.account")
+        place.mirror_once("capture", lakes[1], "public.account", "--cdf")
+        one_case(place, section, "transactions of 10", f"call small(1, {changes // 10}, {rows})", lakes)
+        one_case(place, section, "one transaction", f"update account set balance = balance + 1, changed = now() where id <= {big}", lakes)
     finally:
         place.server.drop("capture")
-        shutil.rmtree(lake, ignore_errors=True)
+        for lake in lakes:
+            shutil.rmtree(lake, ignore_errors=True)
     return section
