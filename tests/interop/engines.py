@@ -517,6 +517,14 @@ for line in sys.stdin:
 ENGINES = {engine.name: engine for engine in (DeltaRs, Arrow, DuckDb, Polars, Kernel, Spark, Trino, ClickHouse)}
 
 
+INSTALLED_BY_NAME = ("kernel", "spark", "trino", "clickhouse")
+
+
 def open_engine(name):
+    """Installed first, if it is not as its sources are by now."""
     sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    if name in INSTALLED_BY_NAME:
+        installed = subprocess.run([str(pathlib.Path(__file__).parent / "install"), name], stderr=subprocess.PIPE, text=True)
+        if installed.returncode:
+            raise Unavailable(installed.stderr.strip())
     return ENGINES[name]()

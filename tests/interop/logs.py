@@ -623,7 +623,7 @@ def by_others(cases):
     answers = {}
     for name in os.environ.get("ENGINES", "kernel,spark").split(","):
         try:
-            engine = matrix.open_engine(name)
+            engine = matrix.engines.open_engine(name)
         except matrix.engines.Unavailable as problem:
             if matrix.missing(name, problem)[1]:
                 raise SystemExit(1)

@@ -21,7 +21,6 @@ import engines  # noqa: E402
 import outcomes  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-INSTALL = ROOT / "tests/interop/install"
 IN_JAVA = ("kernel", "spark")
 SOME_TIME = ("trino", "clickhouse")  # run when asked for alone: large, and slow to start
 YES, REFUSES, COUNT, ROWS = "yes", "refuses", "count", "rows"
@@ -154,14 +153,6 @@ def read_in_java(engine, tables):
 # --- running -------------------------------------------------------------------------------------------------------
 
 
-def open_engine(name):
-    if name in (*IN_JAVA, *SOME_TIME):
-        installed = subprocess.run([str(INSTALL), name], stderr=subprocess.PIPE, text=True)
-        if installed.returncode:
-            raise engines.Unavailable(installed.stderr.strip())
-    return engines.open_engine(name)
-
-
 def permitted():
     """Engines that may be missing."""
     return os.environ.get(SKIP, "").replace(",", " ").split()
@@ -187,7 +178,7 @@ def judge(said, table, outcome, text):
 
 def run_engine(name, tables, book):
     try:
-        engine = open_engine(name)
+        engine = engines.open_engine(name)
     except engines.Unavailable as problem:
         return missing(name, problem)
     passed, failed, begun = 0, 0, time.monotonic()
