@@ -307,21 +307,23 @@ def protocol_now(lake, name):
         return None # its log is being made shorter
 
 
-POINTS = ("copyonwrite.written", "copyonwrite.written:3", "delta.before_link", "delta.committed", "epoch.table_committed", "epoch.before_record", "merge.written",
-          "merge.committed", "lower.forgotten", "lower.committed", "delta.checkpoint:2", "index.run_written", "index.merged")
+# Where the profile makes a difference: crash_test walks all.
+POINTS = ("copyonwrite.written", "delta.before_link", "delta.committed", "epoch.before_record", "merge.written", "merge.committed",
+          "lower.forgotten", "lower.committed")
 
 
 def test_sqlite_killed_at_every_point(folder):
     rng = random.Random(SEED + 3)
     db = os.path.join(folder, "shop.db")
     c = sqlite3.connect(db, isolation_level=None)
-    c.executescript("create table a (id integer primary key, v text, w text); create table keyless (x integer, y text);")
-    c.executemany("insert into a values (?, ?, ?)", [(i, f"v{i}", "w" * (i % 50)) for i in range(20000)])
+    c.executescript("create table a (id integer primary key, v text, w text); create table keyless (x integer, y text); begin;")
+    c.executemany("insert into a values (?, ?, ?)", [(i, f"v{i}", "w" * (i % 50)) for i in range(8000)])
     c.executemany("insert into keyless values (?, 'same')", [(i % 20,) for i in range(300)])
+    c.execute("commit")
 
     def change():
         for _ in range(15):
-            k = rng.randrange(21000)
+            k = rng.randrange(9000)
             c.execute(*rng.choice([("insert or replace into a values (?, 'new', null)", (k,)), ("delete from a where id between ? and ?", (k, k + 5)), ("update a set v = v || '!' where id = ?", (k,)),
                                    ("insert into keyless values (?, 'same')", (k % 20,)), ("delete from keyless where rowid in (select rowid from keyless where x = ? limit 1)", (k % 20,))]))
 
