@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,4 +45,10 @@ bool tain_make_folder(const char *path, bool durable)
     bool  made = *parent && tain_make_folder(parent, durable) && make(path, durable);
     tain_free(parent);
     return made;
+}
+
+const char *tain_temp_folder(void)
+{
+    const char *given = getenv("TMPDIR");
+    return given && *given ? given : "/tmp";
 }

@@ -9,4 +9,7 @@
  * that is permitted. False: errno says why. */
 bool tain_make_folder(const char *path, bool durable);
 
+/* TMPDIR, or where else what need not last goes. */
+const char *tain_temp_folder(void);
+
 #endif

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/map.h"
 #include "base/text.h"
-#include "delta/delta.h"
 #include "mirror/asof.h"
 
 #define DATABASE_SUFFIX ".MirroredDatabase"
@@ -52,30 +52,25 @@ static tain_status check_there(const char *path, tain_error *err)
 }
 
 /* Neither what is in folder names nor what is on other machines is read: it would be missing without a word. */
-static tain_status check_readable(const tain_delta *delta, tain_error *err)
+static tain_status find_file(tain_delta *delta, tain_delta_file *f, bool past, tain_scan_file *ret, tain_error *err)
 {
-    tain_delta_file *f;
-    if (json_array_size(tain_delta_meta(delta)->partition_columns)) return tain_fail(err, TAIN_E_UNSUPPORTED, "it is partitioned, which tain does not read");
-    for (size_t cursor = 0; tain_delta_next_file(delta, &cursor, &f);) {
-        TAIN_AUTO(tain_free) char *path = tain_delta_file_local_path(delta, f);
-        if (!path) return tain_fail(err, TAIN_E_UNSUPPORTED, "its data file %s is not on this machine", f->path);
-    }
-    return TAIN_OK;
+    const roaring_bitmap_t *deleted;
+    TAIN_TRY(tain_delta_deleted(delta, f, &deleted, err));
+    *ret = (tain_scan_file){.path = tain_delta_file_local_path(delta, f), .deleted = deleted};
+    if (!ret->path) return tain_fail(err, TAIN_E_UNSUPPORTED, "its data file %s is not on this machine", f->path);
+    return past ? check_there(ret->path, err) : TAIN_OK;
 }
 
-static tain_status add_files(const attaching *w, const char *schema, const char *name, tain_delta *delta, tain_error *err)
+tain_status tain_attach_delta(tain_scan *scan, const tain_attach_as *as, tain_delta *delta, tain_error *err)
 {
+    const tain_delta_metadata *meta = tain_delta_meta(delta);
+    if (json_array_size(meta->partition_columns)) return tain_fail(err, TAIN_E_UNSUPPORTED, "it is partitioned, which tain does not read");
     size_t n = 0;
     tain_scan_file *files = tain_alloc((tain_delta_file_count(delta) + 1) * sizeof *files);
     tain_status st = TAIN_OK;
     tain_delta_file *f;
-    for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(delta, &cursor, &f); n++) {
-        const roaring_bitmap_t *deleted;
-        st = tain_delta_deleted(delta, f, &deleted, err);
-        files[n] = (tain_scan_file){.path = tain_delta_file_local_path(delta, f), .deleted = deleted};
-        if (st == TAIN_OK && w->asof) st = check_there(files[n].path, err);
-    }
-    if (st == TAIN_OK) st = tain_scan_add_table(w->attached->scan, w->catalog, schema, name, tain_delta_meta(delta)->schema, files, n, err);
+    for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(delta, &cursor, &f); n++) st = find_file(delta, f, as->past, &files[n], err);
+    if (st == TAIN_OK) st = tain_scan_add_table(scan, as->catalog, as->schema, as->name, as->columns ? as->columns : meta->schema, files, n, err);
     for (size_t i = 0; i < n; i++) free((char *)files[i].path);
     free(files);
     return st;
@@ -111,8 +106,8 @@ static tain_status attach_table(void *ctx, const char *schema, const char *table
     keep(w->attached, store, delta);
     w->has_public = w->has_public || strcmp(schema, "public") == 0;
     w->has_dbo = w->has_dbo || strcmp(schema, "dbo") == 0;
-    if (st == TAIN_OK) st = check_readable(delta, err);
-    if (st == TAIN_OK) st = add_files(w, schema, table, delta, err);
+    const tain_attach_as as = {.catalog = w->catalog, .schema = schema, .name = table, .past = w->asof != NULL};
+    if (st == TAIN_OK) st = tain_attach_delta(w->attached->scan, &as, delta, err);
     if (st != TAIN_OK) tain_error_context(err, "table %s", full);
     else say_if_apart(w->asof, full);
     return st;
@@ -168,8 +163,7 @@ static tain_status attach_named(tain_attached *a, const char *url, const char *a
 tain_status tain_attach_lake(const char *url, const char *as_of, tain_attached **ret, tain_error *err)
 {
     TAIN_AUTO(tain_attached_free) tain_attached *a = tain_alloc(sizeof *a);
-    const char *temp = getenv("TMPDIR");
-    tain_scan_options options = {.temp_dir = temp && *temp ? temp : "/tmp"};
+    const tain_scan_options options = {.temp_dir = tain_temp_folder()};
     TAIN_TRY(tain_scan_open(&options, &a->scan, err));
     TAIN_TRY(attach_database(a, url, as_of, NULL, err));
     TAIN_TRY(attach_named(a, url, as_of, err));

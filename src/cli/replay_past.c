@@ -4,7 +4,9 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "base/folder.h"
 #include "base/text.h"
+#include "cli/attach.h"
 #include "mirror/asof.h"
 #include "mirror/history.h"
 
@@ -24,21 +26,9 @@ static tain_schema *numbered_columns(const tain_schema *s)
 
 static tain_status attach(tain_pasts *p, const tain_past *t, tain_error *err)
 {
-    size_t n = 0;
-    tain_scan_file *files = tain_alloc((tain_delta_file_count(t->delta) + 1) * sizeof *files);
     TAIN_AUTO(tain_schema_free) tain_schema *columns = numbered_columns(tain_delta_meta(t->delta)->schema);
     TAIN_AUTO(tain_free) char *name = tain_format("t%zu", t->number);
-    tain_status st = TAIN_OK;
-    tain_delta_file *f;
-    for (size_t cursor = 0; st == TAIN_OK && tain_delta_next_file(t->delta, &cursor, &f); n++) {
-        const roaring_bitmap_t *deleted = NULL;
-        st = tain_delta_deleted(t->delta, f, &deleted, err);
-        files[n] = (tain_scan_file){.path = tain_delta_file_local_path(t->delta, f), .deleted = deleted};
-    }
-    if (st == TAIN_OK) st = tain_scan_add_table(p->scan, NULL, "past", name, columns, files, n, err);
-    for (size_t i = 0; i < n; i++) free((char *)files[i].path);
-    free(files);
-    return st;
+    return tain_attach_delta(p->scan, &(tain_attach_as){.schema = "past", .name = name, .columns = columns}, t->delta, err);
 }
 
 /* The name without the suffix; NULL: it has none. Caller frees. */
@@ -76,8 +66,7 @@ static tain_status look_at(void *ctx, const char *schema, const char *table, con
 
 tain_status tain_pasts_open(const char *lake, tain_pasts *ret, tain_error *err)
 {
-    const char *temp = getenv("TMPDIR");
-    tain_scan_options options = {.temp_dir = temp && *temp ? temp : "/tmp"};
+    const tain_scan_options options = {.temp_dir = tain_temp_folder()};
     *ret = (tain_pasts){0};
     TAIN_TRY(tain_lake_open(lake, false, &ret->lake, err));
     TAIN_TRY(tain_scan_open(&options, &ret->scan, err));

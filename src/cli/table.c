@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
+#include "base/folder.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "delta/delta.h"
@@ -131,13 +132,12 @@ static tain_status find_columns(const tain_schema *schema, char **names, uint16_
 
 static tain_status sort_files(tain_delta *t, tain_store *folder, const settings *s, const profile *p, tain_error *err)
 {
-    const char *temp = getenv("TMPDIR");
     const tain_schema *schema = tain_delta_meta(t)->schema;
     size_t n = 0, count = 0;
     while (s->sort_by[n]) n++;
     uint16_t *columns = tain_alloc((n + 1) * sizeof *columns);
     tain_status st = find_columns(schema, s->sort_by, columns, &count, err);
-    const tain_sorted_options o = {.columns = columns, .count = count, .file_bytes = p->file_bytes, .files = options_of(p), .spill = temp && *temp ? temp : "/tmp"};
+    const tain_sorted_options o = {.columns = columns, .count = count, .file_bytes = p->file_bytes, .files = options_of(p), .spill = tain_temp_folder()};
     if (st == TAIN_OK) st = tain_sorted_rewrite(t, folder, &o, err);
     free(columns);
     return st;

@@ -96,6 +96,7 @@ tain_status tain_delta_refresh(tain_delta *t, int64_t *ret_foreign, tain_error *
 /* Whether its change data feed is on (PROTOCOL.md, Add CDC File): every commit must then tell what it changes, row by row. */
 #define TAIN_DELTA_FEED_KEY "delta.enableChangeDataFeed"
 bool tain_delta_has_feed(const tain_delta *t);
+#define TAIN_DELTA_VECTORS_KEY "delta.enableDeletionVectors"
 
 /* Whether the version that is open is still in the log. NOT_FOUND: the folder was removed, or the log cleaned behind it; what
  * were written now would be no part of any table. */

@@ -4,8 +4,6 @@
 #include "base/fault.h"
 #include "delta/internal.h"
 
-#define VECTORS "delta.enableDeletionVectors"
-
 bool tain_delta_has_vectors(const tain_delta *t)
 {
     return tain_protocol_has(&t->protocol, "deletionVectors");
@@ -23,7 +21,7 @@ static bool is_lower(const tain_delta *t)
 {
     tain_protocol lowest;
     json_t *configuration = json_copy(t->meta.configuration);
-    json_object_set_new(configuration, VECTORS, json_string("false"));
+    json_object_set_new(configuration, TAIN_DELTA_VECTORS_KEY, json_string("false"));
     bool less = tain_protocol_lowest(&t->protocol, t->meta.schema, configuration, &lowest);
     if (less) tain_protocol_done(&lowest);
     json_decref(configuration);
@@ -43,7 +41,7 @@ static tain_status forget_history(tain_delta *t, tain_error *err)
 
 static tain_status commit(tain_delta *t, json_t *info, tain_error *err)
 {
-    json_t *configuration = json_pack("{s:s}", VECTORS, "false");
+    json_t *configuration = json_pack("{s:s}", TAIN_DELTA_VECTORS_KEY, "false");
     json_t *parameters = json_pack("{s:s,s:s}", "featureName", "deletionVectors", "truncateHistory", "true");
     tain_delta_commit c = {.operation = "DROP FEATURE", .parameters = parameters, .info = info, .configuration = configuration, .lowers = true};
     tain_status st = tain_delta_commit_write(t, &c, err);

@@ -14,7 +14,7 @@
 
 static json_t *defaults(void)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "delta.enableDeletionVectors", "true", "delta.checkpoint.writeStatsAsJson",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", TAIN_DELTA_VECTORS_KEY, "true", "delta.checkpoint.writeStatsAsJson",
                      "true", "delta.checkpoint.writeStatsAsStruct", "false", "delta.checkpointInterval", "100",
                      "delta.logRetentionDuration", "interval 2 days", "delta.deletedFileRetentionDuration", "interval 1 day");
 }
@@ -92,7 +92,7 @@ static tain_status check_names(const tain_schema *s, bool mapped, tain_error *er
 static bool is_harmless(const char *key)
 {
     static const char *const some[] = {"delta.columnMapping.", "delta.checkpoint.", "delta.checkpointInterval", "delta.dataSkipping",
-                                       "delta.logRetentionDuration", "delta.deletedFileRetentionDuration", "delta.enableExpiredLogCleanup", "delta.enableDeletionVectors", TAIN_DELTA_FEED_KEY};
+                                       "delta.logRetentionDuration", "delta.deletedFileRetentionDuration", "delta.enableExpiredLogCleanup", TAIN_DELTA_VECTORS_KEY, TAIN_DELTA_FEED_KEY};
     if (strncmp(key, "delta.", 6) != 0) return true;
     for (size_t i = 0; i < sizeof some / sizeof *some; i++)
         if (strncmp(key, some[i], strlen(some[i])) == 0) return true;

@@ -164,7 +164,7 @@ static bool schema_has(const tain_schema *s, tain_kind kind)
 static bool needs(const char *name, const tain_schema *schema, const json_t *configuration)
 {
     if (strcmp(name, "appendOnly") == 0 || strcmp(name, "invariants") == 0) return true; /* inert, and NOT NULL counts as one */
-    if (strcmp(name, "deletionVectors") == 0) return tain_property_bool(configuration, "delta.enableDeletionVectors", false);
+    if (strcmp(name, "deletionVectors") == 0) return tain_property_bool(configuration, TAIN_DELTA_VECTORS_KEY, false);
     if (strcmp(name, "changeDataFeed") == 0) return tain_property_bool(configuration, TAIN_DELTA_FEED_KEY, false);
     if (strcmp(name, "timestampNtz") == 0) return schema_has(schema, TAIN_TIMESTAMP_NTZ);
     if (strcmp(name, "columnMapping") == 0)
@@ -192,18 +192,17 @@ static tain_protocol with_lists(const bool wanted[KNOWN])
     return p;
 }
 
-/* The version that implies all of it, for engines that know no lists. False: there is none, or readers must know some of it: there are
- * some that look into lists alone, and take the names of mapped columns for those in the files. */
-static bool without_lists(const bool wanted[KNOWN], tain_protocol *ret)
+/* The version that implies all of it, for engines that know no lists. Lists where there is none, or readers must know some of it: there
+ * are some that look into lists alone, and take the names of mapped columns for those in the files. */
+static tain_protocol smallest(const bool wanted[KNOWN])
 {
     tain_protocol p = {.reader = 1, .writer = 2};
     for (size_t i = 0; i < KNOWN; i++) {
         if (!wanted[i]) continue;
-        if (!known[i].legacy_writer || known[i].reader) return false;
+        if (!known[i].legacy_writer || known[i].reader) return with_lists(wanted);
         if (known[i].legacy_writer > p.writer) p.writer = known[i].legacy_writer;
     }
-    *ret = p;
-    return true;
+    return p;
 }
 
 bool tain_protocol_lowest(const tain_protocol *p, const tain_schema *schema, const json_t *configuration, tain_protocol *ret)
@@ -214,7 +213,7 @@ bool tain_protocol_lowest(const tain_protocol *p, const tain_schema *schema, con
         wanted[i] = needs(known[i].name, schema, configuration) || (has && !known[i].goes);
         less |= has && !wanted[i];
     }
-    if (less && !without_lists(wanted, ret)) *ret = with_lists(wanted);
+    if (less) *ret = smallest(wanted);
     return less;
 }
 
@@ -223,8 +222,7 @@ tain_protocol tain_protocol_least(const tain_schema *schema, const json_t *confi
     bool wanted[KNOWN];
     for (size_t i = 0; i < KNOWN; i++)
         wanted[i] = needs(known[i].name, schema, configuration) || (with_domains && strcmp(known[i].name, "domainMetadata") == 0);
-    tain_protocol p;
-    return without_lists(wanted, &p) ? p : with_lists(wanted);
+    return smallest(wanted);
 }
 
 bool tain_protocol_follow(const tain_protocol *p, const tain_schema *schema, const json_t *configuration, tain_protocol *ret)
@@ -239,6 +237,6 @@ bool tain_protocol_follow(const tain_protocol *p, const tain_schema *schema, con
         if (need && !has && !inert) all = false;
     }
     if (all) return false;
-    if (p->writer >= 7 || !without_lists(wanted, ret)) *ret = with_lists(wanted);
+    *ret = p->writer >= 7 ? with_lists(wanted) : smallest(wanted);
     return true;
 }

@@ -106,7 +106,7 @@ static json_t *with_vectors(const tain_table *t)
     bool first = t->delta && !t->compat && t->pending.delete_count && !tain_delta_has_vectors(t->delta);
     if (!first) return json_incref(t->pending.configuration);
     json_t *all = t->pending.configuration ? json_deep_copy(t->pending.configuration) : json_object();
-    json_object_set_new(all, TAIN_VECTORS_KEY, json_string("true"));
+    json_object_set_new(all, TAIN_DELTA_VECTORS_KEY, json_string("true"));
     return all;
 }
 

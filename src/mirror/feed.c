@@ -102,6 +102,14 @@ static tain_status find_deleted(work *w, tain_error *err)
     return TAIN_OK;
 }
 
+/* deleted may be NULL. */
+static roaring_bitmap_t *all_but(const tain_delta_file *f, const roaring_bitmap_t *deleted)
+{
+    roaring_bitmap_t *rows = roaring_bitmap_from_range(0, (uint64_t)f->rows, 1);
+    if (deleted) roaring_bitmap_andnot_inplace(rows, deleted);
+    return rows;
+}
+
 /* All that there is, if it is not too much. */
 static tain_status find_all(work *w, tain_error *err)
 {
@@ -112,29 +120,16 @@ static tain_status find_all(work *w, tain_error *err)
     for (size_t cursor = 0; tain_delta_next_file(w->table->delta, &cursor, &f);) {
         const roaring_bitmap_t *before = NULL;
         TAIN_TRY(tain_delta_deleted(w->table->delta, f, &before, err));
-        roaring_bitmap_t *all = roaring_bitmap_from_range(0, (uint64_t)f->rows, 1);
-        if (before) roaring_bitmap_andnot_inplace(all, before);
-        tain_feed_side_add(&w->gone, f, all);
+        tain_feed_side_add(&w->gone, f, all_but(f, before));
     }
     return TAIN_OK;
-}
-
-static const roaring_bitmap_t *deletes_in(const tain_pending *p, const tain_delta_file *f)
-{
-    for (size_t i = 0; i < p->delete_count; i++)
-        if (p->deletes[i].file == f) return p->deletes[i].rows;
-    return NULL;
 }
 
 static void find_added(work *w)
 {
     for (size_t i = 0; i < w->pending->add_count; i++) {
         tain_delta_file *f = w->pending->adds[i];
-        const roaring_bitmap_t *deleted = deletes_in(w->pending, f);
-        if (former(w, f) || f->rows == 0) continue;
-        roaring_bitmap_t *rows = roaring_bitmap_from_range(0, (uint64_t)f->rows, 1);
-        if (deleted) roaring_bitmap_andnot_inplace(rows, deleted);
-        tain_feed_side_add(&w->come, f, rows);
+        if (!former(w, f) && f->rows) tain_feed_side_add(&w->come, f, all_but(f, tain_pending_deletes(w->table, f, false)));
     }
 }
 

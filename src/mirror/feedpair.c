@@ -155,8 +155,8 @@ tain_status tain_feed_pair(tain_table *t, tain_feed_side *gone, tain_feed_side *
     TAIN_AUTO(tain_free) uint16_t *columns = tain_alloc((t->key.count + 1) * sizeof *columns);
     pairing p = {.table = t, .columns = tain_table_key_schema(t), .key = tain_table_key_of_columns(t, columns)};
     p.most = t->budget && t->budget < HELD_BYTES ? t->budget : HELD_BYTES;
-    p.slice_hashes = tain_alloc(TAIN_FEED_SLICE * sizeof *p.slice_hashes);
-    p.picked = tain_alloc(TAIN_FEED_SLICE * sizeof *p.picked);
+    p.slice_hashes = tain_alloc(TAIN_ROWREAD_SLICE * sizeof *p.slice_hashes);
+    p.picked = tain_alloc(TAIN_ROWREAD_SLICE * sizeof *p.picked);
     tain_batch_init(&p.held, p.columns);
     tain_batch_init(&p.spare, p.columns);
     tain_status st = go_rounds(&p, fewer ? gone : come, fewer ? come : gone, err);

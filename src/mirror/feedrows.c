@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-enum { READ_BYTES = 8 << 20 };
-
 void tain_feed_side_add(tain_feed_side *s, const tain_delta_file *file, roaring_bitmap_t *rows)
 {
     uint64_t n = roaring_bitmap_get_cardinality(rows);
@@ -32,45 +30,21 @@ void tain_feed_side_done(tain_feed_side *s)
 
 /* --- reading ------------------------------------------------------------------------------------------------------- */
 
-typedef struct reading {
-    const tain_table *table;
-    size_t            bytes; /* of a slice */
-    tain_batch        slice;
-    uint32_t         *rows;
-    tain_feed_take    take;
-    void             *ctx;
-} reading;
+typedef struct part_taker { tain_feed_part *part; tain_feed_take take; void *ctx; } part_taker;
 
-static tain_status read_rows(reading *r, tain_feed_part *part, tain_parquet_file *file, const uint32_t *rows, size_t n, tain_error *err)
+static tain_status take_slice(void *ctx, const uint32_t *rows, const tain_batch *slice, tain_error *err)
 {
-    for (size_t got; n; rows += got, n -= got) {
-        tain_batch_clear(&r->slice);
-        TAIN_TRY(tain_parquet_read_some_rows(file, rows, n, r->bytes, &r->slice, &got, err));
-        TAIN_TRY(r->take(r->ctx, part, rows, &r->slice, err));
-    }
-    return TAIN_OK;
-}
-
-static tain_status read_part(reading *r, tain_feed_part *part, tain_error *err)
-{
-    TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    roaring_uint32_iterator_t at;
-    TAIN_TRY(tain_table_open_file(r->table, part->file, &file, err));
-    roaring_init_iterator(part->rows, &at);
-    for (uint32_t n; (n = roaring_read_uint32_iterator(&at, r->rows, TAIN_FEED_SLICE));) TAIN_TRY(read_rows(r, part, file, r->rows, n, err));
-    return TAIN_OK;
+    const part_taker *p = ctx;
+    return p->take(p->ctx, p->part, rows, slice, err);
 }
 
 tain_status tain_feed_read(const tain_table *t, const tain_feed_side *s, const tain_schema *columns, tain_feed_take take, void *ctx, tain_error *err)
 {
-    reading r = {.table = t, .bytes = t->budget && t->budget < READ_BYTES ? t->budget : READ_BYTES, .take = take, .ctx = ctx};
-    tain_status st = TAIN_OK;
-    tain_batch_init(&r.slice, columns);
-    r.rows = tain_alloc(TAIN_FEED_SLICE * sizeof *r.rows);
-    for (size_t i = 0; st == TAIN_OK && i < s->count; i++) st = read_part(&r, &s->parts[i], err);
-    free(r.rows);
-    tain_batch_done(&r.slice);
-    return st;
+    for (size_t i = 0; i < s->count; i++) {
+        part_taker p = {.part = &s->parts[i], .take = take, .ctx = ctx};
+        TAIN_TRY(tain_rowread(t, p.part->file, p.part->rows, columns, take_slice, &p, err));
+    }
+    return TAIN_OK;
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------- */

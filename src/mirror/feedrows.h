@@ -5,7 +5,7 @@
 #ifndef TAIN_MIRROR_FEEDROWS_H
 #define TAIN_MIRROR_FEEDROWS_H
 
-#include "mirror/table.h"
+#include "mirror/rowread.h"
 
 typedef struct tain_feed_part { /* of one file */
     const tain_delta_file *file;   /* borrowed */
@@ -20,14 +20,12 @@ typedef struct tain_feed_side {
     const tain_schema *columns; /* of the change data; borrowed */
 } tain_feed_side;
 
-enum { TAIN_FEED_SLICE = 16384 /* rows of a slice at most */ };
-
 /* Takes rows; of no rows there is no part. */
 void tain_feed_side_add(tain_feed_side *s, const tain_delta_file *file, roaring_bitmap_t *rows);
 void tain_feed_side_done(tain_feed_side *s);
 /* A slice of rows of a part, in ascending order; rows: where they are in the file. */
 typedef tain_status (*tain_feed_take)(void *ctx, tain_feed_part *part, const uint32_t *rows, const tain_batch *slice, tain_error *err);
-/* Hands out these columns of all rows, in slices of some MiB. */
+/* Hands out these columns of all rows (rowread.h). */
 tain_status tain_feed_read(const tain_table *t, const tain_feed_side *s, const tain_schema *columns, tain_feed_take take, void *ctx, tain_error *err);
 /* Finds the keys that are on both sides. */
 tain_status tain_feed_pair(tain_table *t, tain_feed_side *gone, tain_feed_side *come, tain_error *err);

@@ -15,6 +15,11 @@ char *tain_history_folder(const char *folder)
     return tain_format("%s" TAIN_HISTORY_SUFFIX, folder);
 }
 
+char *tain_history_app_id(const char *of_mirror)
+{
+    return tain_format("%s/history", of_mirror);
+}
+
 /* --- what is pending ----------------------------------------------------------------------------------------------- */
 
 void tain_history_keep(tain_table *t, tain_delta_file *f)
@@ -222,7 +227,7 @@ static json_t *configuration_of(const tain_history *h)
     json_t *o = json_object();
     char *shapes = h->shapes ? json_dumps(h->shapes, JSON_COMPACT) : NULL;
     set_if_other(o, h, "delta.appendOnly", "true");
-    if (!h->delta) json_object_set_new(o, "delta.enableDeletionVectors", json_string("false"));
+    if (!h->delta) json_object_set_new(o, TAIN_DELTA_VECTORS_KEY, json_string("false"));
     set_if_other(o, h, TAIN_HISTORY_OF, h->table->source ? h->table->source->identity : NULL);
     set_if_other(o, h, TAIN_HISTORY_SHAPES, shapes);
     free(shapes);
@@ -317,27 +322,17 @@ tain_status tain_history_enter(tain_table *t, const tain_position *at, tain_time
 /* Where its newest commit came to; "": the log does not tell any more. */
 static tain_status read_position(tain_history *h, tain_position *ret, tain_error *err)
 {
-    json_t *list, *entry;
-    size_t i;
-    *ret = (tain_position){0};
-    TAIN_TRY(tain_delta_history(h->delta, 100, &list, err));
-    json_array_foreach(list, i, entry)
-    {
-        const char *position = tain_json_get_str(json_object_get(entry, "tain"), "position", NULL);
-        if (!position) continue;
-        snprintf(ret->text, sizeof ret->text, "%s", position);
-        break;
-    }
-    json_decref(list);
+    json_t *newest;
+    TAIN_TRY(tain_table_newest_progress(h->delta, &newest, NULL, err));
+    snprintf(ret->text, sizeof ret->text, "%s", tain_json_get_str(newest, "position", ""));
+    json_decref(newest);
     return TAIN_OK;
 }
 
 static tain_status find_delta(tain_mirror *m, tain_history *h, tain_error *err)
 {
-    tain_error e;
-    tain_status st = tain_delta_open(h->store, &h->delta, &e);
+    tain_status st = tain_delta_open(h->store, &h->delta, err);
     if (st == TAIN_E_NOT_FOUND) return TAIN_OK;
-    if (st != TAIN_OK && err) *err = e;
     TAIN_TRY(st);
     int64_t version = tain_delta_txn(h->delta, h->app_id);
     if (version >= m->next_epoch) m->next_epoch = version + 1;
@@ -397,7 +392,7 @@ static void move_in(tain_mirror *m, tain_history *h)
 static tain_history *make(tain_mirror *m, tain_table *t)
 {
     tain_history *h = tain_alloc(sizeof *h);
-    *h = (tain_history){.table = t, .epochs = &m->next_epoch, .app_id = tain_format("%s/history", t->app_id)};
+    *h = (tain_history){.table = t, .epochs = &m->next_epoch, .app_id = tain_history_app_id(t->app_id)};
     move_in(m, h);
     return h;
 }
@@ -444,15 +439,6 @@ void tain_history_close(tain_table *t)
     free(h->seen_key);
     free(h->app_id);
     free(h);
-}
-
-bool tain_history_is(const tain_mirror *m, const char *folder)
-{
-    TAIN_AUTO(tain_store_close) tain_store *store = tain_store_sub(tain_lake_store(m->lake), folder);
-    TAIN_AUTO(tain_delta_close) tain_delta *d = NULL;
-    if (tain_delta_open(store, &d, NULL) != TAIN_OK) return false;
-    TAIN_AUTO(tain_free) char *app_id = tain_format("%s/history", m->app_id);
-    return tain_delta_txn(d, app_id) >= 0;
 }
 
 /* --- at start ------------------------------------------------------------------------------------------------------ */

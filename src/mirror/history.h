@@ -62,8 +62,8 @@ tain_status tain_history_await(tain_mirror *m, tain_table *t, tain_error *err);
 char *tain_history_folder(const char *folder);
 /* Its folder is where its table's name says by now: it is opened there. */
 tain_status tain_history_house(tain_mirror *m, tain_history *h, tain_error *err);
-/* Whether the Delta table in it is a history of this mirror. */
-bool tain_history_is(const tain_mirror *m, const char *folder);
+/* Under which its commits are counted. Caller frees. */
+char *tain_history_app_id(const char *of_mirror);
 
 /* What changes make of rows: pending. Before the table's own are. *ret NULL: nothing. The caller's until it is kept. */
 tain_status tain_history_take(const tain_net *net, tain_delta_file **ret, tain_error *err);
@@ -91,6 +91,8 @@ tain_status tain_history_enter_all(tain_mirror *m, tain_error *err);
 tain_status tain_history_move(tain_mirror *m, tain_error *err);
 /* The same for those that a crash, or renaming while nobody followed, left elsewhere. Thread: source, before tables are opened. */
 tain_status tain_history_bring_home(tain_mirror *m, tain_error *err);
+/* Whether the Delta table in that folder is a history of this mirror. */
+bool tain_history_is(const tain_mirror *m, const char *folder);
 
 /* --- historyrows.c ------------------------------------------------------------------------------------------------- */
 

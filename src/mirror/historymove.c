@@ -56,8 +56,14 @@ static char *identity_in(const tain_mirror *m, const char *folder)
     TAIN_AUTO(tain_store_close) tain_store *store = tain_store_sub(tain_lake_store(m->lake), folder);
     TAIN_AUTO(tain_delta_close) tain_delta *d = NULL;
     if (tain_delta_open(store, &d, NULL) != TAIN_OK) return NULL;
-    TAIN_AUTO(tain_free) char *app_id = tain_format("%s/history", m->app_id);
+    TAIN_AUTO(tain_free) char *app_id = tain_history_app_id(m->app_id);
     return tain_delta_txn(d, app_id) >= 0 ? tain_strdup(tain_json_get_str(tain_delta_meta(d)->configuration, TAIN_HISTORY_OF, "")) : NULL;
+}
+
+bool tain_history_is(const tain_mirror *m, const char *folder)
+{
+    TAIN_AUTO(tain_free) char *whose = identity_in(m, folder);
+    return whose != NULL;
 }
 
 static tain_status clear_place(const movers *v, const char *place, tain_error *err)

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 
 #include "mirror/history.h"
+#include "mirror/rowread.h"
 
-enum { READ_ROWS = 16384, READ_BYTES = 8 << 20, FILE_BYTES = 128 << 20 };
+enum { FILE_BYTES = 128 << 20 };
 enum { OPERATION, POSITION, TRANSACTION, COMMIT_TIME, ORDER };
 
 const tain_schema *tain_history_own(void)
@@ -219,28 +220,19 @@ static tain_status put_read(sheet *s, const tain_batch *b, const char *operation
     return rotate(s, err);
 }
 
-/* Rows that are in the bitmap, at ascending numbers. */
+typedef struct copying { sheet *to; const char *operation; const tain_stamp *of; } copying;
+
+static tain_status put_slice(void *ctx, const uint32_t *rows, const tain_batch *slice, tain_error *err)
+{
+    const copying *c = ctx;
+    (void)rows;
+    return put_read(c->to, slice, c->operation, c->of, err);
+}
+
 static tain_status copy_rows(sheet *s, const tain_delta_file *f, const roaring_bitmap_t *rows, const char *operation, const tain_stamp *of, tain_error *err)
 {
-    TAIN_AUTO(tain_parquet_close) tain_parquet_file *file = NULL;
-    if (roaring_bitmap_is_empty(rows)) return TAIN_OK;
-    TAIN_TRY(tain_table_open_file(s->history->table, f, &file, err));
-    tain_batch b;
-    tain_status st = TAIN_OK;
-    uint32_t *list = tain_alloc(READ_ROWS * sizeof *list);
-    roaring_uint32_iterator_t at;
-    roaring_init_iterator(rows, &at);
-    tain_batch_init(&b, s->history->table->schema);
-    for (uint32_t n; st == TAIN_OK && (n = roaring_read_uint32_iterator(&at, list, READ_ROWS));) {
-        for (size_t done = 0, got; st == TAIN_OK && done < n; done += got) {
-            tain_batch_clear(&b);
-            st = tain_parquet_read_some_rows(file, list + done, n - done, READ_BYTES, &b, &got, err);
-            if (st == TAIN_OK) st = put_read(s, &b, operation, of, err);
-        }
-    }
-    tain_batch_done(&b);
-    free(list);
-    return st;
+    const tain_table *t = s->history->table;
+    return tain_rowread(t, f, rows, t->schema, put_slice, &(copying){.to = s, .operation = operation, .of = of}, err);
 }
 
 static tain_status finish(sheet *s, tain_status st, tain_error *err)

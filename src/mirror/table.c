@@ -344,33 +344,50 @@ static bool is_of_others(const json_t *commit)
     return strncmp(tain_json_get_str(commit, "engineInfo", ""), "tain/", 5) != 0;
 }
 
+tain_status tain_table_newest_progress(tain_delta *d, json_t **ret, int64_t *ret_others, tain_error *err)
+{
+    json_t *history, *entry;
+    size_t i;
+    int64_t others = 0;
+    *ret = NULL;
+    TAIN_TRY(tain_delta_history(d, 100, &history, err));
+    json_array_foreach(history, i, entry)
+    {
+        json_t *tain = json_object_get(entry, "tain");
+        others += is_of_others(entry);
+        if (!tain_json_get_str(tain, "position", NULL)) continue;
+        *ret = json_incref(tain);
+        break;
+    }
+    json_decref(history);
+    if (ret_others) *ret_others = others;
+    return TAIN_OK;
+}
+
+static void take_progress(tain_table *t, int64_t last_epoch, const json_t *newest)
+{
+    t->rows_processed = tain_json_get_int(newest, "rowsProcessed", 0);
+    t->bytes_processed = tain_json_get_int(newest, "bytesProcessed", 0);
+    const char *identity = tain_json_get_str(newest, "identity", t->source->identity);
+    if (strcmp(identity, t->source->identity) != 0) t->load_reason = tain_strdup("the source has made it anew");
+    tain_position p;
+    snprintf(p.text, sizeof p.text, "%s", tain_json_get_str(newest, "position", ""));
+    /* One that no record has is where its own commit says, also when others went on while it was loaded. */
+    if (tain_position_compare(&p, &t->have) > 0 || tain_delta_txn(t->delta, t->app_id) > last_epoch) t->have = p;
+}
+
 /* The position and counters that our newest commit with a position wrote into commitInfo. */
 static tain_status read_progress(tain_table *t, int64_t last_epoch, const tain_position *otherwise, tain_error *err)
 {
+    json_t *newest;
+    int64_t others;
     t->have = *otherwise;
-    json_t *history, *entry;
-    size_t i;
-    TAIN_TRY(tain_delta_history(t->delta, 100, &history, err));
-    bool found = false;
-    json_array_foreach(history, i, entry)
-    {
-        const json_t *tain = json_object_get(entry, "tain");
-        const char *position = tain_json_get_str(tain, "position", NULL);
-        if (!found && is_of_others(entry)) tain_table_warn(t, "foreign_commit", NULL, 1);
-        if (!position || found) continue;
-        found = true;
-        t->rows_processed = tain_json_get_int(tain, "rowsProcessed", 0);
-        t->bytes_processed = tain_json_get_int(tain, "bytesProcessed", 0);
-        const char *identity = tain_json_get_str(tain, "identity", t->source->identity);
-        if (strcmp(identity, t->source->identity) != 0) t->load_reason = tain_strdup("the source has made it anew");
-        tain_position p;
-        snprintf(p.text, sizeof p.text, "%s", position);
-        /* One that no record has is where its own commit says, also when others went on while it was loaded. */
-        if (tain_position_compare(&p, &t->have) > 0 || tain_delta_txn(t->delta, t->app_id) > last_epoch) t->have = p;
-    }
-    json_decref(history);
-    if (!found && tain_delta_txn(t->delta, t->app_id) > last_epoch)
+    TAIN_TRY(tain_table_newest_progress(t->delta, &newest, &others, err));
+    if (others) tain_table_warn(t, "foreign_commit", NULL, others);
+    if (newest) take_progress(t, last_epoch, newest);
+    else if (tain_delta_txn(t->delta, t->app_id) > last_epoch)
         return tain_fail(err, TAIN_E_CORRUPT, "the commit that tells how far it has come is missing from its log");
+    json_decref(newest);
     return TAIN_OK;
 }
 
@@ -439,7 +456,7 @@ static json_t *property(const tain_table *t, const char *key, const char *value,
 json_t *tain_table_memo(const tain_table *t, const char *memo)
 {
     json_t *o = property(t, TAIN_IDENTITY_KEY, t->source && t->source->identity[0] ? t->source->identity : NULL, NULL);
-    if (t->compat) o = property(t, TAIN_VECTORS_KEY, "false", o);
+    if (t->compat) o = property(t, TAIN_DELTA_VECTORS_KEY, "false", o);
     o = property(t, MEMO_KEY, memo, o);
     json_t *retention = tain_retention_properties(t->delta ? tain_delta_meta(t->delta)->configuration : NULL, t->retention);
     if (!o || !retention) return o ? o : retention;

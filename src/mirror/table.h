@@ -33,8 +33,6 @@ typedef enum tain_table_status {
 } tain_table_status;
 #define TAIN_IDENTITY_KEY "tain.identity" /* property of a Delta table: what the table is in its source under any name */
 
-#define TAIN_VECTORS_KEY  "delta.enableDeletionVectors"
-
 const char *tain_table_status_name(tain_table_status s);
 
 /* What the mirror's definition says of a table's change data feed (feed.h). */
@@ -188,6 +186,9 @@ tain_status tain_table_find_delta(tain_table *t, tain_error *err);
  * anew since gets a load_reason. INVALID: as above. */
 tain_status tain_table_open(tain_table *t, tain_source *source, const tain_position *otherwise, int64_t last_epoch, bool *ret_found,
                             tain_error *err);
+/* What the newest of the last commits that came to a position says of it ("tain" of its commitInfo); NULL: the log does not tell any more.
+ * *ret_others: commits by other programs up to it; may be NULL. Caller json_decref()s. */
+tain_status tain_table_newest_progress(tain_delta *d, json_t **ret, int64_t *ret_others, tain_error *err);
 /* The properties that the lake's table needs to hold memo, identity and retention, and to be of its profile, as an object; NULL: it has them. Caller json_decref()s. */
 json_t *tain_table_memo(const tain_table *t, const char *memo);
 /* Says why its files cannot be brought to the shape it has: it is loaded again. Thread: writer. */

@@ -36,6 +36,14 @@ def quoted(name):
     return '"' + name.replace('"', '""') + '"'
 
 
+def where(condition, literal, quote='"'):
+    """" where COLUMN OPERATOR LITERAL", or nothing."""
+    if not condition:
+        return ""
+    column, type_, operator, value = condition
+    return f" where {quote}{column.replace(quote, quote * 2)}{quote} {operator} {literal(type_, value)}"
+
+
 def literal_text(value):
     return "'" + value.replace("'", "''") + "'"
 
@@ -107,11 +115,7 @@ class DeltaRs:
         return f"arrow_cast('{value}', '{arrow[type_]}')"
 
     def count(self, folder, condition=None):
-        where = ""
-        if condition:
-            column, type_, operator, value = condition
-            where = f" where {quoted(column)} {operator} {self.literal(type_, value)}"
-        return self.query(folder, "select count(*) from t" + where).column(0)[0].as_py()
+        return self.query(folder, "select count(*) from t" + where(condition, self.literal)).column(0)[0].as_py()
 
 
 class Arrow(DeltaRs):
@@ -187,11 +191,7 @@ class DuckDb:
         return f"cast('{value}' as {names.get(type_, type_)})"
 
     def count(self, folder, condition=None):
-        where = ""
-        if condition:
-            column, type_, operator, value = condition
-            where = f" where {quoted(column)} {operator} {self.literal(type_, value)}"
-        return self.connection.sql(f"select count(*) from {self.source(folder)}{where}").fetchone()[0]
+        return self.connection.sql(f"select count(*) from {self.source(folder)}{where(condition, self.literal)}").fetchone()[0]
 
 
 class Polars:
@@ -423,11 +423,7 @@ class Trino:
         return f"cast('{value}' as {names.get(type_, type_)})"
 
     def count(self, folder, condition=None):
-        where = ""
-        if condition:
-            column, type_, operator, value = condition
-            where = f" where {quoted(column)} {operator} {self.literal(type_, value)}"
-        return self.query(f"select count(*) from {self.source(folder)}{where}")[1][0][0]
+        return self.query(f"select count(*) from {self.source(folder)}{where(condition, self.literal)}")[1][0][0]
 
 
 class ClickHouse:
@@ -507,11 +503,7 @@ for line in sys.stdin:
         return f"cast('{value}' as {names.get(type_) or type_.replace('decimal', 'Decimal')})"
 
     def count(self, folder, condition=None):
-        where = ""
-        if condition:
-            column, type_, operator, value = condition
-            where = f" where `{column.replace('`', '``')}` {operator} {self.literal(type_, value)}"
-        return self.query(f"select count() as n from {self.source(folder)}{where}", folder).column(0)[0].as_py()
+        return self.query(f"select count() as n from {self.source(folder)}{where(condition, self.literal, '`')}", folder).column(0)[0].as_py()
 
 
 ENGINES = {engine.name: engine for engine in (DeltaRs, Arrow, DuckDb, Polars, Kernel, Spark, Trino, ClickHouse)}

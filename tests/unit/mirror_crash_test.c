@@ -4,25 +4,19 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "base/fault.h"
 #include "mirror_fake.h"
 #include "mirror_feed.h"
+#include "seed.h"
 
 enum { TRANSACTIONS = 30, LOOPS = 14 };
 
 static char    *lake;
 static int      a, b, c, next_key;
-static unsigned seed;
 static enum { DEFAULT, COMPAT, TO_COMPAT /* once there are vectors */ } profile;
 static bool     compat;
 static size_t  *happened; /* shared with the processes: a source does not go back when its reader dies */
-
-static int pick(int n)
-{
-    return (int)((unsigned)rand_r(&seed) % (unsigned)n);
-}
 
 static int64_t some_key(int t)
 {
@@ -82,9 +76,7 @@ static void write_script(void)
 
 static int begin(void **state)
 {
-    const char *given = getenv("SEED");
-    seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
+    seed_begin();
     fake_reset();
     profile = DEFAULT;
     compat = false;

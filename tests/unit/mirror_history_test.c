@@ -1,30 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* The history against the script: it holds every change, in order and once, and gives back what the source had at every
  * position at which the table was followed. */
-#include <time.h>
 
 #include "cli/replay.h"
 #include "mirror_fake.h"
+#include "seed.h"
 #include "mirror/history.h"
 
 enum { COUNT = 3, KEYS = 12 };
 static const char *const names[FAKE_SLOTS] = {"k", "v", "s", "c3", "c 4", "C3", "c6", "V"};
 
-static unsigned seed;
 static char    *lake;
 static int      tables[COUNT], next_slot[COUNT];
 static int      next_key, rounds;
 
-static int pick(int n)
-{
-    return (int)((unsigned)rand_r(&seed) % (unsigned)n);
-}
-
 static int begin(void **state)
 {
-    const char *given = getenv("SEED");
-    seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
+    seed_begin();
     fake_reset();
     fake.tracks = pick(2);
     tain_source_register(&fake_ops);

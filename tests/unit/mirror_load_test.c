@@ -5,10 +5,10 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "base/fault.h"
 #include "mirror_fake.h"
+#include "seed.h"
 
 enum { ROWS = 1000, CHUNK = 100, CHUNKS = ROWS / CHUNK, AHEAD = 2 * CHUNK /* read while the chunk before is written */, MOST_CHANGES = 60 };
 
@@ -21,18 +21,10 @@ static shared  *seen;
 static char    *lake;
 static int      big, other, next_key;
 static const char **resync;
-static unsigned seed;
-
-static int pick(int n)
-{
-    return (int)((unsigned)rand_r(&seed) % (unsigned)n);
-}
 
 static int begin(void **state)
 {
-    const char *given = getenv("SEED");
-    seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
+    seed_begin();
     fake_reset();
     tain_source_register(&fake_ops);
     seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

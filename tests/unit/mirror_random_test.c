@@ -2,14 +2,13 @@
 /* Everything at once, at random: changes, shapes that change, truncations, lost streams, restarts, little memory. After
  * every run the lake shows what the source has, and at the end it did so at every epoch. With profile compat likewise, and
  * with one that is another after every run. */
-#include <time.h>
 
 #include "mirror_fake.h"
 #include "mirror_feed.h"
+#include "seed.h"
 
 enum { RUNS = 20, RUNS_MORE = 10 /* with another profile */, COUNT = 4 };
 
-static unsigned seed;
 static char    *lake;
 static int      tables[COUNT], next_slot[COUNT];
 static int      next_key, rounds;
@@ -19,16 +18,9 @@ static bool     feeds;         /* the change data feed is on */
 static int64_t  fed[COUNT];    /* versions up to which it was looked at */
 static size_t   changed;       /* versions with change data */
 
-static int pick(int n)
-{
-    return (int)((unsigned)rand_r(&seed) % (unsigned)n);
-}
-
 static int begin(void **state)
 {
-    const char *given = getenv("SEED");
-    seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
+    seed_begin();
     fake_reset();
     fake.tracks = pick(2);
     keeps = pick(2);

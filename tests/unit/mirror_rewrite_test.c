@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Merging small files while rows go on being deleted: what is live stays live, and nothing comes back. */
-#include <time.h>
 
 #include "mirror_fake.h"
+#include "seed.h"
 
 #include "mirror/upkeep.h"
 
@@ -14,20 +14,12 @@ static tain_delta  *table;
 static uint16_t     key_column[1];
 static tain_key     key;
 static bool         there[KEYS];
-static unsigned     seed;
 static int          next_key;
 static bool         copies; /* the table has no vectors: files are written again */
 
-static int pick(int n)
-{
-    return (int)((unsigned)rand_r(&seed) % (unsigned)n);
-}
-
 static int begin(void **state)
 {
-    const char *given = getenv("SEED");
-    seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
+    seed_begin();
     memset(there, 0, sizeof there);
     next_key = 0;
     assert_ok(tain_store_open("memory:", true, &store, err));
