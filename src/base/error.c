@@ -158,3 +158,9 @@ int tain_status_http(tain_status code)
 {
     return row_of(code)->http;
 }
+
+bool tain_status_is_local(tain_status code)
+{
+    return code == TAIN_E_CORRUPT || code == TAIN_E_NOT_FOUND || code == TAIN_E_CONFLICT || code == TAIN_E_UNSUPPORTED ||
+           code == TAIN_E_INVALID || code == TAIN_E_EXISTS;
+}

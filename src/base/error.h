@@ -43,6 +43,9 @@ const char *tain_status_name(tain_status code);     /* "NOT_FOUND" */
 tain_policy tain_status_policy(tain_status code);
 const char *tain_status_sqlstate(tain_status code);
 int         tain_status_http(tain_status code);
+/* Whether it is the trouble of that alone at which it was met, such as one table among others, which can go on; else it is that of
+ * the lake, the source or the machine, and worth waiting for. */
+bool        tain_status_is_local(tain_status code);
 
 #define TAIN_TRY(expr)                            \
     do {                                          \

@@ -10,7 +10,7 @@
 #include "base/folder.h"
 #include "base/map.h"
 #include "base/text.h"
-#include "mirror/asof.h"
+#include "lake/asof.h"
 
 #define DATABASE_SUFFIX ".MirroredDatabase"
 

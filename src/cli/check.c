@@ -5,7 +5,7 @@
 #include "base/map.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "mirror/definition.h"
+#include "lake/definition.h"
 
 #define UNNAMED "mirror"
 

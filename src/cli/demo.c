@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 #include "cli/demo_shop.h"
 #include "cli/progress.h"
-#include "mirror/verify.h"
+#include "verify/verify.h"
 #include "mirror/worker.h"
 #include "store/store.h"
 

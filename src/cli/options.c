@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
-#include "mirror/definition.h"
+#include "lake/definition.h"
 
 /* --- help ---------------------------------------------------------------------------------------------------------- */
 

@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
-#include "mirror/naming.h"
+#include "lake/naming.h"
 
 enum { FILE_BYTES = 128 << 20 };
 

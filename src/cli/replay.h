@@ -6,14 +6,14 @@
 #define TAIN_CLI_REPLAY_H
 
 #include "delta/delta.h"
-#include "mirror/lake.h"
+#include "lake/lake.h"
 #include "scan/scan.h"
 
 typedef struct tain_past { /* of one table */
     char         *schema, *table, *name; /* as they are called now; name: both */
     tain_store   *store;
     tain_delta   *delta;
-    json_t       *shapes;   /* property tain.shapes (mirror/history.h) */
+    json_t       *shapes;   /* property tain.shapes (mirror/history/history.h) */
     size_t        number;
 } tain_past;
 

@@ -7,8 +7,8 @@
 #include "base/folder.h"
 #include "base/text.h"
 #include "cli/attach.h"
-#include "mirror/asof.h"
-#include "mirror/history.h"
+#include "lake/asof.h"
+#include "mirror/history/history.h"
 
 /* --- opening ------------------------------------------------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "mirror/lake.h"
+#include "lake/lake.h"
 
 #define STATUS_KEY "_tain/status.json"
 #define SILENCE    (10 * TAIN_SECOND) /* a running mirror writes every second */

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "delta/delta.h"
-#include "mirror/sorted.h"
+#include "maintain/sorted.h"
 #include "mirror/upkeep.h"
 
 enum { CONFLICTS_MOST = 20 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "mirror/verify.h"
+#include "verify/verify.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -2,12 +2,12 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
-#include "mirror/apply.h"
+#include "mirror/apply/apply.h"
 #include "mirror/copyonwrite.h"
-#include "mirror/feed.h"
-#include "mirror/history.h"
-#include "mirror/move.h"
-#include "mirror/uphold.h"
+#include "mirror/feed/feed.h"
+#include "mirror/history/history.h"
+#include "mirror/shape/move.h"
+#include "mirror/shape/uphold.h"
 #include "mirror/upkeep.h"
 
 enum { CONFLICTS_MOST = 5 };
@@ -294,7 +294,7 @@ static tain_status settle_failure(table_commit *tc, tain_error *err)
 {
     tain_status st = tc->status;
     if (st == TAIN_OK) return TAIN_OK;
-    if (tain_mirror_is_tables_own(st)) {
+    if (tain_status_is_local(st)) {
         tain_mirror_fail_table(tc->mirror, tc->table, tc->error);
         st = TAIN_OK;
     } else if (err) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mirror/intake.h"
-#include "mirror/reread.h"
+#include "mirror/load/reread.h"
 
 #include <stdlib.h>
 

@@ -89,12 +89,6 @@ void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why
     tain_mirror_say(m, "%s failed: %s (%s)", t->name, reason, remedy);
 }
 
-bool tain_mirror_is_tables_own(tain_status st)
-{
-    return st == TAIN_E_CORRUPT || st == TAIN_E_NOT_FOUND || st == TAIN_E_CONFLICT || st == TAIN_E_UNSUPPORTED ||
-           st == TAIN_E_INVALID || st == TAIN_E_EXISTS;
-}
-
 void tain_replays_begin(tain_mirror *m, const tain_position *at)
 {
     if (tain_position_compare(at, &m->whole) > 0) m->whole = *at;

@@ -14,11 +14,11 @@
 
 #include "base/pool.h"
 #include "base/queue.h"
-#include "mirror/definition.h"
-#include "mirror/lake.h"
+#include "lake/definition.h"
+#include "lake/lake.h"
 #include "mirror/meter.h"
 #include "mirror/pace.h"
-#include "mirror/retained.h"
+#include "lake/retained.h"
 #include "mirror/table.h"
 
 typedef enum tain_item_kind { TAIN_ITEM_CHANGES, TAIN_ITEM_TRUNCATE, TAIN_ITEM_SCHEMA, TAIN_ITEM_NAME } tain_item_kind;
@@ -158,8 +158,6 @@ tain_status tain_load_tables(tain_mirror *m, tain_error *err);
 tain_status tain_load_ask(tain_mirror *m, tain_time deadline, bool *ret_ready, tain_error *err);
 tain_status tain_load_await(tain_mirror *m, tain_error *err); /* until it is there; CANCELLED: the mirror is to stop */
 void        tain_load_unask(tain_mirror *m);
-/* What is waited for is `now`. A line that says so, if it is other than before; else NULL. Caller frees. */
-char *tain_waiting_take(tain_waiting *io, const tain_waiting *now);
 /* The same in two steps, between which the stream may go on with the other tables (beside): begin, once it is ready, takes the snapshot and
  * starts the readers; end waits for them and commits. Nothing may be in flight in either. *ret NULL: nothing is to be loaded.
  * *ret_again: some table is to be loaded once more. After end some tables may be `behind`: the stream must begin again.
@@ -184,9 +182,6 @@ void tain_load_replayed(tain_mirror *m, tain_table *t);
 
 /* --- mirror.c ------------------------------------------------------------------------------------------------------ */
 
-/* Whether a failure is that of one table, which is quarantined while the others go on; anything else is the lake's or the
- * source's trouble, worth waiting for. */
-bool tain_mirror_is_tables_own(tain_status st);
 /* The position of the newest record. Any thread. */
 tain_position tain_mirror_recorded(tain_mirror *m);
 /* The source keeps what came since `at`, if not more already: it is not confirmed. Thread: source. */

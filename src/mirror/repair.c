@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
-#include "mirror/apply.h"
-#include "mirror/compare.h"
-#include "mirror/history.h"
-#include "mirror/naming.h"
+#include "mirror/apply/apply.h"
+#include "verify/compare.h"
+#include "mirror/history/history.h"
+#include "lake/naming.h"
 #include "mirror/upkeep.h"
 
 enum {
@@ -155,7 +155,7 @@ static tain_status repair_all(tain_mirror *m, tain_reader **readers, const tain_
         tain_table *t = m->tables[i];
         if (!is_repaired(t)) continue;
         tain_status st = repair_table(m, t, readers, at, &e);
-        if (st != TAIN_OK && tain_mirror_is_tables_own(st)) {
+        if (st != TAIN_OK && tain_status_is_local(st)) {
             tain_mirror_fail_table(m, t, &e);
         } else if (st != TAIN_OK) {
             if (err) *err = e;

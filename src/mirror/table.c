@@ -7,12 +7,12 @@
 
 #include "base/map.h"
 #include "base/text.h"
-#include "mirror/history.h"
-#include "mirror/kept.h"
-#include "mirror/lake.h"
-#include "mirror/naming.h"
-#include "mirror/replay.h"
-#include "mirror/retention.h"
+#include "mirror/history/history.h"
+#include "lake/kept.h"
+#include "lake/lake.h"
+#include "lake/naming.h"
+#include "mirror/load/replay.h"
+#include "maintain/retention.h"
 
 enum {
     FEED_ROWS = 65536,

@@ -21,7 +21,7 @@
 #include "batch/key.h"
 #include "delta/delta.h"
 #include "index/index.h"
-#include "mirror/health.h"
+#include "maintain/health.h"
 #include "mirror/ordinals.h"
 #include "source/source.h"
 

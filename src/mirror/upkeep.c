@@ -5,12 +5,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "mirror/apply.h"
+#include "mirror/apply/apply.h"
 #include "mirror/copyonwrite.h"
-#include "mirror/history.h"
-#include "mirror/presence.h"
-#include "mirror/retention.h"
-#include "mirror/uphold.h"
+#include "mirror/history/history.h"
+#include "maintain/presence.h"
+#include "maintain/retention.h"
+#include "mirror/shape/uphold.h"
 
 #define VACUUM_EVERY     (3600 * TAIN_SECOND)
 #define LEAST_RETENTION  (3600 * TAIN_SECOND)

@@ -2,11 +2,11 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
-#include "mirror/apply.h"
+#include "mirror/apply/apply.h"
 #include "mirror/indexes.h"
 #include "mirror/mirror.h"
-#include "mirror/replay.h"
-#include "mirror/reshape.h"
+#include "mirror/load/replay.h"
+#include "mirror/shape/reshape.h"
 #include "mirror/upkeep.h"
 
 enum { PARTS_IN_QUEUE = 1, GIVE_UP_SECONDS = 30, MAX_PAUSE_MS = 5000 };
@@ -76,7 +76,7 @@ static tain_status apply_one_by_one(tain_mirror *m, tain_part *part, tain_error 
     tain_status st = TAIN_OK;
     for (size_t i = 0; i < part->count; i++) {
         tain_status one = apply_table(&part->tables[i], err);
-        if (tain_mirror_is_tables_own(one)) {
+        if (tain_status_is_local(one)) {
             tain_mirror_fail_table(m, part->tables[i].table, err);
         } else if (one != TAIN_OK) {
             st = one;

@@ -241,3 +241,11 @@ void tain_findings_free(tain_finding *f, size_t n)
     for (size_t i = 0; i < n; i++) finding_done(&f[i]);
     free(f);
 }
+
+/* One that is waited for goes from state to state, which is in the reason; how far it has come is in the remedy. */
+char *tain_waiting_take(tain_waiting *io, const tain_waiting *now)
+{
+    bool other = strcmp(io->reason, now->reason) != 0 && (!io->reason[0] || strcmp(io->remedy, now->remedy) != 0);
+    *io = *now;
+    return other && now->reason[0] ? tain_format("tables wait to be read: %s (%s)", now->reason, now->remedy) : NULL;
+}

@@ -143,6 +143,8 @@ typedef struct tain_retained {
 
 /* What somebody else has to end before the source can go on. */
 typedef struct tain_waiting { char reason[480], remedy[240]; /* "": not known */ } tain_waiting;
+/* What is waited for is `now`. A line that says so, if it is other than before; else NULL. Caller frees. */
+char *tain_waiting_take(tain_waiting *io, const tain_waiting *now);
 
 typedef struct tain_source_ops {
     const char *name;      /* "sqlite" */

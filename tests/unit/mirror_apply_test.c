@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
-#include "mirror/apply.h"
+#include "mirror/apply/apply.h"
 #include "mirror/mirror.h"
 #include "mirror/upkeep.h"
 

@@ -27,7 +27,7 @@
 
 #include "base/text.h"
 #include "delta/internal.h"
-#include "mirror/lake.h"
+#include "lake/lake.h"
 #include "mirror/worker.h"
 #include "source/source.h"
 

@@ -5,7 +5,7 @@
 #include "cli/replay.h"
 #include "mirror_fake.h"
 #include "seed.h"
-#include "mirror/history.h"
+#include "mirror/history/history.h"
 
 enum { COUNT = 3, KEYS = 12 };
 static const char *const names[FAKE_SLOTS] = {"k", "v", "s", "c3", "c 4", "C3", "c6", "V"};

@@ -2,7 +2,7 @@
 /* What a mirror says of itself: the JSON of `tain status` has the documented members, no others, and true values. */
 #include "mirror_fake.h"
 
-#include "mirror/retention.h"
+#include "maintain/retention.h"
 #include "mirror/status.h"
 
 static char              *folder;
