@@ -186,6 +186,14 @@ tain_delta_file **tain_rewrite_pick(tain_delta *t, const tain_rewrite_rule *rule
     return NULL;
 }
 
+/* The smaller ones first. */
+static size_t within_bytes(tain_delta_file **files, size_t n, int64_t bytes)
+{
+    size_t i = 0;
+    while (i < n && (bytes -= files[i]->size) >= 0) i++;
+    return i;
+}
+
 tain_delta_file **tain_rewrite_pick_vectors(tain_delta *t, const tain_rewrite_rule *rule, size_t *ret_count)
 {
     tain_delta_file *f, **files = tain_alloc((tain_delta_file_count(t) + 1) * sizeof(tain_delta_file *));
@@ -193,7 +201,7 @@ tain_delta_file **tain_rewrite_pick_vectors(tain_delta *t, const tain_rewrite_ru
     for (size_t cursor = 0; tain_delta_next_file(t, &cursor, &f);)
         if (f->dv.storage && !is_taken(rule->beside, f) && is_inside(t, f)) files[n++] = f;
     qsort(files, n, sizeof *files, by_size);
-    *ret_count = within_budget(t, files, n, rule);
+    *ret_count = within_budget(t, files, within_bytes(files, n, rule->spare_bytes), rule);
     if (*ret_count) return files;
     free(files);
     return NULL;

@@ -4,7 +4,9 @@
  * Files are merged when eight or more are there of which none is large beside all together, so that live files grow with the
  * logarithm of commits and each row is rewritten about as often. One that is a notable part of its table is written anew
  * alone when too much of it is deleted; when its deletion vectors, which every commit that touches it writes in full, have
- * taken as many bytes as it has; or when commits have left it alone for a while, as long as no more is written so than was added. */
+ * taken as many bytes as it has; or when commits have left it alone for a while, as long as no more is written so than was added.
+ * Engines that read every file of a table more slowly when one has a vector gain nothing by that: so a table that is left
+ * alone as a whole loses all of them, within the same bounds. */
 #ifndef TAIN_MAINTAIN_REWRITE_H
 #define TAIN_MAINTAIN_REWRITE_H
 
@@ -18,13 +20,13 @@ typedef struct tain_rewrite_rule {
     enum { TAIN_REWRITE_SMALL, TAIN_REWRITE_LARGE, TAIN_REWRITE_ALL } what; /* what upkeep merges: small files, others; or
                                                                            everything that is small or has deleted rows */
     int64_t             most_rows;  /* that the merged file may have */
-    int64_t             spare_bytes; /* that may be written for readers' sake alone: to rid of its vector a file that is left alone by now */
+    int64_t             spare_bytes; /* that may be written for readers' sake alone: to rid of its vector a file, or a table, that is left alone by now */
     int64_t             full_bytes; /* files as large as that are not merged; 0: tain_rewrite_full_size */
     const tain_rewrite *beside;     /* its files are taken; NULL: none are */
 } tain_rewrite_rule;
 /* Which live files to merge into one (caller frees the array). NULL: none due. */
 tain_delta_file **tain_rewrite_pick(tain_delta *t, const tain_rewrite_rule *rule, size_t *ret_count);
-/* Those that have vectors, of a table that is to lose them. */
+/* Those that have vectors, of a table that is to lose them: as many as there are bytes to spare for. */
 tain_delta_file **tain_rewrite_pick_vectors(tain_delta *t, const tain_rewrite_rule *rule, size_t *ret_count);
 /* Bytes of a file that is large enough. t NULL: it has no vectors. */
 int64_t tain_rewrite_full_size(const tain_delta *t);

@@ -116,9 +116,10 @@ typedef struct tain_table {
     const tain_buffer *stamps;      /* tain_stamps of what is being applied; NULL: it is not of the stream */
     struct tain_replay *replay;     /* what is pending was read at several positions: changes are upserts until it is committed */
     tain_time          next_vacuum;
-    int64_t            rewritten;   /* bytes of files that upkeep has written anew alone */
+    int64_t            rewritten;   /* bytes of files that upkeep has written anew for readers' sake, less those that it may beyond what is added */
     int64_t            cleaned;     /* hour in which its log was last looked through for what is too old */
     int64_t            kept_up;     /* the version at which upkeep found nothing to do */
+    tain_time          rests_at;    /* monotonic: from then on it is left alone, if no commit comes; 0: not known yet, INT64_MAX: that was seen to */
     bool               foreign;     /* a Delta table that is not ours is in its folder */
     char              *to_schema, *to_name; /* where its folder belongs once the epoch is committed; NULL: it stays */
     bool               aside;       /* its place is another's now: its folder has a name of its own until it has a place again */

@@ -14,6 +14,8 @@
 
 #define VACUUM_EVERY     (3600 * TAIN_SECOND)
 #define LEAST_RETENTION  (3600 * TAIN_SECOND)
+#define REST             (3 * TAIN_SECOND) /* beyond the time in which commits would follow each other */
+#define INHERITED_BYTES  (256 << 20)       /* of files with vectors, found at start, that it may write anew at most */
 
 enum { NICE = 10 /* upkeep takes what capture leaves */, IDLE_STEPS = 20 /* without a commit, some of the index: it gets no further */ };
 
@@ -358,14 +360,26 @@ static const tain_rewrite *beside(const tain_table *t, int lane)
     return other ? other->rewrite : NULL;
 }
 
-/* A table that is to lose its vectors does so first. */
+static bool is_at_rest(const tain_table *t)
+{
+    return t->rests_at && t->rests_at <= tain_monotonic();
+}
+
+/* A table that is to lose its vectors does so first: one of profile compat whatever it takes, any other when it rests. */
+static tain_delta_file **pick_vectors(const tain_table *t, const tain_rewrite_rule *rule, size_t *ret_count)
+{
+    tain_rewrite_rule vectors = *rule;
+    if (t->compat) vectors.spare_bytes = INT64_MAX;
+    bool due = t->compat || (is_at_rest(t) && may_rewrite(t));
+    return due && rule->what == TAIN_REWRITE_LARGE ? tain_rewrite_pick_vectors(t->delta, &vectors, ret_count) : NULL;
+}
+
 static tain_delta_file **pick(const tain_mirror *m, tain_table *t, int lane, size_t *ret_count)
 {
     const tain_rewrite_rule rule = {.what = lane == TAIN_LANE_LIGHT ? TAIN_REWRITE_SMALL : TAIN_REWRITE_LARGE,
                                     .most_rows = rows_at_once(m, t), .beside = beside(t, lane),
                                     .spare_bytes = tain_delta_appended(t->delta) - t->rewritten};
-    bool loses = t->compat && lane == TAIN_LANE_HEAVY;
-    tain_delta_file **files = loses ? tain_rewrite_pick_vectors(t->delta, &rule, ret_count) : NULL;
+    tain_delta_file **files = pick_vectors(t, &rule, ret_count);
     return files || !may_rewrite(t) ? files : tain_rewrite_pick(t->delta, &rule, ret_count);
 }
 
@@ -375,6 +389,13 @@ static const tain_key *key_for(const tain_mirror *m, const tain_table *t, tain_d
     return n == 1 && files[0]->rows > rows_at_once(m, t) ? NULL : &t->key;
 }
 
+static int64_t bytes_of(tain_delta_file *const *files, size_t n)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < n; i++) bytes += files[i]->size;
+    return bytes;
+}
+
 static bool begin_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
 {
     size_t n;
@@ -382,7 +403,7 @@ static bool begin_rewrite(tain_mirror *m, tain_table *t, tain_upkeep_job *job)
     if (!files) return false;
     bool begun = tain_rewrite_begin(t->delta, t->store, files, n, key_for(m, t, files, n), &job->rewrite, &job->error) == TAIN_OK;
     const tain_parquet_options options = tain_table_file_options(t);
-    if (begun && n == 1) t->rewritten += files[0]->size;
+    if (begun && (n == 1 || is_at_rest(t))) t->rewritten += bytes_of(files, n);
     if (begun) {
         tain_rewrite_limit(job->rewrite, &options);
         if (t->compat) tain_rewrite_thin(job->rewrite);
@@ -520,7 +541,7 @@ static bool can_lower(const tain_table *t)
 /* Nothing was committed since it was looked at last: thousands of idle tables cost nothing. */
 static bool is_kept_up(const tain_table *t, tain_time now)
 {
-    return !is_busy(t) && t->delta && t->kept_up == tain_delta_version(t->delta) && now < t->next_vacuum;
+    return !is_busy(t) && t->delta && t->kept_up == tain_delta_version(t->delta) && now < t->next_vacuum && t->rests_at && now < t->rests_at;
 }
 
 static bool is_done(const tain_upkeep_job *job)
@@ -557,8 +578,27 @@ static void note_health(tain_table *t)
     pthread_mutex_unlock(&t->lock);
 }
 
+/* What an earlier process has left with vectors, it had no time to see to. */
+static void inherit(tain_table *t)
+{
+    int64_t bytes = 0;
+    tain_delta_file *f;
+    for (size_t cursor = 0; tain_delta_next_file(t->delta, &cursor, &f);)
+        if (f->dv.storage) bytes += f->size;
+    t->rewritten = -(bytes < INHERITED_BYTES ? bytes : INHERITED_BYTES);
+}
+
+/* Its rest begins anew with every commit. */
+static void note_rest(const tain_mirror *m, tain_table *t)
+{
+    if (!t->delta || t->rests_at) return;
+    if (!t->kept_up) inherit(t);
+    t->rests_at = tain_monotonic() + m->definition->freshness + REST;
+}
+
 static void keep_up(tain_mirror *m, tain_table *t)
 {
+    note_rest(m, t);
     bool done[TAIN_LANES]; /* one that is done from here on waits: nobody has looked for it */
     for (int i = 0; i < TAIN_LANES; i++) done[i] = is_done(t->jobs[i]);
     if (is_about_to_write(t, done) && !is_log_there(m, t)) return;
@@ -568,7 +608,10 @@ static void keep_up(tain_mirror *m, tain_table *t)
         if (fine) begin(m, t, i);
     }
     if (can_lower(t)) lower(m, t);
-    if (!is_busy(t) && t->delta) t->kept_up = tain_delta_version(t->delta);
+    if (!is_busy(t) && t->delta) {
+        t->kept_up = tain_delta_version(t->delta);
+        if (is_at_rest(t)) t->rests_at = INT64_MAX;
+    }
     note_health(t);
 }
 

@@ -276,6 +276,41 @@ def test_retention_is_the_tables_property(folder):
         assert_same_as_postgres(pg, lake, "public.left_side", "public.right_side")
 
 
+def files_with_vectors(folder):
+    """Of a log without a checkpoint."""
+    live = {}
+    for path in sorted(glob.glob(folder + "/_delta_log/0*.json")):
+        actions = [json.loads(line) for line in open(path)]
+        for a in actions:
+            live.pop(a.get("remove", {}).get("path"), None)
+        live.update({a["add"]["path"]: a["add"] for a in actions if "add" in a})
+    return [f["size"] for f in live.values() if "deletionVector" in f]
+
+
+def test_a_table_at_rest_has_no_vectors(folder):
+    """There are engines that read all of a table more slowly as soon as one file has a vector."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        setup(pg)
+        table, left_alone = (table_folder(lake, f"public.{t}") for t in TABLES)
+        with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+            wait_until(lambda: last_epoch(lake) and "public.right_side" in last_epoch(lake)["tables"], what="first content")
+            set_property(left_alone, "delta.autoOptimize.autoCompact", "false")
+            for t in TABLES:
+                pg.sql(f"update {t} set n = 1 where id % 10 = 0; insert into {t} select 10000 + i, 0, 0, 'new' from generate_series(1, 3000) i")
+            wait_until(lambda: files_with_vectors(table) and files_with_vectors(left_alone), what="vectors")
+            wait_until(lambda: not files_with_vectors(table), what="rest")
+            assert files_with_vectors(left_alone), "merging is left to others"
+            pg.sql("update left_side set n = 2 where id % 10 = 1")
+            wait_until(lambda: files_with_vectors(table), what="vectors again")
+            m.stop()
+        kept = files_with_vectors(table)
+        with Background("mirror", pg.url(), lake) as m:
+            wait_until(lambda: not files_with_vectors(table), what=f"rest after a start, of {kept}")
+            m.stop()
+        assert_same_as_postgres(pg, lake, "public.left_side", "public.right_side")
+
+
 def set_property(folder, key, value):
     """As another engine would."""
     log = os.path.join(folder, "_delta_log")

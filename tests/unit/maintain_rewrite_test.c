@@ -392,16 +392,17 @@ static void files_with_vectors_are_picked(void **state)
 {
     size_t n;
     add_file(10);
-    assert_null(tain_rewrite_pick_vectors(table, &(tain_rewrite_rule){.most_rows = INT64_MAX}, &n));
+    assert_null(tain_rewrite_pick_vectors(table, &(tain_rewrite_rule){.most_rows = INT64_MAX, .spare_bytes = INT64_MAX}, &n));
     tain_delta_file *f = add_file(100);
     while (!f->dv.storage) delete_some(f, 20);
-    tain_delta_file **due = tain_rewrite_pick_vectors(table, &(tain_rewrite_rule){.most_rows = INT64_MAX}, &n);
+    tain_delta_file **due = tain_rewrite_pick_vectors(table, &(tain_rewrite_rule){.most_rows = INT64_MAX, .spare_bytes = INT64_MAX}, &n);
     assert_int_equal(n, 1);
     assert_ptr_equal(due[0], f);
     free(due);
-    due = tain_rewrite_pick_vectors(table, &(tain_rewrite_rule){.most_rows = 10}, &n); /* however large it is */
+    due = tain_rewrite_pick_vectors(table, &(tain_rewrite_rule){.most_rows = 10, .spare_bytes = INT64_MAX}, &n); /* however large it is */
     assert_int_equal(n, 1);
     free(due);
+    assert_null(tain_rewrite_pick_vectors(table, &(tain_rewrite_rule){.most_rows = INT64_MAX, .spare_bytes = f->size - 1}, &n));
 }
 
 /* --- picking ------------------------------------------------------------------------------------------------------- */
