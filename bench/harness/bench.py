@@ -41,7 +41,7 @@ def main(arguments):
     os.chmod(folder, 0o755)
     place = Place(root, folder)
     try:
-        failed = run_parts(arguments or list(PARTS), place, Results(root))
+        failed = run_parts(arguments or list(PARTS), place, Results(root, list(PARTS)))
     finally:
         place.close()
         shutil.rmtree(folder, ignore_errors=True)

@@ -53,7 +53,8 @@ class Results:
     HEAD = ("# Results\n\nMade by `bench/run`, one section a part, each from its last run. Compare ratios, not seconds: limit and tain "
             "ran\none after the other on the same machine.\n")
 
-    def __init__(self, root):
+    def __init__(self, root, parts):
+        self.parts = parts  # in this order
         self.path = os.environ.get("BENCH_RESULTS") or os.path.join(root, "bench", "RESULTS.md")
 
     def _sections(self):
@@ -65,11 +66,10 @@ class Results:
         return {name: body.strip("\n") for name, body in re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.M | re.S)}
 
     def put(self, name, section, place):
-        from .bench import PARTS
         sections = self._sections()
         by = [time.strftime("%Y-%m-%d"), machine(), place._server and place._server.version(), place.tain_version()]
         sections[name] = f"\n*{'; '.join(b for b in by if b)}*\n\n{section.text()}"
-        order = [*PARTS, *(s for s in sections if s not in PARTS)]
+        order = [*self.parts, *(s for s in sections if s not in self.parts)]
         with open(self.path + ".tmp", "w") as f:
             f.write(self.HEAD)
             for s in order:
