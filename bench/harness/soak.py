@@ -78,7 +78,7 @@ def health(place, lake):
 def wait_settled(place, lake, patience=120):
     """Until upkeep has nothing to do: no new version for longer than a table needs to be at rest."""
     deadline, last, since = time.monotonic() + patience, newest(lake), time.monotonic()
-    while time.monotonic() - since < 6 and time.monotonic() < deadline:
+    while time.monotonic() - since < 10 and time.monotonic() < deadline:
         time.sleep(0.2)
         if newest(lake) != last:
             last, since = newest(lake), time.monotonic()
