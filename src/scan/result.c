@@ -314,3 +314,18 @@ tain_status tain_result_next_text(tain_result *r, tain_batch *io, size_t *ret_ro
     if (r->text) return next_chunk(r, io, ret_rows, err);
     return next_held_rows(r, io, ret_rows, err);
 }
+
+tain_status tain_scan_ask(tain_scan *s, const char *sql, char **ret, tain_error *err)
+{
+    TAIN_AUTO(tain_result_free) tain_result *result = NULL;
+    tain_batch b;
+    size_t rows;
+    TAIN_TRY(tain_scan_query(s, sql, &result, err));
+    tain_batch_init(&b, tain_result_text_schema(result));
+    tain_status st = tain_result_next_text(result, &b, &rows, err);
+    bool any = st == TAIN_OK && rows && !tain_column_is_null(&b.columns[0], 0);
+    tain_slice v = any ? tain_column_slice(&b.columns[0], 0) : (tain_slice){(const uint8_t *)"", 0};
+    if (st == TAIN_OK) *ret = tain_strndup((const char *)v.data, v.size);
+    tain_batch_done(&b);
+    return st;
+}

@@ -78,6 +78,11 @@ void tain_scan_close(tain_scan *s)
     tain_free(s);
 }
 
+void tain_scan_halt(tain_scan *s)
+{
+    duckdb_interrupt(s->connection);
+}
+
 tain_status tain_scan_run(tain_scan *s, const char *sql, tain_error *err)
 {
     duckdb_result result;

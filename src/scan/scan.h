@@ -44,6 +44,11 @@ void tain_result_put_json(const tain_result *r, size_t column, const tain_batch 
  * value does not fit exactly; io is then as it was. A result is read either as text or typed. */
 tain_status tain_result_next(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err);
 
+/* The first value of the first row as text, "" where it is null or there is none. Caller frees. */
+tain_status tain_scan_ask(tain_scan *s, const char *sql, char **ret, tain_error *err);
+/* What is running ends soon, as CANCELLED. Any thread. */
+void tain_scan_halt(tain_scan *s);
+
 /* Makes a table readable under "schema"."name" (schema is created; catalog NULL: the default one, else it is attached
  * in memory). Files are absolute paths; deleted[i] (NULL: none) tells which rows of files[i] are gone and must outlive
  * the scan. Filters and projections are pushed into the Parquet reader. Each column has exactly the schema's type in every
