@@ -17,13 +17,13 @@ _tain()
         [[ $command == table ]] && set -- 'default directlake spark duckdb' || set -- 'default compat'
         mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); return ;;
     --on-drop) mapfile -t COMPREPLY < <(compgen -W 'keep delete' -- "$cur"); return ;;
-    --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --name | --as-of | --seconds | --last | --retention | --sort-by) return ;;
+    --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --history-retention | --name | --as-of | --seconds | --last | --retention | --sort-by) return ;;
     table) mapfile -t COMPREPLY < <(compgen -W 'history optimize vacuum' -- "$cur"); return ;;
     esac
     case $command in
     demo) options='--seconds' ;;
     check) options='--tables --exclude --name --partitions --snapshot-from --json' ;;
-    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --partitions --cdf --no-cdf --history --no-history --profile --retention --on-drop --name --remove --json' ;;
+    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --partitions --cdf --no-cdf --history --no-history --history-retention --profile --retention --on-drop --name --remove --json' ;;
     verify) options='--tables --exclude --jobs --json' ;;
     query) options='--format --as-of --json' ;;
     replay) options='--as-of --to --json' ;;

@@ -16,7 +16,7 @@ typedef struct settings {
     char      **tables, **exclude;
     int64_t     freshness, memory;
     int         jobs;
-    const char *name, *capture, *on_drop, *rate, *retained, *snapshot_from, *partitions, *profile, *retention;
+    const char *name, *capture, *on_drop, *rate, *retained, *snapshot_from, *partitions, *profile, *retention, *history_retention;
     tain_switch cdf, history;
     int64_t     rate_rows, rate_bytes;
 } settings;
@@ -77,6 +77,12 @@ static int finish(tain_status st, const tain_error *e, const settings *s)
     return TAIN_EXIT_OK;
 }
 
+static bool is_no_duration(const char *text, tain_error *err)
+{
+    int64_t ignored;
+    return text && *text && tain_parse_duration(text, &ignored, err) != TAIN_OK;
+}
+
 static int check_settings(settings *s)
 {
     tain_error e = {0};
@@ -85,9 +91,8 @@ static int check_settings(settings *s)
     tain_retained_limits limits;
     if (s->retained && tain_retained_parse(s->retained, &limits, &e) != TAIN_OK)
         return tain_cli_usage(&tain_command_mirror, "--retained-log: %s; %s", e.message, e.remedy);
-    int64_t retention;
-    if (s->retention && *s->retention && tain_parse_duration(s->retention, &retention, &e) != TAIN_OK)
-        return tain_cli_usage(&tain_command_mirror, "--retention: %s; %s", e.message, e.remedy);
+    if (is_no_duration(s->retention, &e)) return tain_cli_usage(&tain_command_mirror, "--retention: %s; %s", e.message, e.remedy);
+    if (is_no_duration(s->history_retention, &e)) return tain_cli_usage(&tain_command_mirror, "--history-retention: %s; %s", e.message, e.remedy);
     if (s->memory < 32 << 20) return tain_cli_usage(&tain_command_mirror, "--memory must be at least 32MiB");
     if (s->freshness < 0) return tain_cli_usage(&tain_command_mirror, "--freshness cannot be negative");
     return -1;
@@ -117,6 +122,7 @@ static int run(int argc, char **argv)
         {"partitions", TAIN_OPTION_CHOICE, &s.partitions, "root|leaf", "a partitioned table is one, or one a partition"},
         {"cdf", TAIN_OPTION_SWITCH, &s.cdf, NULL, "tables have a change data feed"},
         {"history", TAIN_OPTION_SWITCH, &s.history, NULL, "beside each table all versions of its rows"},
+        {"history-retention", TAIN_OPTION_TEXT, &s.history_retention, "TIME", "how long every version stays (for ever)"},
         {"profile", TAIN_OPTION_CHOICE, &s.profile, "default|compat", "compat: for readers without deletion vectors"},
         {"retention", TAIN_OPTION_TEXT, &s.retention, "TIME", "how long files that were replaced stay (1d)"},
         {"on-drop", TAIN_OPTION_CHOICE, &s.on_drop, "keep|delete", "what becomes of tables dropped in the source"},
@@ -134,7 +140,8 @@ static int run(int argc, char **argv)
         .source_url = tain_strdup(args[0]), .lake_url = tain_strdup(args[1]), .name = tain_strdup(s.name), .tables = s.tables,
         .exclude = s.exclude, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory, .rate_rows = s.rate_rows, .rate_bytes = s.rate_bytes,
         .poll = switch_of(s.capture, "poll"), .leaves = switch_of(s.partitions, "leaf"), .compat = switch_of(s.profile, "compat"),
-        .cdf = s.cdf, .history = s.history, .retention = tain_strdup(s.retention), .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
+        .cdf = s.cdf, .history = s.history, .retention = tain_strdup(s.retention),
+        .history_retention = tain_strdup(s.history_retention), .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
         .retained_log = tain_strdup(s.retained), .snapshot_from = tain_strdup(s.snapshot_from),
     };
     tain_error e = {0};

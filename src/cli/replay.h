@@ -13,7 +13,7 @@ typedef struct tain_past { /* of one table */
     char         *schema, *table, *name; /* as they are called now; name: both */
     tain_store   *store;
     tain_delta   *delta;
-    json_t       *shapes;   /* property tain.shapes (mirror/history/history.h) */
+    json_t       *shapes, *horizon; /* properties (mirror/history/history.h) */
     size_t        number;
 } tain_past;
 

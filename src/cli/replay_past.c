@@ -12,21 +12,9 @@
 
 /* --- opening ------------------------------------------------------------------------------------------------------- */
 
-/* c0, c1 ... as the files have them. */
-static tain_schema *numbered_columns(const tain_schema *s)
-{
-    tain_schema *n = tain_schema_new();
-    for (size_t i = 0; i < s->count; i++) {
-        tain_field f = s->fields[i];
-        f.name = tain_schema_find(tain_history_own(), f.name) >= 0 ? f.name : tain_arena_format(&n->arena, "c%zu", i);
-        tain_schema_append(n, &f);
-    }
-    return n;
-}
-
 static tain_status attach(tain_pasts *p, const tain_past *t, tain_error *err)
 {
-    TAIN_AUTO(tain_schema_free) tain_schema *columns = numbered_columns(tain_delta_meta(t->delta)->schema);
+    TAIN_AUTO(tain_schema_free) tain_schema *columns = tain_history_numbered(tain_delta_meta(t->delta)->schema);
     TAIN_AUTO(tain_free) char *name = tain_format("t%zu", t->number);
     return tain_attach_delta(p->scan, &(tain_attach_as){.schema = "past", .name = name, .columns = columns}, t->delta, err);
 }
@@ -45,7 +33,9 @@ static tain_status add(tain_pasts *p, const char *schema, const char *table, con
     tain_status st = tain_delta_open(t.store, &t.delta, err);
     const char *shapes = st == TAIN_OK ? tain_json_get_str(tain_delta_meta(t.delta)->configuration, TAIN_HISTORY_SHAPES, NULL) : NULL;
     t.shapes = shapes ? json_loads(shapes, 0, NULL) : NULL;
+    t.horizon = st == TAIN_OK ? tain_history_horizon(tain_delta_meta(t.delta)->configuration) : NULL;
     if (st != TAIN_OK || !t.shapes) { /* a table of the source that is called so */
+        json_decref(t.horizon);
         tain_delta_close(t.delta);
         tain_store_close(t.store);
         return st;
@@ -83,6 +73,7 @@ void tain_pasts_done(tain_pasts *p)
     for (size_t i = 0; i < p->count; i++) {
         tain_past *t = &p->list[i];
         json_decref(t->shapes);
+        json_decref(t->horizon);
         tain_delta_close(t->delta);
         tain_store_close(t->store);
         free(t->schema);
@@ -95,22 +86,6 @@ void tain_pasts_done(tain_pasts *p)
 
 /* --- asking -------------------------------------------------------------------------------------------------------- */
 
-/* One value as text, "" where it is null. Caller frees. */
-static tain_status ask(tain_pasts *p, const char *sql, char **ret, tain_error *err)
-{
-    TAIN_AUTO(tain_result_free) tain_result *result = NULL;
-    tain_batch b;
-    size_t rows;
-    TAIN_TRY(tain_scan_query(p->scan, sql, &result, err));
-    tain_batch_init(&b, tain_result_text_schema(result));
-    tain_status st = tain_result_next_text(result, &b, &rows, err);
-    bool any = st == TAIN_OK && rows && !tain_column_is_null(&b.columns[0], 0);
-    tain_slice s = any ? tain_column_slice(&b.columns[0], 0) : (tain_slice){(const uint8_t *)"", 0};
-    if (st == TAIN_OK) *ret = tain_strndup((const char *)s.data, s.size);
-    tain_batch_done(&b);
-    return st;
-}
-
 /* The greatest (or least) of what an expression gives in each history. Caller frees. */
 static tain_status ask_all(tain_pasts *p, const char *expression, const char *where, bool least, char **ret, tain_error *err)
 {
@@ -118,7 +93,7 @@ static tain_status ask_all(tain_pasts *p, const char *expression, const char *wh
     for (size_t i = 0; i < p->count; i++) {
         TAIN_AUTO(tain_free) char *sql = tain_format("SELECT %s FROM past.t%zu %s", expression, i, where);
         char *one = NULL;
-        tain_status st = ask(p, sql, &one, err);
+        tain_status st = tain_scan_ask(p->scan, sql, &one, err);
         if (st != TAIN_OK) {
             free(best);
             return st;
@@ -148,6 +123,16 @@ static const char *begin_of(const tain_past *t)
     return tain_json_get_str(json_array_get(t->shapes, 0), "at", "");
 }
 
+static const char *horizon_of(const tain_past *t)
+{
+    return tain_json_get_str(t->horizon, "at", "");
+}
+
+static void take_later(const char *text, tain_position *io)
+{
+    if (strcmp(text, io->text) > 0) snprintf(io->text, sizeof io->text, "%s", text);
+}
+
 #define UTC "strftime(%s(__tain_commit_time) AT TIME ZONE 'UTC', '%%Y-%%m-%%dT%%H:%%M:%%S.%%fZ')"
 
 /* With the newest record, or a commit that has none yet. */
@@ -155,9 +140,35 @@ static tain_status find_end(tain_pasts *p, const tain_epoch *last, tain_position
 {
     char *newest = NULL;
     TAIN_TRY(ask_all(p, "max(__tain_position)", "", false, &newest, err));
-    bool later = strcmp(newest, last->position.text) > 0;
-    snprintf(ret->text, sizeof ret->text, "%s", later ? newest : last->position.text);
+    *ret = last->position;
+    take_later(newest, ret);
     free(newest);
+    return TAIN_OK;
+}
+
+/* Some tables may begin later, but none may have forgotten what it was. */
+static void find_begin(const tain_pasts *p, tain_position *ret)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const char *at = begin_of(&p->list[i]);
+        if (i == 0 || strcmp(at, ret->text) < 0) snprintf(ret->text, sizeof ret->text, "%s", at);
+    }
+    for (size_t i = 0; i < p->count; i++) take_later(horizon_of(&p->list[i]), ret);
+}
+
+/* In time: of the first version that there is, or where all know what they were. */
+static tain_status find_began(tain_pasts *p, char **ret, tain_error *err)
+{
+    tain_time latest = 0;
+    char text[40];
+    for (size_t i = 0; i < p->count; i++) {
+        tain_time t = tain_json_get_int(p->list[i].horizon, "time", 0);
+        if (t > latest) latest = t;
+    }
+    TAIN_AUTO(tain_free) char *least = tain_format(UTC, "min");
+    if (!latest) return ask_all(p, least, "", true, ret, err);
+    tain_time_iso(latest, 6, text);
+    *ret = tain_strdup(text);
     return TAIN_OK;
 }
 
@@ -167,12 +178,9 @@ static tain_status find_range(tain_pasts *p, range *ret, tain_error *err)
     char text[40];
     TAIN_TRY(tain_lake_last_epoch(p->lake, &last, err));
     TAIN_TRY(find_end(p, &last, &ret->last, err));
-    for (size_t i = 0; i < p->count; i++) {
-        const char *at = begin_of(&p->list[i]);
-        if (i == 0 || strcmp(at, ret->first.text) < 0) snprintf(ret->first.text, sizeof ret->first.text, "%s", at);
-    }
-    TAIN_AUTO(tain_free) char *least = tain_format(UTC, "min");
-    TAIN_TRY(ask_all(p, least, "", true, &ret->began, err));
+    find_begin(p, &ret->first);
+    take_later(ret->first.text, &ret->last);
+    TAIN_TRY(find_began(p, &ret->began, err));
     tain_time_iso(last.committed_time, 6, text);
     ret->ended = tain_strdup(text);
     return TAIN_OK;
@@ -206,18 +214,22 @@ static tain_status position_of_epoch(tain_pasts *p, const range *r, const char *
     return TAIN_OK;
 }
 
-/* One that changed columns alone has no row to tell of it. */
-static void take_shapes(const tain_pasts *p, tain_time by, tain_position *io)
+static void take_moment(const json_t *moment, tain_time by, tain_position *io)
+{
+    int64_t time = tain_json_get_int(moment, "time", 0);
+    if (time && time <= by) take_later(tain_json_get_str(moment, "at", ""), io);
+}
+
+/* One that changed columns alone has no row to tell of it, nor has one whose rows were all replaced since. */
+static void take_moments(const tain_pasts *p, tain_time by, tain_position *io)
 {
     const json_t *shape;
     size_t k;
-    for (size_t i = 0; i < p->count; i++)
+    for (size_t i = 0; i < p->count; i++) {
         json_array_foreach(p->list[i].shapes, k, shape)
-        {
-            int64_t time = tain_json_get_int(shape, "time", 0);
-            const char *at = tain_json_get_str(shape, "at", "");
-            if (time && time <= by && strcmp(at, io->text) > 0) snprintf(io->text, sizeof io->text, "%s", at);
-        }
+            take_moment(shape, by, io);
+        take_moment(p->list[i].horizon, by, io);
+    }
 }
 
 /* That of the newest transaction that was committed by then. */
@@ -230,7 +242,7 @@ static tain_status position_of_time(tain_pasts *p, const range *r, tain_time at,
     TAIN_TRY(ask_all(p, "max(__tain_position)", where, false, &found, err));
     snprintf(ret->text, sizeof ret->text, "%s", found);
     free(found);
-    take_shapes(p, at, ret);
+    take_moments(p, at, ret);
     return ret->text[0] ? TAIN_OK : outside(r, true, when, err);
 }
 
@@ -284,56 +296,20 @@ tain_status tain_pasts_position(tain_pasts *p, const char *when, tain_position *
 
 /* --- one table then ------------------------------------------------------------------------------------------------ */
 
-static const json_t *shape_at(const tain_past *t, const tain_position *at)
-{
-    const json_t *found = NULL, *shape;
-    size_t i;
-    json_array_foreach(t->shapes, i, shape)
-        if (strcmp(tain_json_get_str(shape, "at", ""), at->text) <= 0) found = shape;
-    return found;
-}
-
-/* Which column of the history has that physical name. */
-static int column_of(const tain_past *t, const json_t *physical)
-{
-    return tain_schema_find_physical(tain_delta_meta(t->delta)->schema, json_is_string(physical) ? json_string_value(physical) : "");
-}
-
 tain_schema *tain_past_columns(const tain_past *t, const tain_position *at)
 {
     const tain_schema *all = tain_delta_meta(t->delta)->schema;
-    const json_t *shape = shape_at(t, at), *column;
+    const json_t *shape = tain_history_shape_at(t->shapes, at->text), *column;
     size_t i;
     if (!shape) return NULL;
     tain_schema *s = tain_schema_new();
     json_array_foreach(json_object_get(shape, "columns"), i, column)
     {
-        int from = column_of(t, json_array_get(column, 1));
+        int from = tain_history_column_of(all, column);
         const char *name = json_string_value(json_array_get(column, 0));
         if (from >= 0 && name) tain_schema_add(s, tain_arena_format(&s->arena, "%s", name), all->fields[from].type);
     }
     return s;
-}
-
-static void append_columns(tain_buffer *out, const tain_past *t, const json_t *list, bool pairs)
-{
-    const json_t *column;
-    const char *comma = "";
-    size_t i;
-    json_array_foreach(list, i, column)
-    {
-        int from = column_of(t, pairs ? json_array_get(column, 1) : column);
-        if (from >= 0) tain_buffer_printf(out, "%sc%d", comma, from);
-        if (from >= 0) comma = ", ";
-    }
-}
-
-/* Behind the last time that every row before was void. */
-static tain_status find_floor(tain_pasts *p, const tain_past *t, const tain_position *at, char **ret, tain_error *err)
-{
-    TAIN_AUTO(tain_free) char *sql = tain_format("SELECT coalesce(max(__tain_order), 0) FROM past.t%zu WHERE __tain_operation IN ('reload', 'truncate') AND "
-                                                 "__tain_position <= '%s'", t->number, at->text);
-    return ask(p, sql, ret, err);
 }
 
 /* The newest version of each key, unless that took the row away. */
@@ -341,7 +317,7 @@ static void select_keyed(tain_buffer *sql, const tain_past *t, const char *withi
 {
     tain_buffer_printf(sql, "SELECT %s FROM past.t%zu WHERE %s AND __tain_operation NOT IN ('delete', 'key_delete') AND __tain_order IN "
                        "(SELECT max(__tain_order) FROM past.t%zu WHERE %s GROUP BY ", columns, t->number, within, t->number, within);
-    append_columns(sql, t, key, false);
+    tain_history_list_columns(sql, tain_delta_meta(t->delta)->schema, key);
     tain_buffer_append_u8(sql, ')');
 }
 
@@ -354,12 +330,11 @@ static void select_multiset(tain_buffer *sql, const tain_past *t, const char *wi
 
 tain_status tain_past_rows(tain_pasts *p, const tain_past *t, const tain_position *at, tain_result **ret, tain_error *err)
 {
-    const json_t *shape = shape_at(t, at), *key = json_object_get(shape, "key");
-    TAIN_AUTO(tain_free) char *floor = NULL;
+    const json_t *shape = tain_history_shape_at(t->shapes, at->text), *key = json_object_get(shape, "key");
+    TAIN_AUTO(tain_free) char *table = tain_format("past.t%zu", t->number), *within = NULL;
     TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0}, columns = {0};
-    TAIN_TRY(find_floor(p, t, at, &floor, err));
-    TAIN_AUTO(tain_free) char *within = tain_format("__tain_order > %s AND __tain_position <= '%s'", floor, at->text);
-    append_columns(&columns, t, json_object_get(shape, "columns"), true);
+    TAIN_TRY(tain_history_within(p->scan, table, at->text, &within, err));
+    tain_history_list_columns(&columns, tain_delta_meta(t->delta)->schema, json_object_get(shape, "columns"));
     if (json_array_size(key)) select_keyed(&sql, t, within, tain_buffer_cstr(&columns), key);
     else select_multiset(&sql, t, within, tain_buffer_cstr(&columns));
     return tain_scan_query(p->scan, tain_buffer_cstr(&sql), ret, err);

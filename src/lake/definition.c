@@ -27,6 +27,7 @@ void tain_definition_done(tain_definition *d)
     free(d->old_name);
     free(d->retained_log);
     free(d->retention);
+    free(d->history_retention);
     free(d->snapshot_from);
     free(d->given_up);
     free(d->source_url);
@@ -189,11 +190,11 @@ static tain_status check_retained(const tain_definition *d, tain_error *err)
     return TAIN_OK;
 }
 
-static tain_status check_retention(const tain_definition *d, tain_error *err)
+static tain_status check_duration(const char *text, const char *name, tain_error *err)
 {
     tain_time ignored;
-    if (!d->retention || !*d->retention) return TAIN_OK;
-    TAIN_TRY_IN(err, tain_parse_duration(d->retention, &ignored, err), FILE_NAME ": properties.tain.retention");
+    if (!text || !*text) return TAIN_OK;
+    TAIN_TRY_IN(err, tain_parse_duration(text, &ignored, err), FILE_NAME ": properties.tain.%s", name);
     return TAIN_OK;
 }
 
@@ -214,6 +215,7 @@ static void take(const json_t *tain, tain_definition *d)
     d->policies = json_incref(json_object_get(tain, "policies"));
     take_text(d, &d->retained_log, tain_json_get_str(tain, "retainedLog", NULL));
     take_text(d, &d->retention, tain_json_get_str(tain, "retention", NULL));
+    take_text(d, &d->history_retention, tain_json_get_str(tain, "historyRetention", NULL));
     take_replica(d, tain_json_get_str(tain, "snapshotFrom", NULL));
     free(d->given_up);
     d->given_up = tain_strdup(tain_json_get_str(tain, "givenUp", NULL));
@@ -241,7 +243,8 @@ tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_erro
     }
     if (st == TAIN_OK) st = check_policies(d, err);
     if (st == TAIN_OK) st = check_retained(d, err);
-    if (st == TAIN_OK) st = check_retention(d, err);
+    if (st == TAIN_OK) st = check_duration(d->retention, "retention", err);
+    if (st == TAIN_OK) st = check_duration(d->history_retention, "historyRetention", err);
     if (st == TAIN_OK && !d->id) st = tain_fail(err, TAIN_E_CORRUPT, FILE_NAME ": properties.tain.id is missing");
     json_decref(root);
     return st;
@@ -288,6 +291,7 @@ static json_t *definition_to_json(const tain_definition *d)
     put_switch(tain, "changeDataFeed", d->cdf);
     put_switch(tain, "history", d->history);
     put_text(tain, "retention", d->retention);
+    put_text(tain, "historyRetention", d->history_retention);
     put_text(tain, "retainedLog", d->retained_log);
     char *replica = d->snapshot_from ? tain_url_redacted(d->snapshot_from) : NULL;
     put_text(tain, "snapshotFrom", replica);
@@ -308,10 +312,20 @@ tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tai
     return st;
 }
 
-tain_time tain_definition_retention(const tain_definition *d)
+static tain_time duration(const char *text, tain_time otherwise)
 {
     tain_time t;
-    return d->retention && *d->retention && tain_parse_duration(d->retention, &t, NULL) == TAIN_OK ? t : TAIN_DEFAULT_RETENTION;
+    return text && *text && tain_parse_duration(text, &t, NULL) == TAIN_OK ? t : otherwise;
+}
+
+tain_time tain_definition_retention(const tain_definition *d)
+{
+    return duration(d->retention, TAIN_DEFAULT_RETENTION);
+}
+
+tain_time tain_definition_history_retention(const tain_definition *d)
+{
+    return duration(d->history_retention, -1);
 }
 
 tain_source_options tain_definition_source_options(const tain_definition *d, const char *spool_dir)

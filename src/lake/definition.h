@@ -31,6 +31,7 @@ typedef struct tain_definition {
     tain_switch history; /* beside each table is one of all versions of its rows */
     tain_switch compat;  /* tables are of protocol (1,2): rows are deleted by rewriting their files */
     char   *retention;   /* how long files stay that no table names any more, as given; NULL: not given, "": the default */
+    char   *history_retention; /* how long every version of a row is kept, as given; NULL: not given, "": for ever */
     json_t *policies;     /* the "policies" object: what becomes of values Delta has no place for; NULL: defaults */
     char   *retained_log; /* limits of the log that the source keeps, as retained.h reads them; NULL: not given */
     char   *snapshot_from; /* URL of a replica that loads are read from, as given; NULL: not given, "": none */
@@ -48,7 +49,7 @@ enum { TAIN_DEFAULT_JOBS = 1 };
 void tain_definition_done(tain_definition *d);
 /* A name from a lake's address that no other lake has: "shop_3fa2c1". Caller frees. */
 char *tain_definition_make_name(const char *lake_url);
-/* Reads mirroring.json into what d leaves open: id, policies and given_up, and name, globs, switches, retention, retained_log and snapshot_from when they
+/* Reads mirroring.json into what d leaves open: id, policies and given_up, and name, globs, switches, both retentions, retained_log and snapshot_from when they
  * are not given (an empty list of globs, or text, is given). NOT_FOUND: there is none. INVALID: the lake mirrors another source than d names, or
  * partitioned tables another way. */
 tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_error *err);
@@ -56,6 +57,8 @@ tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_erro
 tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tain_error *err);
 /* What retention says, microseconds; the default where it says nothing. */
 tain_time tain_definition_retention(const tain_definition *d);
+/* The same of histories; -1: they keep everything. */
+tain_time tain_definition_history_retention(const tain_definition *d);
 /* The source's options as the definition has them; text is borrowed from d. */
 tain_source_options tain_definition_source_options(const tain_definition *d, const char *spool_dir);
 

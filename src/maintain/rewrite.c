@@ -111,7 +111,7 @@ static bool is_candidate(tain_delta *t, const tain_delta_file *f, const tain_rew
 {
     if (rule->what == TAIN_REWRITE_SMALL && f->size > SMALL_SIZE) return false;
     if (is_full(t, f, rule) && !(is_rotten(t, f, rule) && kept_of(f) <= rule->most_rows)) return false;
-    return !is_taken(rule->beside, f) && is_inside(t, f);
+    return f->ordinal > rule->after && !is_taken(rule->beside, f) && is_inside(t, f);
 }
 
 static size_t all_live(tain_delta *t, const tain_rewrite_rule *rule, tain_delta_file ***ret)
@@ -484,7 +484,7 @@ static tain_status thin_out(tain_rewrite *r, roaring_bitmap_t *gone, tain_error 
 }
 
 /* To a vacuum without retention a file that no commit names yet is garbage. */
-static tain_status look_at_output(const tain_rewrite *r, tain_error *err)
+tain_status tain_rewrite_look(const tain_rewrite *r, tain_error *err)
 {
     tain_object o;
     tain_status st = r->output ? tain_store_head(r->folder, r->output->path, &o, err) : TAIN_OK;
@@ -496,7 +496,7 @@ tain_status tain_rewrite_finish(tain_rewrite *r, tain_delta_file **ret, const ui
     tain_delta_file **removes = tain_alloc((r->count + 1) * sizeof *removes);
     size_t remove_count = 0;
     roaring_bitmap_t *gone = roaring_bitmap_create();
-    tain_status st = look_at_output(r, err);
+    tain_status st = tain_rewrite_look(r, err);
     for (size_t i = 0; st == TAIN_OK && i < r->count; i++) {
         tain_delta_file *live = still_live(r, &r->inputs[i]);
         if (live) removes[remove_count++] = live;

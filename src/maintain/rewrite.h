@@ -23,6 +23,7 @@ typedef struct tain_rewrite_rule {
     int64_t             spare_bytes; /* that may be written for readers' sake alone: to rid of its vector a file, or a table, that is left alone by now */
     int64_t             full_bytes; /* files as large as that are not merged; 0: tain_rewrite_full_size */
     const tain_rewrite *beside;     /* its files are taken; NULL: none are */
+    uint32_t            after;      /* and so are those whose ordinals are not higher; 0: none are */
 } tain_rewrite_rule;
 /* Which live files to merge into one (caller frees the array). NULL: none due. */
 tain_delta_file **tain_rewrite_pick(tain_delta *t, const tain_rewrite_rule *rule, size_t *ret_count);
@@ -47,6 +48,8 @@ tain_status tain_rewrite_run(tain_rewrite *r, tain_error *err);
  * part); borrowed. Offered: it is the table's (taken), or it may be; else it is removed when r is freed. */
 tain_delta_file *tain_rewrite_output(const tain_rewrite *r, const uint64_t **ret_hashes, size_t *ret_rows);
 void tain_rewrite_offered(tain_rewrite *r, bool taken);
+/* Whether it is still there, for somebody may vacuum what no commit names. CONFLICT: it is not. */
+tain_status tain_rewrite_look(const tain_rewrite *r, tain_error *err);
 /* Commits the merged file in place of the others. Thread: the table's. The new file (NULL: no row was left) is live
  * then; *ret_hashes (borrowed) are the hashes of its rows. What was deleted meanwhile is deleted in it too; without vectors that
  * means it is written once more, by itself, and its hashes are not those of a part. CONFLICT: others have changed the files,

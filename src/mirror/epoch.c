@@ -174,7 +174,7 @@ static tain_status commit_once(const table_commit *tc, const tain_feed *feed, ta
     settle(t, list);
     count_done(tc, rows, bytes);
     t->announced = false;
-    t->rests_at = 0;
+    t->tended.rests_at = 0;
     t->committed = tc->part->position;
     return TAIN_OK;
 }

@@ -74,6 +74,17 @@ typedef struct tain_stamp {
     tain_time     time;        /* when it was committed; 0: not known */
 } tain_stamp;
 
+/* What upkeep knows of one Delta table, which is a table's or its history's. */
+typedef struct tain_tended {
+    struct tain_upkeep_job *jobs[TAIN_LANES]; /* in flight */
+    bool      set;         /* its properties are as they were asked for, or cannot be */
+    tain_time next_vacuum;
+    int64_t   rewritten;   /* bytes of files that were written anew for readers' sake, less those that may be beyond what is added */
+    int64_t   cleaned;     /* hour in which its log was last looked through for what is too old */
+    int64_t   kept_up;     /* the version at which there was nothing to do */
+    tain_time rests_at;    /* monotonic: from then on it is left alone, if no commit comes; 0: not known yet, INT64_MAX: that was seen to */
+} tain_tended;
+
 /* Rows of a table that are to be read again alone (reread.h). */
 typedef struct tain_reread {
     const tain_region **within; /* regions; the list is owned */
@@ -111,15 +122,10 @@ typedef struct tain_table {
     uint64_t           used;        /* number of the part that last changed it */
     tain_feed_wish     feed;        /* whether it is to have a change data feed */
     size_t             budget;      /* bytes that one piece of work on it may hold; 0: no matter */
-    struct tain_upkeep_job *jobs[TAIN_LANES]; /* upkeep.c's: work in flight */
+    tain_tended        tended;      /* its Delta table, by upkeep.c */
     struct tain_history *history;   /* every version of its rows (history.h); NULL: none is kept */
     const tain_buffer *stamps;      /* tain_stamps of what is being applied; NULL: it is not of the stream */
     struct tain_replay *replay;     /* what is pending was read at several positions: changes are upserts until it is committed */
-    tain_time          next_vacuum;
-    int64_t            rewritten;   /* bytes of files that upkeep has written anew for readers' sake, less those that it may beyond what is added */
-    int64_t            cleaned;     /* hour in which its log was last looked through for what is too old */
-    int64_t            kept_up;     /* the version at which upkeep found nothing to do */
-    tain_time          rests_at;    /* monotonic: from then on it is left alone, if no commit comes; 0: not known yet, INT64_MAX: that was seen to */
     bool               foreign;     /* a Delta table that is not ours is in its folder */
     char              *to_schema, *to_name; /* where its folder belongs once the epoch is committed; NULL: it stays */
     bool               aside;       /* its place is another's now: its folder has a name of its own until it has a place again */

@@ -37,6 +37,11 @@ def as_texts(rows):
     return collections.Counter(tuple(None if v is None else str(v) for v in r) for r in rows)
 
 
+def history_rows(lake, name):
+    columns, _, rows = read_delta(table_folder(lake, name + "__history"))
+    return [dict(zip(columns, r)) for r in rows]
+
+
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------
 
 
@@ -263,12 +268,152 @@ def test_sqlite_any_epoch(folder):
     assert tain("verify", db, lake).code == 0
 
 
+# --- within a retention -------------------------------------------------------------------------------------------------
+
+
+def properties_of(lake, name):
+    from deltalake import DeltaTable
+    return DeltaTable(table_folder(lake, name + "__history")).metadata().configuration
+
+
+def horizon(lake):
+    return max(json.loads(properties_of(lake, n).get("tain.horizon", '{"at": ""}'))["at"] for n in TABLES)
+
+
+def file_actions(lake, name, version):
+    path = os.path.join(table_folder(lake, name + "__history"), "_delta_log", f"{version:020d}.json")
+    actions = [json.loads(line) for line in open(path)]
+    return {kind: [a[kind] for a in actions if kind in a] for kind in ("add", "remove", "metaData")}
+
+
+def check_commit_that_forgets(lake, name):
+    """It removes data, and appends none."""
+    from deltalake import DeltaTable
+    versions = [c["version"] for c in DeltaTable(table_folder(lake, name + "__history")).history() if c["operation"] == "DELETE"]
+    assert versions, name
+    for version in versions:
+        actions = file_actions(lake, name, version)
+        assert actions["remove"] and all(r["dataChange"] for r in actions["remove"]), version
+        assert not any(a["dataChange"] for a in actions["add"]), version
+        assert "tain.horizon" in actions["metaData"][0]["configuration"], version
+
+
+def milliseconds_since(pg, time):
+    return int(float(pg.sql(f"select extract(epoch from clock_timestamp() - '{time}') * 1000")))
+
+
+def check_kept(source, lake, folder):
+    """What the source had at each moment that is not forgotten, and that the others are refused."""
+    first, kept = horizon(lake), [s for s in source.states if canonical_lsn(s[0]) >= horizon(lake)]
+    forgotten = [s for s in source.states if canonical_lsn(s[0]) < first]
+    for at, time, state in random.Random(SEED).sample(kept, min(6, len(kept))) + kept[:1]:
+        compare_state(state, replayed(lake, at, folder), f"position {at}, horizon {first}")
+    if kept:
+        compare_state(kept[0][2], replayed(lake, kept[0][1], folder), f"time {kept[0][1]}, horizon {first}")
+    for when in (forgotten[-1][:2] if forgotten else ()):
+        r = tain("replay", lake, "--as-of", when, "--to", os.path.join(folder, "never"))
+        assert r.code == 3 and "begins later" in r.err and "name a moment from" in r.err, r
+    return len(kept), len(forgotten)
+
+
+def canonical_lsn(text):
+    high, low = text.split("/")
+    return f"{int(high, 16):08X}/{int(low, 16):08X}"
+
+
+def live_rows(pg, name):
+    return int(pg.sql(f"select count(*) from {name}"))
+
+
+def versions(lake, name):
+    return [r for r in history_rows(lake, name) if r["__tain_operation"] not in ("reload", "truncate")]
+
+
+def test_retention(folder):
+    rng = random.Random(SEED)
+    print(f"  seed {SEED}")
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        source = Source(pg, rng)
+        ddl = {8: "truncate loose", 12: "alter table t add column d int default 7", 20: "alter table t rename column v to w"}
+        with Background("mirror", pg.url(), lake, "--history", "--freshness", "0ms") as m:
+            wait_until(lambda: last_epoch(lake), what="loaded")
+            for i in range(30):
+                source.do(*([ddl[i]] if i in ddl else [s for s in (source.statement() for _ in range(4)) if i < 20 or "into t" not in s]))
+            assert m.stop() == 0, m.output()
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert properties_of(lake, "public.t")["delta.appendOnly"] == "true"
+        before = {n: len(versions(lake, n)) for n in TABLES}
+        for state in (10, 22):
+            retention = milliseconds_since(pg, source.states[state][1])
+            tain("mirror", pg.url(), lake, "--once", "--history-retention", f"{retention}ms", check=0)
+            kept, forgotten = check_kept(source, lake, folder)
+            print(f"  {kept} moments are kept, {forgotten} forgotten")
+            assert kept >= 29 - state and forgotten > state - 6, (kept, forgotten, horizon(lake))
+            assert all(len(versions(lake, n)) < before[n] for n in TABLES), before
+            before = {n: len(versions(lake, n)) for n in TABLES}
+        tain("mirror", pg.url(), lake, "--once", "--history-retention", "0s", check=0)
+        for name in TABLES:
+            check_commit_that_forgets(lake, name)
+            assert len(versions(lake, name)) == live_rows(pg, name), name
+            assert properties_of(lake, name)["delta.appendOnly"] == "false"
+            assert properties_of(lake, name)["delta.deletedFileRetentionDuration"] == "interval 1 day"
+            assert tain("table", "vacuum", table_folder(lake, name + "__history"), "--retention", "0s", check=0)
+            assert len(versions(lake, name)) == live_rows(pg, name), name
+        assert_same_as_postgres(pg, lake, *TABLES)
+        source.do("insert into t (id, n) values (5000, 1)")
+        tain("mirror", pg.url(), lake, "--once", "--history-retention", "", check=0)
+        compare_state(source.states[-1][2], replayed(lake, source.states[-1][0], folder), "for ever again")
+        assert properties_of(lake, "public.t")["delta.appendOnly"] == "true"
+        assert tain("verify", pg.url(), lake).code == 0
+
+
+def test_forgets_while_it_follows(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, v int); insert into a select i, 0 from generate_series(1, 100) i")
+        with Background("mirror", pg.url(), lake, "--history", "--history-retention", "1s", "--freshness", "0ms") as m:
+            wait_until(lambda: last_epoch(lake), what="loaded")
+            pg.sql("update a set v = 1")
+            wait_until(lambda: all(r["v"] == 1 for r in history_rows(lake, "public.a")), what="the first versions are forgotten")
+            pg.sql("update a set v = 2; delete from a where id > 50")
+            wait_until(lambda: len(history_rows(lake, "public.a")) == 50, what="what was deleted is forgotten")
+            assert m.stop() == 0, m.output()
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert_same_as_postgres(pg, lake, "public.a")
+        assert replayed(lake, last_epoch(lake)["epoch"], folder)["public.a"][1].__len__() == 50
+
+
+def test_killed_while_it_forgets(folder):
+    points = ("prune.written", "prune.committed", "merge.written", "delta.before_link", "delta.committed", "epoch.table_committed", "history.committed")
+    reached = set()
+    with Postgres(folder) as pg:
+        pg.sql("create table k (id bigint primary key, v int); create table loose (a int); alter table loose replica identity full;"
+               "insert into k select i, 0 from generate_series(1, 50) i; insert into loose select i % 3 from generate_series(1, 30) i")
+        lake = os.path.join(folder, "lake")
+        tain("mirror", pg.url(), lake, "--once", "--history", check=0)
+        for n, point in enumerate(points):
+            for nth in (1, 2):
+                pg.sql(f"update k set v = v + 1 where id % 2 = {n % 2}; delete from k where id = {n * 2 + nth}; insert into k values ({1000 + 2 * n + nth}, 0);"
+                       "delete from loose where ctid = (select min(ctid) from loose); insert into loose values (1)")
+                tain("mirror", pg.url(), lake, "--once", "--history-retention", "", check=0)
+                r = tain("mirror", pg.url(), lake, "--once", "--history-retention", "0s", env={"TAIN_FAULT": f"{point}:{nth}"})
+                assert r.code in (0, -signal.SIGKILL), f"{point}: {r}"
+                reached |= {point} if r.code else set()
+                have = replayed(lake, last_epoch(lake)["position"], folder)
+                want = {name: (["id", "v"] if name.endswith("k") else ["a"], pg.rows(name, ["id", "v"] if name.endswith("k") else ["a"])) for name in ("public.k", "public.loose")}
+                compare_state(want, have, f"{point}:{nth}")
+        for _ in range(2):
+            tain("mirror", pg.url(), lake, "--once", "--history-retention", "0s", check=0)
+        assert {name: len(versions(lake, name)) for name in ("public.k", "public.loose")} == {name: live_rows(pg, name) for name in ("public.k", "public.loose")}
+        compare_state(want, replayed(lake, last_epoch(lake)["position"], folder), "at the end")
+    print(f"  died at {', '.join(sorted(reached))}")
+    assert reached >= {"prune.written", "prune.committed", "delta.before_link"}, reached
+
+
 # --- killed -------------------------------------------------------------------------------------------------------------
 
 
-def history_rows(lake, name):
-    columns, _, rows = read_delta(table_folder(lake, name + "__history"))
-    return [dict(zip(columns, r)) for r in rows]
 
 
 def check_once(lake, tokens, loaded, what):

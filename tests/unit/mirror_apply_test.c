@@ -414,7 +414,7 @@ static void given_up_epoch_leaves_nothing(void **state)
 
 static void finish_upkeep(bench *b)
 {
-    for (tain_time until = tain_monotonic() + 20 * TAIN_SECOND; b->table->jobs[TAIN_LANE_LIGHT] || b->table->jobs[TAIN_LANE_HEAVY]; tain_upkeep_step(&b->mirror))
+    for (tain_time until = tain_monotonic() + 20 * TAIN_SECOND; b->table->tended.jobs[TAIN_LANE_LIGHT] || b->table->tended.jobs[TAIN_LANE_HEAVY]; tain_upkeep_step(&b->mirror))
         if (tain_monotonic() > until) fail_msg("upkeep does not come to an end");
 }
 
@@ -429,9 +429,9 @@ static void files_of_others_that_a_vacuum_met(void **state)
     }
     optimize_elsewhere(&b);
     for (int i = 0; i < 2; i++) {
-        b.table->next_vacuum = 1;
+        b.table->tended.next_vacuum = 1;
         tain_upkeep_step(&b.mirror);
-        assert_non_null(b.table->jobs[TAIN_LANE_HEAVY]);
+        assert_non_null(b.table->tended.jobs[TAIN_LANE_HEAVY]);
         finish_upkeep(&b);
     }
     apply_some(&b, 100);
@@ -475,11 +475,11 @@ static size_t data_files(bench *b)
 /* Files of about one size: after eight or a few more they are being merged. */
 static void begin_merge(bench *b)
 {
-    for (int e = 1; e <= 40 && !b->table->jobs[TAIN_LANE_LIGHT]; e++) {
+    for (int e = 1; e <= 40 && !b->table->tended.jobs[TAIN_LANE_LIGHT]; e++) {
         apply_some(b, 10);
         commit(b, e);
     }
-    assert_non_null(b->table->jobs[TAIN_LANE_LIGHT]);
+    assert_non_null(b->table->tended.jobs[TAIN_LANE_LIGHT]);
 }
 
 static void assert_failed(bench *b, const char *why)
@@ -512,7 +512,7 @@ static void unknown_feature_meets_a_vacuum(void **state)
     commit(&b, 1);
     put_elsewhere(&b, "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"deletionVectors\",\"typeWidening\"],"
                       "\"writerFeatures\":[\"deletionVectors\",\"typeWidening\"]}}\n");
-    b.table->next_vacuum = 1;
+    b.table->tended.next_vacuum = 1;
     tain_upkeep_step(&b.mirror);
     finish_upkeep(&b);
     assert_failed(&b, "typeWidening");
@@ -732,7 +732,7 @@ static void vacuum_waits_as_long_as_the_table_says(void **state)
         OK(tain_store_put(b.table->store, "stray.parquet", (tain_slice){(const uint8_t *)"x", 1}, 0, &err));
         OK(tain_store_put(b.table->store, "fresh.parquet", (tain_slice){(const uint8_t *)"x", 1}, 0, &err));
         make_older(&b, "stray.parquet", 72);
-        b.table->next_vacuum = 1;
+        b.table->tended.next_vacuum = 1;
         tain_upkeep_step(&b.mirror);
         finish_upkeep(&b);
         assert_int_equal(is_there(&b, "stray.parquet"), cases[i].stays);

@@ -96,6 +96,7 @@ static struct fake {
     fake_event  *events;
     size_t       event_count, event_capacity;
     size_t      *ends; /* of transactions, in events */
+    tain_time   *times; /* when they were committed */
     size_t       count, capacity;
     fake_content now[FAKE_TABLES]; /* with the open transaction */
 
@@ -130,6 +131,7 @@ static inline void fake_reset(void)
     for (int t = 0; t < FAKE_TABLES; t++) free(fake.now[t].rows);
     free(fake.events);
     free(fake.ends);
+    free(fake.times);
     memset(&fake, 0, sizeof fake);
     fake.chunk_rows = 100;
 }
@@ -287,7 +289,9 @@ static inline size_t fake_commit(void)
     if (fake.count == fake.capacity) {
         fake.capacity = fake.capacity ? fake.capacity * 2 : 64;
         fake.ends = tain_realloc(fake.ends, fake.capacity * sizeof *fake.ends);
+        fake.times = tain_realloc(fake.times, fake.capacity * sizeof *fake.times);
     }
+    fake.times[fake.count] = tain_now();
     fake.ends[fake.count++] = fake.event_count;
     pthread_mutex_unlock(&fake_lock);
     return fake.count;
@@ -887,13 +891,15 @@ static inline tain_status fake_tell(fake_source *f, fake_event *e, tain_error *e
 static inline tain_status fake_deliver(fake_source *f, tain_error *err)
 {
     tain_position at = fake_position(f->next + 1);
+    tain_time time = fake.times[f->next];
+    f->sink->about(f->sink, (int64_t)f->next + 1, time);
     f->sink->begin(f->sink, &at);
     for (size_t i = f->next ? fake.ends[f->next - 1] : 0; i < fake.ends[f->next]; i++) {
         if (atomic_load(&f->cancelled)) return tain_fail(err, TAIN_E_CANCELLED, "cancelled");
         TAIN_TRY(fake_tell(f, &fake.events[i], err));
     }
     f->next++;
-    return f->sink->commit(f->sink, &at, tain_now(), err);
+    return f->sink->commit(f->sink, &at, time, err);
 }
 
 static inline tain_status fake_wait(fake_source *f, tain_time deadline, tain_error *err)
@@ -965,34 +971,7 @@ static inline tain_status fake_open(const tain_source_options *o, tain_source **
     return TAIN_OK;
 }
 
-/* --- a lake -------------------------------------------------------------------------------------------------------- */
-
-/* Every put is synced twice, which takes most of a test's time on a disk; a file system in memory with room spares it. */
-static inline const char *lake_place(void)
-{
-    struct statvfs shm;
-    if (getenv("TMPDIR")) return getenv("TMPDIR");
-    bool room = statvfs("/dev/shm", &shm) == 0 && (uint64_t)shm.f_bavail * shm.f_frsize >= 1u << 30;
-    return room && access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
-}
-
-static inline char *lake_make(void)
-{
-    char *folder = tain_format("%s/tain-mirror-XXXXXX", lake_place());
-    assert_non_null(mkdtemp(folder));
-    return folder;
-}
-
-static inline void lake_remove(char *folder)
-{
-    tain_store *s;
-    assert_ok(tain_store_open(folder, false, &s, err));
-    assert_ok(tain_store_remove_all(s, "", err));
-    tain_store_close(s);
-    rmdir(folder);
-    free(folder);
-}
-
+#include "mirror_folder.h"
 #include "mirror_shown.h"
 #include "mirror_epochs.h"
 

@@ -32,16 +32,22 @@ static int end(void **state)
     return 0;
 }
 
-static void run(bool history, bool follow, int64_t memory)
+/* NULL: for ever. */
+static void run_keeping(const char *retention, bool history, bool follow, int64_t memory)
 {
     tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .jobs = 2, .freshness = pick(2) ? 0 : 5 * TAIN_MILLISECOND,
-                         .memory = memory, .history = {.on = history, .given = true}};
+                         .memory = memory, .history = {.on = history, .given = true}, .history_retention = tain_strdup(retention)};
     tain_worker_options o = {.once = !follow};
     fake.chunk_rows = pick(2) ? 100 : 20;
     assert_ok(tain_worker_run(&d, &o, err));
     fake.on_head = NULL;
     assert_int_equal(tain_worker_failed_tables(), 0);
     tain_definition_done(&d);
+}
+
+static void run(bool history, bool follow, int64_t memory)
+{
+    run_keeping(NULL, history, follow, memory);
 }
 
 /* --- every change -------------------------------------------------------------------------------------------------- */
@@ -335,8 +341,19 @@ static bool was_read(tain_pasts *p, const char *name, size_t from, size_t to)
     return rows > 0;
 }
 
+/* False: it is forgotten. */
+static bool check_epoch(tain_pasts *p, int64_t epoch, size_t position, size_t oldest)
+{
+    tain_position at, wanted = fake_position(position);
+    TAIN_AUTO(tain_free) char *when = tain_format("%lld", (long long)epoch);
+    if (position >= oldest) assert_ok(tain_pasts_position(p, when, &at, err));
+    else assert_fails(tain_pasts_position(p, when, &at, err), TAIN_E_GONE, "begins later");
+    if (position >= oldest) assert_string_equal(at.text, wanted.text);
+    return position >= oldest;
+}
+
 /* Also between epochs, where the table was followed all the time. */
-static size_t check_epochs(tain_store *store, tain_pasts *p)
+static size_t check_epochs(tain_store *store, tain_pasts *p, size_t oldest)
 {
     fake_epochs all = {0};
     bool known[COUNT] = {0};
@@ -345,14 +362,16 @@ static size_t check_epochs(tain_store *store, tain_pasts *p)
     for (size_t i = 0; i < all.count; i++) {
         json_t *o = fake_epoch(store, all.keys[i]);
         size_t position = strtoul(tain_json_get_str(o, "position", ""), NULL, 10);
+        bool there = check_epoch(p, tain_json_get_int(o, "epoch", 0), position, oldest);
         for (int k = 0; k < COUNT; k++) {
             const char *name = fake.tables[tables[k]].name;
             TAIN_AUTO(tain_free) char *full = tain_format("main.%s", name);
             bool listed = json_object_get(json_object_get(o, "tables"), full), apart = json_object_get(json_object_get(o, "apart"), full);
             bool before = known[k];
             known[k] = listed || (before && !apart);
+            if (!there) continue;
             if (known[k] && pick(4) == 0) check_past(p, tables[k], position), checked++;
-            if (known[k] && before && position > last + 1 && !was_read(p, name, last, position)) check_past(p, tables[k], last + 1 + (size_t)pick((int)(position - last - 1))), checked++;
+            if (known[k] && before && position > last + 1 && last >= oldest && !was_read(p, name, last, position)) check_past(p, tables[k], last + 1 + (size_t)pick((int)(position - last - 1))), checked++;
         }
         last = position;
         json_decref(o);
@@ -377,9 +396,96 @@ static void any_moment(void **state)
     assert_ok(tain_store_open(lake, false, &store, err));
     assert_ok(tain_pasts_open(lake, &p, err));
     for (int i = 0; i < COUNT; i++) check_past(&p, tables[i], fake.count);
-    print_message("%zu moments, %zu transactions, %zu tables loaded\n", check_epochs(store, &p), fake.count, fake.loads);
+    print_message("%zu moments, %zu transactions, %zu tables loaded\n", check_epochs(store, &p, 0), fake.count, fake.loads);
     tain_pasts_done(&p);
     tain_store_close(store);
+}
+
+/* --- within the retention ------------------------------------------------------------------------------------------ */
+
+/* From which position on all histories know what there was; 0: from their beginning. */
+static size_t horizon_of(const tain_pasts *p)
+{
+    size_t latest = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        size_t at = strtoul(tain_json_get_str(p->list[i].horizon, "at", "0"), NULL, 10);
+        if (at > latest) latest = at;
+    }
+    return latest;
+}
+
+static tain_time retention_to(size_t position)
+{
+    return (tain_now() - fake.times[position - 1]) / TAIN_MILLISECOND * TAIN_MILLISECOND;
+}
+
+static void check_times(tain_pasts *p, tain_time retention)
+{
+    char text[40];
+    for (size_t position = 1; position <= fake.count; position++) {
+        tain_position at;
+        if (fake.times[position - 1] < tain_now() - retention || pick(20)) continue;
+        tain_time_iso(fake.times[position - 1], 6, text);
+        assert_ok(tain_pasts_position(p, text, &at, err));
+        assert_true(strtoul(at.text, NULL, 10) >= horizon_of(p));
+    }
+}
+
+/* All moments within the retention, and none before; whole: the mirror has come to the end. Returns the position of the first. */
+static size_t check_kept(tain_time retention, bool whole, size_t *io_checked)
+{
+    tain_store *store;
+    tain_pasts p;
+    assert_ok(tain_store_open(lake, false, &store, err));
+    assert_ok(tain_pasts_open(lake, &p, err));
+    size_t first = horizon_of(&p);
+    if (first) assert_true(fake.times[first - 1] <= tain_now() - retention);
+    for (int i = 0; whole && i < COUNT; i++) check_past(&p, tables[i], fake.count);
+    *io_checked += check_epochs(store, &p, first);
+    if (whole) check_times(&p, retention);
+    tain_pasts_done(&p);
+    tain_store_close(store);
+    return first;
+}
+
+static int64_t count_versions(tain_pasts *p, int t)
+{
+    TAIN_AUTO(tain_free) char *sql = tain_format("SELECT count(*) FROM past.t%zu WHERE __tain_operation NOT IN ('reload', 'truncate')", past_of(p, fake.tables[t].name)->number);
+    TAIN_AUTO(tain_free) char *n = NULL;
+    assert_ok(tain_scan_ask(p->scan, sql, &n, err));
+    return atoll(n);
+}
+
+static void nothing_else_is_left(void)
+{
+    tain_pasts p;
+    assert_ok(tain_pasts_open(lake, &p, err));
+    for (int i = 0; i < COUNT; i++) assert_int_equal(count_versions(&p, tables[i]), fake.now[tables[i]].count);
+    tain_pasts_done(&p);
+}
+
+static void within_the_retention(void **state)
+{
+    size_t checked = 0, advanced = 0, first = 0;
+    make_tables();
+    for (int i = 0; i < 10; i++) {
+        for (int n = pick(12) + 1; n; n--) add_transaction();
+        tain_time retention = retention_to(1 + first + (size_t)pick((int)(fake.count - first)));
+        TAIN_AUTO(tain_free) char *text = tain_format("%lldms", (long long)(retention / TAIN_MILLISECOND));
+        bool follow = pick(2);
+        rounds = pick(30) + 1;
+        if (follow) fake.on_head = go_on;
+        run_keeping(pick(4) ? text : "", true, follow, pick(3) ? 64 << 20 : 32 << 20);
+        size_t now = check_kept(retention, !follow, &checked);
+        assert_true(now >= first);
+        advanced += now > first;
+        first = now;
+    }
+    add_transaction();
+    for (int i = 0; i < 2; i++) run_keeping("0s", true, false, 64 << 20); /* what came since the first began is forgotten by the second */
+    check_kept(0, true, &checked);
+    nothing_else_is_left();
+    print_message("%zu moments, %zu transactions, forgot %zu times\n", checked, fake.count, advanced);
 }
 
 /* --- on, off and on ------------------------------------------------------------------------------------------------ */
@@ -420,6 +526,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_change, begin, end),
         cmocka_unit_test_setup_teardown(any_moment, begin, end),
+        cmocka_unit_test_setup_teardown(within_the_retention, begin, end),
         cmocka_unit_test_setup_teardown(switched_on_later, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

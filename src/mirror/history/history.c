@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "lake/kept.h"
 #include "lake/naming.h"
+#include "maintain/retention.h"
 
 enum { CONFLICTS_MOST = 5 };
 
@@ -221,19 +222,39 @@ static void set_if_other(json_t *o, const tain_history *h, const char *key, cons
     if (value && (!have || strcmp(have, value) != 0)) json_object_set_new(o, key, json_string(value));
 }
 
+static void set_retention(json_t *o, const tain_history *h)
+{
+    json_t *files = tain_retention_properties(h->delta ? tain_delta_meta(h->delta)->configuration : NULL, h->table->retention);
+    if (files) json_object_update(o, files);
+    json_decref(files);
+    set_if_other(o, h, TAIN_HISTORY_APPENDS, h->retention < 0 ? "true" : "false"); /* nothing may be taken from what is append-only */
+}
+
+static json_t *object_or_none(json_t *o)
+{
+    if (json_object_size(o)) return o;
+    json_decref(o);
+    return NULL;
+}
+
+json_t *tain_history_retention(const tain_history *h)
+{
+    json_t *o = json_object();
+    set_retention(o, h);
+    return object_or_none(o);
+}
+
 /* NULL: as it is. */
 static json_t *configuration_of(const tain_history *h)
 {
     json_t *o = json_object();
     char *shapes = h->shapes ? json_dumps(h->shapes, JSON_COMPACT) : NULL;
-    set_if_other(o, h, "delta.appendOnly", "true");
+    set_retention(o, h);
     if (!h->delta) json_object_set_new(o, TAIN_DELTA_VECTORS_KEY, json_string("false"));
     set_if_other(o, h, TAIN_HISTORY_OF, h->table->source ? h->table->source->identity : NULL);
     set_if_other(o, h, TAIN_HISTORY_SHAPES, shapes);
     free(shapes);
-    if (json_object_size(o)) return o;
-    json_decref(o);
-    return NULL;
+    return object_or_none(o);
 }
 
 static tain_status write_commit(tain_history *h, const tain_position *at, int64_t epoch, tain_error *err)
@@ -392,7 +413,8 @@ static void move_in(tain_mirror *m, tain_history *h)
 static tain_history *make(tain_mirror *m, tain_table *t)
 {
     tain_history *h = tain_alloc(sizeof *h);
-    *h = (tain_history){.table = t, .epochs = &m->next_epoch, .app_id = tain_history_app_id(t->app_id)};
+    *h = (tain_history){.table = t, .epochs = &m->next_epoch, .retention = tain_definition_history_retention(m->definition),
+                        .app_id = tain_history_app_id(t->app_id)};
     move_in(m, h);
     return h;
 }

@@ -22,10 +22,13 @@
 
 #include "mirror/mirror.h"
 #include "mirror/apply/net.h"
+#include "scan/scan.h"
 
 #define TAIN_HISTORY_SUFFIX "__history"
 #define TAIN_HISTORY_OF     "tain.history_of" /* property: identity of the table in its source */
 #define TAIN_HISTORY_SHAPES "tain.shapes"     /* property: [{"at","time" (microseconds, 0: not known),"columns":[[name,physical]...],"key":[physical...]}...] */
+#define TAIN_HISTORY_APPENDS "delta.appendOnly" /* property: it keeps everything */
+#define TAIN_HISTORY_HORIZON "tain.horizon"   /* property: {"at","time"}: states before that position are not known any more (prune.h) */
 enum { TAIN_HISTORY_COLUMNS = 5 };
 
 typedef struct tain_history {
@@ -48,9 +51,9 @@ typedef struct tain_history {
     size_t            add_count;
     int64_t           entering; /* number of the commit that content is read for; 0: that of the next epoch, or a higher one */
     int64_t           base, next; /* the next __tain_order is their sum */
-    struct tain_upkeep_job *job; /* upkeep.c's: work in flight */
-    tain_time         next_vacuum;
-    int64_t           kept_up;
+    tain_time         retention; /* how long every version is kept; -1: for ever */
+    tain_time         next_prune; /* upkeep.c's: not before (monotonic) */
+    tain_tended       tended;
 } tain_history;
 
 /* Begins to keep one, if the definition says so; finds what there is. The table's delta is open if it has one. */
@@ -58,6 +61,8 @@ tain_status tain_history_open(tain_mirror *m, tain_table *t, tain_error *err);
 void        tain_history_close(tain_table *t); /* also if it has none */
 /* The same for a table whose content is about to be others': it enters as a whole. Thread: source. */
 tain_status tain_history_await(tain_mirror *m, tain_table *t, tain_error *err);
+/* The properties by which it keeps what it is to keep; NULL: they are set. Caller json_decref()s. */
+json_t *tain_history_retention(const tain_history *h);
 /* Where that of a table in that folder is. Caller frees. */
 char *tain_history_folder(const char *folder);
 /* Its folder is where its table's name says by now: it is opened there. */
@@ -103,5 +108,19 @@ void tain_history_take_shape(tain_history *h, const tain_stamp *of);
 /* Pending: a version without a row; and all that the table holds, with what is pending in it. */
 tain_status tain_history_mark(tain_history *h, const char *operation, const tain_stamp *of, tain_error *err);
 tain_status tain_history_content(tain_history *h, const tain_stamp *of, tain_error *err);
+
+/* --- historysql.c: what SQL makes of a history ------------------------------------------------------------------------ */
+
+/* Its columns as c0, c1 ..., so that no name of theirs is in the way of ours. Caller frees. */
+tain_schema *tain_history_numbered(const tain_schema *s);
+/* Which entry of tain.shapes holds there; NULL: it begins later. Borrowed. */
+const json_t *tain_history_shape_at(const json_t *shapes, const char *position);
+/* Of a column, or of a member of a key, in such an entry: its number in s, -1: it has none; and all of them, with commas. */
+int  tain_history_column_of(const tain_schema *s, const json_t *column);
+void tain_history_list_columns(tain_buffer *out, const tain_schema *s, const json_t *columns);
+/* Which versions make the state at a position: behind the last time that all before were void. Caller frees. */
+tain_status tain_history_within(tain_scan *scan, const char *table, const char *position, char **ret, tain_error *err);
+/* Property tain.horizon; empty: it has none. Caller json_decref()s. */
+json_t *tain_history_horizon(const json_t *configuration);
 
 #endif
