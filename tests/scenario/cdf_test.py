@@ -151,6 +151,38 @@ def test_postgres_follows(folder):
         check_all(lake, {"public.orders": ["id"], "public.named": ["a", "b"], "public.loose": []})
 
 
+def test_with_a_history_and_without_vectors(folder):
+    """All that can be asked for at once: the feed, the history and the table tell the same."""
+    rng = random.Random(SEED + 4)
+    print(f"  seed {SEED}")
+    tables = {"public.orders": ["id"], "public.named": ["a", "b"], "public.loose": []}
+    with Postgres(folder) as pg:
+        lake = os.path.join(folder, "lake")
+        postgres_setup(pg)
+
+        def change(i):
+            if i == 10:
+                pg.sql("alter table orders add column filled int default 42")
+            if i == 15:
+                pg.sql("begin; truncate loose; insert into loose values ('k1', 1, null), ('k2', 2, '{1,2}'); commit")
+            pg.sql(postgres_step(rng, i))
+
+        with Background("mirror", pg.url(), lake, "--cdf", "--profile", "compat", "--history", "--freshness", "0ms") as m:
+            wait_until(lambda: last_epoch(lake), what="the first epoch")
+            follow(lake, m, change, 30)
+            assert m.stop() == 0, m.output()
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert_same_as_postgres(pg, lake, *tables)
+        for name, key in tables.items():
+            path = table_folder(lake, name)
+            assert not any("deletionVector" in a for v in feeds.log(path).values() for a in feeds.member(v, "add")), name
+            feeds.check_form(path)
+            assert feeds.check(path, feeds.by_delta_rs(path), 0, max(feeds.log(path)), key) > 0, f"{name} has no change data at all"
+        then = os.path.join(folder, "then")
+        tain("replay", lake, "--as-of", last_epoch(lake)["position"], "--to", then, check=0)
+        assert_same_as_postgres(pg, then, *tables)
+
+
 def test_columns_renamed_and_dropped(folder):
     rng = random.Random(SEED + 2)
     print(f"  seed {SEED}")

@@ -17,11 +17,11 @@ FIXED = 24 << 20  # pages being read and written, whatever the budget
 class Peak:
     """Runs `tain mirror --once` and tells the most memory that it had."""
 
-    def __init__(self, source, lake):
-        self.source, self.lake = source, lake
+    def __init__(self, source, lake, *options):
+        self.source, self.lake, self.options = source, lake, options
 
     def run(self):
-        p = subprocess.Popen([TAIN, "mirror", self.source, self.lake, "--once", "--memory", "64MiB"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        p = subprocess.Popen([TAIN, "mirror", self.source, self.lake, "--once", "--memory", "64MiB", *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         peak = self.high_water = 0
         while p.poll() is None:
             anonymous, high_water = self.look(p.pid)
@@ -144,6 +144,51 @@ def test_many_tables(folder):
             pg.sql(f"update {name} set n = id")
         p.assert_bounded("an update of all", 0)
         assert_same_as_postgres(pg, p.lake, *(f"public.{name}" for name in names[::20]))
+
+
+def test_histories(folder):
+    """Every version is written beside the table, and forgotten again, within the same bound."""
+    with Postgres(folder) as pg:
+        lob(pg)
+        pg.sql("create table loose (a int, b text); alter table loose replica identity full")
+        p = Peak(pg.url(), os.path.join(folder, "lake"), "--history").base()
+        pg.sql("insert into lob select i, 'row ' || i, 0 from generate_series(1, 1000000) i; insert into loose select i % 1000, 'row ' || i % 5000 from generate_series(1, 300000) i")
+        p.assert_bounded("a million inserts and more", 0)
+        pg.sql("update lob set n = id % 10; update loose set a = a + 1")
+        p.assert_bounded("their update", 0)
+        pg.sql("delete from lob where id % 2 = 0; delete from loose where a % 3 = 0")
+        p.assert_bounded("half a million deletions and more", 0)
+        pg.sql("insert into lob select -i, repeat(md5(i::text), 62500), 0 from generate_series(1, 100) i")
+        p.assert_bounded("100 new rows of 2 MB", 2 << 20)
+        pg.sql("update lob set n = n + 1 where id < 0; update lob set id = id - 1000 where id < -50")
+        p.assert_bounded("their update, and another key", 2 << 20)
+        again = Peak(pg.url(), p.lake, "--resync")
+        again.empty = p.empty
+        again.assert_bounded("a reload", 2 << 20)
+        assert_same(pg, p.lake)
+        forgets = Peak(pg.url(), p.lake, "--history-retention", "0s")
+        forgets.empty = p.empty
+        forgets.assert_bounded("all but the present forgotten", 2 << 20)
+        for name in ("lob", "loose"):
+            versions = lake_answer(p.lake, f"public.{name}__history", "select count(*) from t where __tain_operation not in ('reload', 'truncate')")
+            assert versions == [(int(pg.sql(f"select count(*) from {name}")),)], (name, versions)
+
+
+def test_forgetting_what_was_never_loaded_anew(folder):
+    """Without a reload that makes it void at once: each key, and each row of a table without one, is looked for."""
+    with Postgres(folder) as pg:
+        lob(pg)
+        pg.sql("create table loose (a int, b text); alter table loose replica identity full")
+        p = Peak(pg.url(), os.path.join(folder, "lake"), "--history").base()
+        pg.sql("insert into lob select i, 'row ' || i, 0 from generate_series(1, 1500000) i; insert into loose select i, 'row ' || i from generate_series(1, 700000) i")
+        p.assert_bounded("new rows", 0)
+        pg.sql("update lob set n = 1; delete from lob where id % 3 = 0; delete from loose where a % 2 = 0")
+        p.assert_bounded("changes of them", 0)
+        p.options = ("--history-retention", "0s")
+        p.assert_bounded("forgetting", 0)
+        for name in ("lob", "loose"):
+            versions = lake_answer(p.lake, f"public.{name}__history", "select count(*) from t")
+            assert versions == [(int(pg.sql(f"select count(*) from {name}")),)], (name, versions)
 
 
 def test_sqlite(folder):
