@@ -382,6 +382,7 @@ static tain_status record(tain_mirror *m, const tain_part *part, int64_t number,
     if (st == TAIN_OK) {
         tain_fault(TAIN_FAULT_EPOCH_RECORDED);
         for (size_t i = 0; i < e.table_count; i++) listed[i]->announced = true;
+        atomic_store(&m->unrecorded, false);
         settle_record(m, part, &e);
     }
     free(e.tables);

@@ -116,6 +116,7 @@ typedef struct tain_mirror {
 
     tain_meter      meter;       /* of the load under way */
     tain_pace       pace;
+    atomic_bool     unrecorded; /* a version that the records name is gone, and they do not name the table's present one */
     atomic_bool     misfits; /* some table's `misfit` is new */
     pthread_mutex_t tables_lock; /* held by the thread that owns the tables now, but for those `loading`: writer at work, or source */
     atomic_bool     stop;

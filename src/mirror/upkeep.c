@@ -664,6 +664,7 @@ static void lower(const subject *s)
         tain_mirror_say(s->mirror, "%s has no deletion vectors any more, and its versions before %lld are gone", t->name, (long long)before + 1);
     else give_up(s, "taking away its deletion vectors", &e);
     t->announced = false; /* the version that the last record names may be one of them */
+    atomic_store(&s->mirror->unrecorded, true);
     json_decref(info);
 }
 

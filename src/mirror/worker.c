@@ -563,7 +563,8 @@ static tain_status cut_if_due(tain_mirror *m, tain_intake *in, tain_error *err)
     bool idle = !in->part && !in->given && !in->open && tain_intake_is_whole(in) && tain_writer_idle(m);
     if (!idle || now - in->last_cut < IDLE_RECORD) return TAIN_OK;
     tain_position recorded = tain_mirror_recorded(m);
-    return tain_position_compare(&in->position, &recorded) > 0 || tain_moves_wait(m, &in->position) ? tain_intake_cut(in, err) : TAIN_OK;
+    bool owed = tain_moves_wait(m, &in->position) || atomic_load(&m->unrecorded);
+    return owed || tain_position_compare(&in->position, &recorded) > 0 ? tain_intake_cut(in, err) : TAIN_OK;
 }
 
 static tain_status load_again(tain_mirror *m, tain_intake *in, tain_position *confirmed, tain_error *err)
@@ -802,6 +803,14 @@ static void switch_feeds(tain_mirror *m)
     }
 }
 
+/* What takes longer than catching up is done nevertheless, and the newest record is true of it. */
+static tain_status finish_once(tain_mirror *m, tain_error *err)
+{
+    const tain_part part = {.final = true, .position = m->position, .source_time = m->source_time, .received = tain_now()};
+    tain_upkeep_complete(m);
+    return atomic_load(&m->unrecorded) ? tain_epoch_commit(m, &part, err) : TAIN_OK;
+}
+
 static tain_status run_prepared(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
     TAIN_TRY(clear_damaged(m, err));
@@ -816,7 +825,7 @@ static tain_status run_prepared(tain_mirror *m, const tain_worker_options *o, ta
     set_state(m, TAIN_MIRROR_STOPPING);
     tain_guard_stop(&g);
     tain_writer_stop(m);
-    if (m->once && st == TAIN_OK) tain_upkeep_complete(m);
+    if (m->once && st == TAIN_OK) st = finish_once(m, err);
     tain_upkeep_stop(m);
     set_state(m, TAIN_MIRROR_STOPPED);
     tain_report_stop(&r);

@@ -208,6 +208,31 @@ def test_mapped_columns_are_refused_and_not_misread(folder):
         assert_compat(lake, "public.keyless")
 
 
+def assert_newest_record_is_true(lake):
+    for name in TABLES:
+        assert as_of_newest(lake, name).code == 0, as_of_newest(lake, name)
+
+
+def as_of_newest(lake, name):
+    return tain("query", lake, f"select count(*) from {name}", "--as-of", last_epoch(lake)["epoch"])
+
+
+def test_a_record_follows_the_lowering(folder):
+    """Also while nothing comes from the source."""
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, v text); insert into a select i, 'x' from generate_series(1, 1000) i")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        pg.sql("delete from a where id % 7 = 0")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        assert protocol_of(lake, "public.a")[2] == ["deletionVectors"]
+        with Background("mirror", pg.url(), lake, "--profile", "compat") as m:
+            wait_until(lambda: protocol_of(lake, "public.a") == (1, 2, []), what="lowered")
+            wait_until(lambda: as_of_newest(lake, "public.a").code == 0, what="a record that names a version which is there")
+            assert m.stop() == 0, m.output()
+        assert as_of_newest(lake, "public.a").code == 0
+
+
 def test_from_default_and_back(folder):
     """What it takes is not read from the source: its log must not even have been asked for."""
     rng = random.Random(SEED + 1)
@@ -230,6 +255,7 @@ def test_from_default_and_back(folder):
         assert_equal(pg, lake)
         assert_readers_agree(lake, *TABLES)
         assert last_version(lake, "public.parts") > version
+        assert_newest_record_is_true(lake)
         pg.sql(changes(rng, 60), check=False)
         mirror(pg, lake, "--once", check=0)
         assert_compat(lake, *TABLES)
