@@ -7,7 +7,7 @@
 #include "lake/lake.h"
 
 #define STATUS_KEY "_tain/status.json"
-#define SILENCE    (10 * TAIN_SECOND) /* a running mirror writes every second */
+#define SILENCE    (10 * TAIN_SECOND) /* a running mirror writes twice as often at least */
 
 enum { POOR_HEALTH = 50 };
 

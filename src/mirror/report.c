@@ -7,7 +7,7 @@
 
 #define REPORT_EVERY (200 * TAIN_MILLISECOND)
 #define STATUS_EVERY TAIN_SECOND
-#define STATUS_LATE  (5 * TAIN_SECOND)
+#define STATUS_LATE  (5 * TAIN_SECOND) /* also when nothing is new: readers take twice as long for silence */
 
 enum { STATUS_COST = 200 /* writing the status of thousands of tables takes a small part of the time */ };
 
@@ -38,6 +38,15 @@ static void wait_for_stop(tain_report *r)
     pthread_mutex_unlock(&r->lock);
 }
 
+/* A lake that cannot be written to is the writer's to report. */
+static void write_status(tain_report *r)
+{
+    tain_time now = tain_monotonic();
+    if (now >= r->sign) tain_buffer_clear(&r->written);
+    bool first = !r->written.size;
+    if (tain_status_write(r->mirror, &r->written, NULL) == TAIN_OK && first) r->sign = now + STATUS_LATE;
+}
+
 static void *report_main(void *ctx)
 {
     tain_report *r = ctx;
@@ -48,7 +57,7 @@ static void *report_main(void *ctx)
         int state = (int)state_of(r->mirror);
         if (tain_monotonic() >= next_status || state != last_state) {
             tain_time began = tain_monotonic();
-            (void)!tain_status_write(r->mirror, NULL); /* a lake that cannot be written to is the writer's to report */
+            write_status(r);
             next_status = next_status_after(began, tain_monotonic() - began);
             last_state = state;
         }
@@ -71,5 +80,6 @@ void tain_report_stop(tain_report *r)
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
     if (r->progress) r->progress(r->mirror, r->ctx);
-    (void)!tain_status_write(r->mirror, NULL);
+    write_status(r);
+    tain_buffer_done(&r->written);
 }

@@ -15,6 +15,8 @@ typedef struct tain_report {
     pthread_mutex_t lock;
     pthread_cond_t  stopped;
     atomic_bool     stop;
+    tain_buffer     written; /* the status last kept */
+    tain_time       sign;    /* monotonic: when it is kept again, though nothing is other: a sign of life */
 } tain_report;
 
 void tain_report_start(tain_report *r, tain_mirror *m, void (*progress)(tain_mirror *m, void *ctx), void *ctx);

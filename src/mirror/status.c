@@ -215,11 +215,17 @@ void tain_status_to_json(tain_mirror *m, tain_buffer *out)
     tain_buffer_append_u8(out, '\n');
 }
 
-tain_status tain_status_write(tain_mirror *m, tain_error *err)
+tain_status tain_status_write(tain_mirror *m, tain_buffer *io_last, tain_error *err)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
     tain_status_to_json(m, &text);
-    return tain_store_put(tain_lake_store(m->lake), STATUS_KEY, tain_buffer_slice(&text), 0, err);
+    if (io_last && io_last->size == text.size && memcmp(io_last->data, text.data, text.size) == 0) return TAIN_OK;
+    TAIN_TRY(tain_store_put(tain_lake_store(m->lake), STATUS_KEY, tain_buffer_slice(&text), 0, err));
+    if (!io_last) return TAIN_OK;
+    tain_buffer old = *io_last;
+    *io_last = text;
+    text = old;
+    return TAIN_OK;
 }
 
 /* --- reading back -------------------------------------------------------------------------------------------------- */

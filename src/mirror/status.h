@@ -7,7 +7,8 @@
 
 /* Appends the object. Thread: any. */
 void tain_status_to_json(tain_mirror *m, tain_buffer *out);
-tain_status tain_status_write(tain_mirror *m, tain_error *err);
+/* Keeps it in the lake, unless that is what io_last has, which gets what was kept. io_last NULL: in any case. */
+tain_status tain_status_write(tain_mirror *m, tain_buffer *io_last, tain_error *err);
 /* The last status written; NULL: there is none that can be read. Caller json_decref()s. */
 json_t *tain_status_stored(tain_lake *lake);
 /* Says in the last status written, if there is one, why the mirror has ended. */

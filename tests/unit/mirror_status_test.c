@@ -206,7 +206,7 @@ static void warnings_survive_a_restart(void **state)
 {
     tain_table_warn(table, "value_out_of_range", "k", 41);
     tain_table_warn(table, "row_not_found", NULL, 2);
-    assert_ok(tain_status_write(&m, err));
+    assert_ok(tain_status_write(&m, NULL, err));
     tain_table_free(table);
     m.table_count = 0;
     table = tain_mirror_add(&m, source);
@@ -217,11 +217,31 @@ static void warnings_survive_a_restart(void **state)
     assert_int_equal(table->warnings[1].count, 2);
 }
 
+static void what_is_kept_already_is_not_kept_again(void **state)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer last = {0};
+    tain_store *s = tain_lake_store(m.lake);
+    assert_ok(tain_status_write(&m, &last, err));
+    assert_ok(tain_store_remove(s, "_tain/status.json", err));
+    assert_ok(tain_status_write(&m, &last, err));
+    assert_null(tain_status_stored(m.lake));
+    tain_table_warn(table, "value_out_of_range", "k", 41);
+    assert_ok(tain_status_write(&m, &last, err));
+    json_t *stored = tain_status_stored(m.lake);
+    assert_non_null(stored);
+    json_decref(stored);
+    assert_ok(tain_store_remove(s, "_tain/status.json", err));
+    assert_ok(tain_status_write(&m, NULL, err));
+    stored = tain_status_stored(m.lake);
+    assert_non_null(stored);
+    json_decref(stored);
+}
+
 static void times_survive_a_restart(void **state)
 {
     table->last_completed = 1769862896789000;
     table->latency = 42 * TAIN_MILLISECOND;
-    assert_ok(tain_status_write(&m, err));
+    assert_ok(tain_status_write(&m, NULL, err));
     table->last_completed = table->latency = 0;
     restore();
     assert_int_equal(table->last_completed, 1769862896789000);
@@ -233,7 +253,7 @@ static void times_survive_a_restart(void **state)
 
 static bool had_content(void)
 {
-    assert_ok(tain_status_write(&m, err));
+    assert_ok(tain_status_write(&m, NULL, err));
     json_t *stored = tain_status_stored(m.lake);
     bool had = tain_status_had_content(stored, table->name, source->identity);
     assert_false(tain_status_had_content(stored, "main.other", source->identity));
@@ -314,6 +334,7 @@ int main(void)
         CASE(trouble_is_told_with_its_remedy),
         CASE(warnings_are_explained_and_counted),
         CASE(warnings_survive_a_restart),
+        CASE(what_is_kept_already_is_not_kept_again),
         CASE(times_survive_a_restart),
         CASE(content_is_remembered),
         CASE(damaged_status_is_no_obstacle),

@@ -10,6 +10,7 @@
 
 #define LEAVE_PATIENCE (2 * TAIN_SECOND)
 #define POLL_INTERVAL  (20 * TAIN_MILLISECOND)
+#define QUIET_INTERVAL (100 * TAIN_MILLISECOND) /* where writes are told, and none was for a while */
 #define FIRST_INTERVAL TAIN_MILLISECOND
 
 /* --- opening ------------------------------------------------------------------------------------------------------- */
@@ -272,11 +273,17 @@ static tain_status deliver(tain_sqlite *s, tain_sink *sink, bool *any, tain_erro
     return s->options.poll_capture ? tain_sqlite_shadow_follow(s, sink, any, err) : tain_sqlite_follow(s, sink, any, err);
 }
 
-/* A write that wakes us may become visible only a moment later: the first waits are short. */
+/* A write that wakes us may become visible only a moment later: the first waits are short. They get longer from call to call. */
+static tain_time next_pause(const tain_sqlite *s, bool written)
+{
+    tain_time most = tain_sqlite_watch_fd(s->watch) >= 0 ? QUIET_INTERVAL : POLL_INTERVAL, twice = s->pause * 2;
+    if (written || !s->pause) return FIRST_INTERVAL;
+    return twice < most ? twice : most;
+}
+
 static tain_status poll(tain_source *source, tain_sink *sink, tain_time deadline, tain_error *err)
 {
     tain_sqlite *s = tain_sqlite_of(source);
-    tain_time interval = FIRST_INTERVAL;
     for (;;) {
         bool any = false;
         TAIN_TRY(tain_sqlite_check_cancel(s, err));
@@ -284,8 +291,8 @@ static tain_status poll(tain_source *source, tain_sink *sink, tain_time deadline
         if (!any && s->prune_wanted) TAIN_TRY(tain_sqlite_prune(s, err));
         tain_time now = tain_monotonic();
         if (now >= deadline) return TAIN_OK;
-        bool written = !any && tain_sqlite_watch_wait(s->watch, now + interval < deadline ? now + interval : deadline);
-        interval = any || written ? FIRST_INTERVAL : interval * 2 < POLL_INTERVAL ? interval * 2 : POLL_INTERVAL;
+        s->pause = next_pause(s, any);
+        if (!any && tain_sqlite_watch_wait(s->watch, now + s->pause < deadline ? now + s->pause : deadline)) s->pause = 0;
     }
 }
 
