@@ -20,8 +20,20 @@ CACHE = ROOT / ".cache/interop"
 DAY = 86_400_000_000
 
 
+SKIP = "TAIN_INTEROP_SKIP"
+
+
 class Unavailable(Exception):
     """The machine lacks something; the text says what."""
+
+
+def permitted():
+    """Engines that may be missing."""
+    return os.environ.get(SKIP, "").replace(",", " ").split()
+
+
+def may_lack(name):
+    return bool({name, "all"} & set(permitted()))
 
 
 def need(*modules):
@@ -241,14 +253,16 @@ class Java:
         if not (self.classes / f"{self.program}.class").exists():
             raise Unavailable(f"{self.name} is not installed: run tests/interop/install {self.name}")
 
+    def command(self, program):
+        return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g", *self.options, "-cp", f"{self.classes}:{self.jars}/*", program]
+
     def read_all(self, tasks):
         """tasks: (folder, conditions as SQL). Yields (column names, canonical rows, counts) or an exception for each."""
         import canonical
         with tempfile.TemporaryDirectory() as work:
             outputs = [os.path.join(work, f"{i}.jsonl") for i in range(len(tasks))]
             lines = ["\t".join([folder if version_of(folder) is None else f"{folder}@v{version_of(folder)}", out, *conditions]) for (folder, conditions), out in zip(tasks, outputs)]
-            command = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g", *self.options, "-cp", f"{self.classes}:{self.jars}/*", self.program]
-            ended = subprocess.run(command, input="\n".join(lines) + "\n", text=True, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            ended = subprocess.run(self.command(self.program), input="\n".join(lines) + "\n", text=True, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             for out in outputs:
                 if not os.path.exists(out):
                     yield RuntimeError(f"{self.program} ended with {ended.returncode}: {ended.stderr[-3000:]}")
@@ -293,6 +307,41 @@ class Spark(Java):
         column, type_, operator, value = condition
         text = self.literal(type_, value)
         return None if text is None or "\n" in text or "\t" in text else f"`{column.replace('`', '``')}` {operator} {text}"
+
+    def session(self):
+        return SparkSession(self.command("SparkSql"))
+
+
+class SparkSession:
+    """A Spark that runs one statement after another: run() gives the rows as texts, or raises what Spark says."""
+
+    def __init__(self, command):
+        self.work = tempfile.TemporaryDirectory(prefix="tain-spark-")
+        self.jvm = subprocess.Popen(command, cwd=self.work.name, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.answer()
+
+    def answer(self):
+        for line in self.jvm.stdout:
+            said, _, text = line.rstrip("\n").partition("\t")
+            if said:  # it prints things of its own
+                continue
+            if text.startswith("ERROR "):
+                raise RuntimeError(text[6:])
+            return text.split("\t")[1:]
+        raise RuntimeError(f"Spark ended with {self.jvm.wait()}")
+
+    def run(self, statement):
+        self.jvm.stdin.write(statement.replace("\n", " ") + "\n")
+        self.jvm.stdin.flush()
+        return self.answer()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.jvm.stdin.close()
+        self.jvm.wait(60)
+        self.work.cleanup()
 
 
 class Trino:

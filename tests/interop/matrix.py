@@ -24,7 +24,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 IN_JAVA = ("kernel", "spark")
 SOME_TIME = ("trino", "clickhouse")  # run when asked for alone: large, and slow to start
 YES, REFUSES, COUNT, ROWS = "yes", "refuses", "count", "rows"
-SKIP = "TAIN_INTEROP_SKIP"
 MOST_CONDITIONS = 100
 SPARK_CONDITIONS = {"types": 24, "checkpointed": 6, "timestamps_without_zone": 6}  # a query costs it 0.3 s of both cores
 
@@ -153,17 +152,12 @@ def read_in_java(engine, tables):
 # --- running -------------------------------------------------------------------------------------------------------
 
 
-def permitted():
-    """Engines that may be missing."""
-    return os.environ.get(SKIP, "").replace(",", " ").split()
-
-
 def missing(name, problem):
     """(passed, failed) for an engine that is not there."""
-    if {name, "all"} & set(permitted()):
-        print(f"skipped {name}, as {SKIP} permits: {problem}", flush=True)
+    if engines.may_lack(name):
+        print(f"skipped {name}, as {engines.SKIP} permits: {problem}", flush=True)
         return 0, 0
-    print(f"FAIL {name} is not there: {problem} (or permit it to be missing: {SKIP}={name})", flush=True)
+    print(f"FAIL {name} is not there: {problem} (or permit it to be missing: {engines.SKIP}={name})", flush=True)
     return 0, 1
 
 
@@ -195,7 +189,7 @@ def main():
     arguments = sys.argv[1:]
     book = outcomes.Book(ROOT / "doc/readers.md", writes="--write" in arguments)
     names = [a for a in arguments if a != "--write"] or [n for n in engines.ENGINES if n not in SOME_TIME]
-    unknown = [n for n in [*names, *({*permitted()} - {"all"})] if n not in engines.ENGINES]
+    unknown = [n for n in [*names, *({*engines.permitted()} - {"all"})] if n not in engines.ENGINES]
     if unknown:
         sys.exit(f"no engine {', '.join(unknown)}: there are {', '.join(engines.ENGINES)}")
     with tempfile.TemporaryDirectory(prefix="tain-interop-") as folder:

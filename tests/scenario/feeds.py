@@ -56,7 +56,7 @@ def by_delta_rs(folder, first=0):
 def by_spark(requests):
     """For each (folder, first, last); for none where TAIN_INTEROP_SKIP says so."""
     import engines
-    if any(name in ("spark", "all") for name in os.environ.get("TAIN_INTEROP_SKIP", "").split(",")):
+    if engines.may_lack("spark"):
         print("  not read by Spark, as TAIN_INTEROP_SKIP says")
         return
     spark = engines.open_engine("spark")
