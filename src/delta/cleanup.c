@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/fault.h"
 #include "delta/listing.h"
 
 #define DAY (86400 * TAIN_SECOND)
@@ -45,7 +46,9 @@ static tain_status remove_below(tain_delta *t, const tain_log_listing *l, int64_
 {
     for (size_t i = 0; i < l->count; i++) {
         const tain_log_object *o = &l->objects[i];
-        if (expired(o, keep) && is_checkpoint(o->name.kind) == checkpoints) TAIN_TRY(tain_store_remove(t->store, o->key, err));
+        if (!expired(o, keep) || is_checkpoint(o->name.kind) != checkpoints) continue;
+        TAIN_TRY(tain_store_remove(t->store, o->key, err));
+        tain_fault(TAIN_FAULT_DELTA_LOG_REMOVED);
     }
     return TAIN_OK;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/fault.h"
 #include "delta/internal.h"
 
 /* --- what is in use --------------------------------------------------------------------------------------------------- */
@@ -59,7 +60,10 @@ static tain_status remove_garbage(tain_delta *t, const tain_map *garbage, tain_e
 {
     const char *key;
     void       *value;
-    TAIN_MAP_EACH (garbage, i, key, value) TAIN_TRY(tain_store_remove(t->store, key, err));
+    TAIN_MAP_EACH (garbage, i, key, value) {
+        TAIN_TRY(tain_store_remove(t->store, key, err));
+        tain_fault(TAIN_FAULT_DELTA_GARBAGE_REMOVED);
+    }
     return TAIN_OK;
 }
 

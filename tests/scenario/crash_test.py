@@ -4,7 +4,9 @@
 import os
 import random
 import re
+import shutil
 import signal
+import time
 
 from harness import *
 
@@ -192,6 +194,81 @@ def test_sqlite_killed_at_every_point(folder):
 def at_string(t):
     import pyarrow.types as at
     return at.is_string(t) or at.is_large_string(t) or at.is_string_view(t)
+
+
+# --- log cleanup and vacuum -----------------------------------------------------------------------------------------
+
+
+def grow_old(folder):
+    """With files in it that no version names."""
+    for i in range(7):
+        open(os.path.join(folder, f"left-{i}.parquet"), "w").close()
+    days_ago = time.time() - 10 * 86400
+    for path, _, names in os.walk(folder):
+        for name in names:
+            os.utime(os.path.join(path, name), (days_ago, days_ago))
+
+
+def killed_again_and_again(folder, fault, work, content):
+    """{copy of the table's folder: rows} after each kill, and after the end."""
+    copies = {}
+    while True:
+        r = work({"TAIN_FAULT": fault})
+        assert r.code in (0, -signal.SIGKILL), f"{fault}: {r}"
+        copy = f"{folder}-{fault.split(':')[0]}-{len(copies)}"
+        shutil.copytree(folder, copy)
+        copies[copy] = content()
+        if r.code == 0:
+            assert len(copies) > 2, f"{fault} killed {len(copies) - 1} times"
+            return copies
+
+
+def read_by_all(folders):
+    """(engine, folder, columns and rows) for each, by every engine that is there."""
+    sys.path.insert(0, os.path.join(ROOT, "tests/interop"))
+    import engines
+    for name in ("deltalake", "duckdb", "polars", "kernel", "spark"):
+        if name in engines.permitted():
+            continue
+        engine = engines.open_engine(name)
+        answers = engine.read_all([(f, []) for f in folders]) if name in ("kernel", "spark") else map(engine.read, folders)
+        for f, answer in zip(folders, answers):
+            assert not isinstance(answer, Exception), f"{name}: {f}: {answer}"
+            yield name, f, answer[:2]
+
+
+def test_killed_while_cleaning_is_read_by_all(folder):
+    """Of a log and of garbage some is removed: whatever is left is a table, and the next run takes the rest."""
+    import deltalake
+    import sqlite3
+    db, lake = os.path.join(folder, "shop.db"), os.path.join(folder, "lake")
+    c = sqlite3.connect(db, isolation_level=None)
+    c.executescript("create table a (id integer primary key, v text)")
+    c.executemany("insert into a values (?, ?)", [(i, f"v{i}") for i in range(500)])
+    for i in range(8):
+        c.executescript(f"delete from a where id % 50 = {i}; update a set v = 'new' where id % 50 = {i + 10}")
+        tain("mirror", db, lake, "--once", check=0)
+    table = table_folder(lake, "main.a")
+    deltalake.DeltaTable(table).alter.set_table_properties({"delta.checkpointInterval": "1"})
+    tain("table", "optimize", table, check=0)
+    grow_old(table)
+
+    def clean(env):
+        """A checkpoint is due behind the next commit, and the log is cleaned behind that."""
+        c.execute("insert into a (v) values ('more')")
+        return tain("mirror", db, lake, "--once", env=env)
+
+    def content():
+        return sorted(json.dumps([str(i), v], separators=(",", ":")) for i, v in c.execute("select id, v from a"))
+
+    states = killed_again_and_again(table, "delta.log_removed:3", clean, content)
+    states |= killed_again_and_again(table, "delta.garbage_removed:3", lambda env: tain("table", "vacuum", table, "--retention", "1h", env=env), content)
+    for name, f, (columns, rows) in read_by_all(list(states)):
+        assert list(columns) == ["id", "v"], f"{name}: {f}: {columns}"
+        assert sorted(rows) == states[f], f"{name}: {f}: {len(rows)} rows, not {len(states[f])}"
+    assert not any("left-" in name for name in os.listdir(table))
+    old = [n for n in os.listdir(os.path.join(table, "_delta_log")) if n[:20].isdigit() and int(n[:20]) < 8]
+    assert not old, old
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ enum { TRANSACTIONS = 30, LOOPS = 14 };
 
 static char    *lake;
 static int      a, b, c, next_key;
-static enum { DEFAULT, COMPAT, TO_COMPAT /* once there are vectors */ } profile;
+static enum { DEFAULT, COMPAT, TO_COMPAT /* once there are vectors */, OLD /* its log is older than it is kept */ } profile;
 static bool     compat;
 static size_t  *happened; /* shared with the processes: a source does not go back when its reader dies */
 
@@ -108,9 +108,8 @@ static void tell(const char *line)
     if (getenv("SAY")) fprintf(stderr, "%s\n", line);
 }
 
-static _Noreturn void mirror(const char *fault, bool follow)
+static _Noreturn void mirror(bool follow)
 {
-    if (fault) setenv("TAIN_FAULT", fault, 1);
     fake.visible = *happened;
     fake.prepared = true;
     fake.forgotten = 1;
@@ -125,33 +124,72 @@ static _Noreturn void mirror(const char *fault, bool follow)
     _exit(st != TAIN_OK || tain_worker_failed_tables() ? 1 : 0);
 }
 
-/* Whether it was killed. */
-static bool run(const char *fault, bool follow)
+/* Something done to the folder of each table. */
+typedef tain_status visit(tain_store *folder, int t, tain_error *err);
+
+static tain_status each_table(visit *v, tain_error *err)
 {
-    int status;
+    tain_store *s;
+    TAIN_TRY(tain_store_open(lake, false, &s, err));
+    tain_status st = TAIN_OK;
+    for (int t = 0; t < fake.table_count && st == TAIN_OK; t++) {
+        fake_content last = fake_content_at(t, *happened);
+        char *path = tain_lake_table_folder(fake.tables[t].schema, last.name);
+        tain_store *folder = tain_store_sub(s, path);
+        st = v(folder, t, err);
+        tain_store_close(folder);
+        free(path);
+        free(last.rows);
+    }
+    tain_store_close(s);
+    return st;
+}
+
+static pid_t begin_process(const char *fault)
+{
     fflush(NULL);
     pid_t pid = fork();
     assert_true(pid >= 0);
-    if (pid == 0) mirror(fault, follow);
+    if (pid == 0 && fault) setenv("TAIN_FAULT", fault, 1);
+    return pid;
+}
+
+/* Whether it was killed. */
+static bool is_killed(pid_t pid, const char *fault)
+{
+    int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WIFSIGNALED(status)) {
         assert_int_equal(WTERMSIG(status), SIGKILL);
         return true;
     }
-    if (WEXITSTATUS(status) != 0) fail_msg("the mirror failed (%s)", fault ? fault : "no fault");
+    if (WEXITSTATUS(status) != 0) fail_msg("the process failed (%s)", fault ? fault : "no fault");
     return false;
 }
 
-static void check_feed(tain_store *s, int t)
+static bool run(const char *fault, bool follow)
+{
+    pid_t pid = begin_process(fault);
+    if (pid == 0) mirror(follow);
+    return is_killed(pid, fault);
+}
+
+/* Beside a mirror that does not run. */
+static bool run_beside(const char *fault, visit *v)
+{
+    pid_t pid = begin_process(fault);
+    if (pid) return is_killed(pid, fault);
+    tain_error e = {0};
+    tain_status st = each_table(v, &e);
+    if (st != TAIN_OK) fprintf(stderr, "%s: %s\n", tain_status_name(st), e.message);
+    _exit(st != TAIN_OK);
+}
+
+static tain_status check_feed(tain_store *folder, int t, tain_error *err)
 {
     int64_t from = 0;
-    fake_content last = fake_content_at(t, *happened);
-    char *path = tain_lake_table_folder(fake.tables[t].schema, last.name);
-    tain_store *folder = tain_store_sub(s, path);
     feed_check(folder, &from, fake.tables[t].shapes[0].keyed);
-    tain_store_close(folder);
-    free(path);
-    free(last.rows);
+    return TAIN_OK;
 }
 
 static void check(void)
@@ -160,7 +198,7 @@ static void check(void)
     assert_ok(tain_store_open(lake, false, &s, err));
     fake.visible = *happened;
     for (int t = 0; t < fake.table_count; t++) fake_check_version(s, t, -1, *happened);
-    for (int t = 0; profile != TO_COMPAT && t < fake.table_count; t++) check_feed(s, t); /* there the log is forgotten */
+    if (!fake.lowers) assert_ok(each_table(check_feed, err)); /* there the log is forgotten */
     assert_int_equal(fake_last_position(s), *happened);
     fake_check_epochs(s);
     fake.visible = 0;
@@ -172,10 +210,39 @@ static void check(void)
 /* Points that this script must come by: a name that is never reached would prove nothing. */
 static bool must_kill(tain_fault_point p)
 {
-    if (profile == TO_COMPAT) return p == TAIN_FAULT_LOWER_FORGOTTEN || p == TAIN_FAULT_LOWER_COMMITTED;
+    if (profile == TO_COMPAT) return p == TAIN_FAULT_LOWER_FORGOTTEN || p == TAIN_FAULT_LOWER_COMMITTED || p == TAIN_FAULT_DELTA_LOG_REMOVED;
+    if (profile == OLD) return true;
     if (p == (profile == COMPAT ? TAIN_FAULT_DELTA_DV_WRITTEN : TAIN_FAULT_COPYONWRITE_WRITTEN)) return false;
     if (p == TAIN_FAULT_COPYONWRITE_WRITTEN) return true;
     return p <= TAIN_FAULT_DELTA_COMMITTED || p == TAIN_FAULT_MERGE_WRITTEN || p == TAIN_FAULT_MOVE_RENAMED || p == TAIN_FAULT_REFOOT_WRITTEN || p == TAIN_FAULT_MERGE_COMMITTED;
+}
+
+/* A checkpoint, and others soon. */
+static tain_status shorten(tain_store *folder, int t, tain_error *err)
+{
+    TAIN_AUTO(tain_delta_close) tain_delta *d = NULL;
+    TAIN_TRY(tain_delta_open(folder, &d, err));
+    json_t *often = json_pack("{s:s}", "delta.checkpointInterval", "2");
+    tain_status st = tain_delta_commit_write(d, &(tain_delta_commit){.operation = "SET TBLPROPERTIES", .configuration = often}, err);
+    json_decref(often);
+    return st == TAIN_OK ? tain_delta_checkpoint(d, err) : st;
+}
+
+/* But for change data, which goes by its age alone. */
+static void grow_old(void)
+{
+    char *command = tain_format("find '%s/Tables' -type f -not -path '*/_change_data/*' -exec touch -d '10 days ago' {} +", lake);
+    assert_int_equal(system(command), 0);
+    free(command);
+}
+
+static void make_old(void)
+{
+    run(NULL, false);
+    *happened = TRANSACTIONS / 3;
+    run(NULL, false);
+    run_beside(NULL, shorten);
+    grow_old();
 }
 
 static void make_vectors(void)
@@ -192,7 +259,8 @@ static void kill_at(tain_fault_point p, int pass)
     lake = lake_make();
     *happened = 1;
     if (profile == TO_COMPAT) make_vectors();
-    compat = fake.compat = profile != DEFAULT;
+    if (profile == OLD) make_old();
+    compat = fake.compat = profile == COMPAT || profile == TO_COMPAT;
     bool killed = run(fault, profile != TO_COMPAT);
     if (!killed && pass == 1 && must_kill(p)) fail_msg("%s was never passed", fault);
     run(NULL, pick(2) && profile != TO_COMPAT);
@@ -223,6 +291,41 @@ static void points_on_the_way_to_compat(void **state)
     profile = TO_COMPAT;
     fake.lowers = true;
     kill_at_each(TAIN_FAULT_DELTA_BEFORE_LINK, TAIN_FAULT_LOWER_COMMITTED);
+}
+
+static void points_of_an_old_log(void **state)
+{
+    profile = OLD;
+    fake.lowers = true;
+    write_script();
+    for (int pass = 1; pass < 20; pass += 1 + pick(8)) kill_at(TAIN_FAULT_DELTA_LOG_REMOVED, pass);
+}
+
+static tain_status sweep(tain_store *folder, int t, tain_error *err)
+{
+    tain_vacuum_result r;
+    TAIN_AUTO(tain_delta_close) tain_delta *d = NULL;
+    TAIN_TRY(tain_delta_open(folder, &d, err));
+    return tain_delta_vacuum(d, 3600 * TAIN_SECOND, false, &r, err);
+}
+
+static void vacuum_of_what_others_left(void **state)
+{
+    int killed = 0;
+    write_script();
+    lake = lake_make();
+    for (int n = 0; n < 5; n++) assert_true(run("epoch.data_written:4", true)); /* some have written files */
+    assert_true(run("merge.written", true));
+    run(NULL, false);
+    grow_old();
+    while (run_beside("delta.garbage_removed:1", sweep)) {
+        killed++;
+        check();
+    }
+    assert_true(killed > 1);
+    run(NULL, true);
+    check();
+    lake_remove(lake);
 }
 
 static void every_point_later(void **state)
@@ -257,6 +360,8 @@ int main(void)
         CASE(every_point),
         CASE(points_of_an_epoch_with_compat),
         CASE(points_on_the_way_to_compat),
+        CASE(points_of_an_old_log),
+        CASE(vacuum_of_what_others_left),
         CASE(every_point_later),
         CASE(again_and_again),
     };

@@ -105,7 +105,7 @@ static struct fake {
     size_t       forgotten;     /* positions before it are gone */
     bool         prepared, tracks;
     bool         compat;        /* what the lake shows now has no vectors, and a protocol from before there were any */
-    bool         lowers;        /* older versions may have gone with the vectors */
+    bool         lowers;        /* older versions may be gone, with the vectors or by their age */
     bool         keeps;         /* the lake keeps columns that are dropped (of a source that tracks) */
     int          refusals;      /* so many starts fail as UNAVAILABLE */
     const char  *unreadable;    /* table that cannot be loaded */
