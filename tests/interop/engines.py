@@ -253,8 +253,8 @@ class Java:
         if not (self.classes / f"{self.program}.class").exists():
             raise Unavailable(f"{self.name} is not installed: run tests/interop/install {self.name}")
 
-    def command(self, program):
-        return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g", *self.options, "-cp", f"{self.classes}:{self.jars}/*", program]
+    def command(self, program, *options):
+        return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g", *self.options, *options, "-cp", f"{self.classes}:{self.jars}/*", program]
 
     def read_all(self, tasks):
         """tasks: (folder, conditions as SQL). Yields (column names, canonical rows, counts) or an exception for each."""
@@ -309,7 +309,8 @@ class Spark(Java):
         return None if text is None or "\n" in text or "\t" in text else f"`{column.replace('`', '``')}` {operator} {text}"
 
     def session(self):
-        return SparkSession(self.command("SparkSql"))
+        alone = ("-Dspark.default.parallelism=1", "-Dspark.sql.sources.parallelPartitionDiscovery.parallelism=1")  # else a VACUUM has 10,000 tasks
+        return SparkSession(self.command("SparkSql", *alone))
 
 
 class SparkSession:

@@ -9,8 +9,6 @@ import org.apache.spark.sql.SparkSession;
 /** Runs each line of standard input as a statement; answers with one line: a tab, then its rows, joined by tabs and |, or
  *  "ERROR ...". Lines without a tab in front are what Spark prints of itself. */
 public final class SparkSql {
-    private static final int MOST_ROWS = 10;
-
     public static void main(String[] args) throws IOException {
         SparkSession spark = SparkReader.session();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
@@ -22,7 +20,7 @@ public final class SparkSql {
     private static String run(SparkSession spark, String statement) {
         StringBuilder out = new StringBuilder("ok");
         try {
-            List<Row> rows = spark.sql(statement).limit(MOST_ROWS).collectAsList();
+            List<Row> rows = spark.sql(statement).collectAsList();
             for (Row row : rows) out.append('\t').append(row.mkString("|"));
         } catch (Throwable problem) {
             return "ERROR " + problem;
