@@ -68,16 +68,17 @@ tain_status tain_log_forget(tain_delta *t, int64_t version, tain_error *err)
     return st;
 }
 
-static bool may_clean(const tain_delta *t)
+/* A table that has lost a feature keeps the checkpoints up to there, for those who do not know it, until all of that goes
+ * (PROTOCOL.md, Checkpoint Protection). */
+static int64_t protected_below(const tain_delta *t)
 {
-    return tain_property_bool(t->meta.configuration, "delta.enableExpiredLogCleanup", true) &&
-           !tain_protocol_has(&t->protocol, "checkpointProtection");
+    return tain_protocol_has(&t->protocol, "checkpointProtection") ? tain_property_int(t, "delta.requireCheckpointProtectionBeforeVersion", INT64_MAX) : 0;
 }
 
 static tain_status clean(tain_delta *t, const tain_log_listing *l, tain_error *err)
 {
     int64_t keep = keep_from(t, l);
-    return keep <= 0 ? TAIN_OK : forget_below(t, l, keep, err);
+    return keep <= 0 || keep < protected_below(t) ? TAIN_OK : forget_below(t, l, keep, err);
 }
 
 tain_status tain_delta_clean_log(tain_delta *t, tain_error *err)
@@ -85,7 +86,7 @@ tain_status tain_delta_clean_log(tain_delta *t, tain_error *err)
     tain_log_listing l = {0};
     TAIN_TRY(tain_delta_check_usable(t, err));
     TAIN_TRY_IN(err, tain_protocol_check_write(&t->protocol, &t->meta, err), "%s", t->store->url);
-    if (!may_clean(t)) return TAIN_OK;
+    if (!tain_property_bool(t->meta.configuration, "delta.enableExpiredLogCleanup", true)) return TAIN_OK;
     tain_status st = tain_log_list(t->store, 0, &l, err);
     if (st == TAIN_OK) st = clean(t, &l, err);
     tain_log_listing_done(&l);

@@ -125,6 +125,26 @@ static void young_logs_stay(void **state)
     place_done(&p);
 }
 
+/* As Spark leaves a table that has lost a feature: all of the log before that may go, but not some of it. */
+static void protected_checkpoints_stay(void **state)
+{
+    static const struct { const char *before; bool goes; } cases[] = {{"7", false}, {NULL, false}, {"6", true}};
+    place       p = new_place();
+    tain_delta *t = aged_table(&p);
+    tain_hint   hint = {.version = 6};
+    assert_ok(tain_hint_write(p.store, &hint, err));
+    json_array_append_new(t->protocol.writer_features, json_string("checkpointProtection"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_object_del(t->meta.configuration, "delta.requireCheckpointProtectionBeforeVersion");
+        if (cases[i].before) json_object_set_new(t->meta.configuration, "delta.requireCheckpointProtectionBeforeVersion", json_string(cases[i].before));
+        assert_ok(tain_delta_clean_log(t, err));
+        assert_int_equal(log_there(&p, 3, ".checkpoint.parquet"), !cases[i].goes);
+        assert_int_equal(log_there(&p, 0, ".json"), !cases[i].goes);
+    }
+    tain_delta_close(t);
+    place_done(&p);
+}
+
 static void cleaning_can_be_switched_off(void **state)
 {
     place       p = new_place();
@@ -236,6 +256,7 @@ int main(void)
         cmocka_unit_test(nothing_goes_without_a_hint),
         cmocka_unit_test(the_log_is_cleaned_behind_a_checkpoint),
         cmocka_unit_test(young_logs_stay),
+        cmocka_unit_test(protected_checkpoints_stay),
         cmocka_unit_test(cleaning_can_be_switched_off),
         cmocka_unit_test(vacuum_removes_what_nothing_names),
         cmocka_unit_test(vacuum_looks_at_the_newest_version),
