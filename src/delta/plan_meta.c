@@ -49,14 +49,31 @@ static bool is_mapped(const tain_schema *s)
     return false;
 }
 
+/* Those of structs have ids as well, wherever these are. */
+static void each_field(tain_field *fields, size_t n, bool named, void (*visit)(tain_field *, long long *), long long *max)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (named) visit(&fields[i], max);
+        each_field(fields[i].type.children, fields[i].type.child_count, fields[i].type.kind == TAIN_STRUCT, visit, max);
+    }
+}
+
+static void note_id(tain_field *f, long long *max)
+{
+    if (f->id > *max) *max = f->id;
+}
+
+static void give_id(tain_field *f, long long *max)
+{
+    if (!f->id) f->id = (int32_t)++*max;
+}
+
 /* Every field gets an id, and the highest ever given is remembered. */
 static void assign_ids(tain_schema *s, json_t *configuration)
 {
     long long max = strtoll(tain_json_get_str(configuration, MAX_ID, "0"), NULL, 10);
-    for (size_t i = 0; i < s->count; i++)
-        if (s->fields[i].id > max) max = s->fields[i].id;
-    for (size_t i = 0; i < s->count; i++)
-        if (!s->fields[i].id) s->fields[i].id = (int32_t)++max;
+    each_field(s->fields, s->count, true, note_id, &max);
+    each_field(s->fields, s->count, true, give_id, &max);
     char text[24];
     snprintf(text, sizeof text, "%lld", max);
     json_object_set_new(configuration, MODE, json_string("name"));

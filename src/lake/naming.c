@@ -45,12 +45,21 @@ static bool any_alias(const tain_schema *s)
     return any;
 }
 
-int32_t tain_naming_highest(const tain_schema *s)
+/* Others' columns may be structs, and their fields have ids. */
+static int32_t highest_of(const tain_field *fields, size_t n)
 {
     int32_t highest = 0;
-    for (size_t i = 0; s && i < s->count; i++)
-        if (s->fields[i].id > highest) highest = s->fields[i].id;
+    for (size_t i = 0; i < n; i++) {
+        int32_t within = highest_of(fields[i].type.children, fields[i].type.child_count), id = fields[i].id;
+        if (id < within) id = within;
+        if (id > highest) highest = id;
+    }
     return highest;
+}
+
+int32_t tain_naming_highest(const tain_schema *s)
+{
+    return s ? highest_of(s->fields, s->count) : 0;
 }
 
 /* Physical names given or in files, in lower case. */

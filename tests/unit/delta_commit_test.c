@@ -180,6 +180,47 @@ static void protocol_follows_the_schema(void **state)
     tain_store_close(s);
 }
 
+/* The ids of all fields in the text of a schema, each once. */
+static void note_ids(const json_t *v, long long *sum, size_t *count)
+{
+    const char *key;
+    json_t *member;
+    size_t i;
+    json_array_foreach((json_t *)v, i, member) note_ids(member, sum, count);
+    json_object_foreach((json_t *)v, key, member)
+    {
+        if (strcmp(key, "delta.columnMapping.id") == 0) *sum += json_integer_value(member), ++*count;
+        note_ids(member, sum, count);
+    }
+}
+
+static void fields_of_structs_are_mapped(void **state)
+{
+    static const char nested[] =
+        "{\"type\":\"struct\",\"fields\":[{\"name\":\"id\",\"type\":\"long\",\"nullable\":true,\"metadata\":{}},"
+        "{\"name\":\"s\",\"type\":{\"type\":\"struct\",\"fields\":[{\"name\":\"a\",\"type\":\"long\",\"nullable\":true,\"metadata\":{}},"
+        "{\"name\":\"m\",\"type\":{\"type\":\"map\",\"keyType\":\"string\",\"valueType\":{\"type\":\"struct\",\"fields\":["
+        "{\"name\":\"b\",\"type\":\"long\",\"nullable\":true,\"metadata\":{}}]},\"valueContainsNull\":true},\"nullable\":true,\"metadata\":{}}]},"
+        "\"nullable\":true,\"metadata\":{}}]}";
+    tain_store  *s = memory_store();
+    tain_delta  *t = create_table(s);
+    tain_schema *schema = NULL;
+    long long    sum = 0;
+    size_t       count = 0;
+    assert_ok(tain_schema_from_json(nested, strlen(nested), &schema, err));
+    schema->fields[0].name = "renamed";
+    assert_ok(tain_delta_commit_write(t, COMMIT(.operation = "RENAME COLUMN", .schema = schema), err));
+    json_t *text = json_loads(t->schema_text, 0, NULL);
+    note_ids(text, &sum, &count);
+    assert_int_equal(count, 5); /* 1 to 5 */
+    assert_int_equal(sum, 15);
+    assert_string_equal(tain_json_get_str(tain_delta_meta(t)->configuration, "delta.columnMapping.maxColumnId", ""), "5");
+    json_decref(text);
+    tain_schema_free(schema);
+    tain_delta_close(t);
+    tain_store_close(s);
+}
+
 static void column_mapping(void **state)
 {
     tain_store  *s = memory_store();
@@ -749,6 +790,7 @@ int main(void)
         cmocka_unit_test(statistics_columns_keep_their_columns),
         cmocka_unit_test(protocol_follows_the_schema),
         cmocka_unit_test(column_mapping),
+        cmocka_unit_test(fields_of_structs_are_mapped),
         cmocka_unit_test(names_that_cannot_be),
         cmocka_unit_test(properties_alone),
         cmocka_unit_test(every_remove_names_the_live_vector),

@@ -321,6 +321,21 @@ static void numbers_survive_the_log(void **state)
     tain_schema_free(back);
 }
 
+/* A column that others added, with an id in it. */
+static void ids_within_structs_are_not_given_again(void **state)
+{
+    static const char text[] = "{\"type\":\"struct\",\"fields\":[{\"name\":\"s\",\"type\":{\"type\":\"struct\",\"fields\":[{\"name\":\"a\","
+                               "\"type\":\"long\",\"nullable\":true,\"metadata\":{\"delta.columnMapping.id\":7,\"delta.columnMapping.physicalName\":\"a\"}}]},"
+                               "\"nullable\":true,\"metadata\":{\"delta.columnMapping.id\":2,\"delta.columnMapping.physicalName\":\"s\"}}]}";
+    tain_schema *existing = NULL, *s = columns("x", NULL);
+    assert_ok(tain_schema_from_json(text, strlen(text), &existing, err));
+    assert_int_equal(tain_naming_highest(existing), 7);
+    tain_naming_evolve(s, existing, 0);
+    assert_int_equal(s->fields[0].id, 8);
+    tain_schema_free(existing);
+    tain_schema_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +344,7 @@ int main(void)
         cmocka_unit_test(names_equal_but_for_case_are_mapped),
         cmocka_unit_test(given_names_do_not_meet_made_ones),
         cmocka_unit_test(columns_keep_what_they_have),
+        cmocka_unit_test(ids_within_structs_are_not_given_again),
         cmocka_unit_test(mapping_stays_when_the_odd_name_goes),
         cmocka_unit_test(what_a_dropped_column_had_is_not_given_again),
         cmocka_unit_test(dropped_plain_name_does_not_come_back),
