@@ -157,13 +157,17 @@ void tain_table_take_schema(tain_table *t, tain_schema *shown, const tain_source
     t->exact = !t->multiset && tain_key_exact(&t->key, t->schema);
 }
 
-void tain_table_shape(tain_table *t, const tain_source_table *source)
+static void shape_from(tain_table *t, const tain_source_table *source, const tain_schema *existing)
 {
-    const tain_schema *existing = tain_table_columns(t);
     tain_schema *shown = tain_table_show(t, source, existing);
     take_ids(t, existing);
     tain_naming_continue(shown, existing, t->column_ids);
     tain_table_take_schema(t, shown, source);
+}
+
+void tain_table_shape(tain_table *t, const tain_source_table *source)
+{
+    shape_from(t, source, tain_table_columns(t));
 }
 
 tain_parquet_options tain_table_file_options(const tain_table *t)
@@ -344,7 +348,7 @@ static bool is_of_others(const json_t *commit)
     return strncmp(tain_json_get_str(commit, "engineInfo", ""), "tain/", 5) != 0;
 }
 
-tain_status tain_table_newest_progress(tain_delta *d, json_t **ret, int64_t *ret_others, tain_error *err)
+tain_status tain_table_newest_progress(tain_delta *d, json_t **ret, int64_t *ret_version, int64_t *ret_others, tain_error *err)
 {
     json_t *history, *entry;
     size_t i;
@@ -357,6 +361,7 @@ tain_status tain_table_newest_progress(tain_delta *d, json_t **ret, int64_t *ret
         others += is_of_others(entry);
         if (!tain_json_get_str(tain, "position", NULL)) continue;
         *ret = json_incref(tain);
+        if (ret_version) *ret_version = tain_json_get_int(entry, "version", -1);
         break;
     }
     json_decref(history);
@@ -376,17 +381,24 @@ static void take_progress(tain_table *t, int64_t last_epoch, const json_t *newes
     if (tain_position_compare(&p, &t->have) > 0 || tain_delta_txn(t->delta, t->app_id) > last_epoch) t->have = p;
 }
 
-/* The position and counters that our newest commit with a position wrote into commitInfo. */
-static tain_status read_progress(tain_table *t, int64_t last_epoch, const tain_position *otherwise, tain_error *err)
+static bool has_identity(const tain_table *t)
+{
+    return !t->source || !t->source->identity[0] || json_object_get(tain_delta_meta(t->delta)->configuration, TAIN_IDENTITY_KEY);
+}
+
+/* The position and counters that our newest commit with a position wrote into commitInfo. *ret_left: the table as that left it, if others
+ * have been there since and the log still goes back so far. */
+static tain_status read_progress(tain_table *t, int64_t last_epoch, const tain_position *otherwise, tain_delta **ret_left, tain_error *err)
 {
     json_t *newest;
-    int64_t others;
+    int64_t version, others;
     t->have = *otherwise;
-    TAIN_TRY(tain_table_newest_progress(t->delta, &newest, &others, err));
+    TAIN_TRY(tain_table_newest_progress(t->delta, &newest, &version, &others, err));
     if (others) tain_table_warn(t, "foreign_commit", NULL, others);
     if (newest) take_progress(t, last_epoch, newest);
     else if (tain_delta_txn(t->delta, t->app_id) > last_epoch)
         return tain_fail(err, TAIN_E_CORRUPT, "the commit that tells how far it has come is missing from its log");
+    if (newest && (others || !has_identity(t))) (void)!tain_delta_open_at(t->store, version, ret_left, NULL);
     json_decref(newest);
     return TAIN_OK;
 }
@@ -403,38 +415,46 @@ tain_status tain_table_find_delta(tain_table *t, tain_error *err)
     return st;
 }
 
-/* A table that another program made in its place has the log of ours, but not its properties. */
-static tain_status check_identity(const tain_table *t, tain_error *err)
+/* A table that another program made in its place has the log of ours, but not its properties, nor its id. With the same id only the
+ * property was taken away. */
+static tain_status check_identity(const tain_table *t, const tain_delta *left, tain_error *err)
 {
-    if (!t->source || !t->source->identity[0]) return TAIN_OK;
-    if (json_object_get(tain_delta_meta(t->delta)->configuration, TAIN_IDENTITY_KEY)) return TAIN_OK;
+    if (has_identity(t) || (left && strcmp(tain_delta_meta(left)->id, tain_delta_meta(t->delta)->id) == 0)) return TAIN_OK;
     return tain_fail(err, TAIN_E_CORRUPT, "another program replaced the table in folder %s: it has no property " TAIN_IDENTITY_KEY, t->folder);
 }
 
 /* What the source made of it then; without a memo it shows what its catalog has now. */
-static void recall(tain_table *t, tain_source *source)
+static void recall(tain_table *t, tain_source *source, const tain_delta_metadata *then)
 {
-    const char *memo = tain_json_get_str(tain_delta_meta(t->delta)->configuration, MEMO_KEY, NULL);
+    const char *memo = tain_json_get_str(then->configuration, MEMO_KEY, NULL);
     t->recalled = false;
     if (!source || !source->ops->recall || t->load_reason) return;
     tain_status st = source->ops->recall(source, t->source, memo, NULL);
     t->recalled = memo && st == TAIN_OK;
 }
 
+/* Takes its shape from what this mirror made of it: what others have made of its columns since, the next commit puts back. Returns
+ * whether the source has the same columns. */
+static bool take_columns(tain_table *t, tain_source *source, const tain_delta_metadata *then)
+{
+    recall(t, source, then);
+    shape_from(t, t->source, then->schema);
+    return tain_naming_alike(then->schema, t->shown);
+}
+
 tain_status tain_table_open(tain_table *t, tain_source *source, const tain_position *otherwise, int64_t last_epoch, bool *ret_found,
                             tain_error *err)
 {
+    TAIN_AUTO(tain_delta_close) tain_delta *left = NULL;
     tain_status st = t->delta && !t->foreign ? TAIN_OK : tain_table_find_delta(t, err);
     *ret_found = st == TAIN_OK;
     if (st == TAIN_E_NOT_FOUND) return TAIN_OK;
     TAIN_TRY(st);
-    TAIN_TRY(check_identity(t, err));
-    TAIN_TRY(read_progress(t, last_epoch, otherwise, err));
-    recall(t, source);
-    tain_table_shape(t, t->source);
+    TAIN_TRY(read_progress(t, last_epoch, otherwise, &left, err));
+    TAIN_TRY(check_identity(t, left, err));
+    bool same = take_columns(t, source, tain_delta_meta(left ? left : t->delta));
     t->rows_live = tain_delta_live_rows(t->delta);
     t->announced = true;
-    bool same = tain_naming_alike(tain_delta_meta(t->delta)->schema, t->shown);
     t->unindexed = !same && t->recalled; /* what became of its columns is worked out in front of the first row */
     if (t->load_reason || (!same && !t->recalled)) return TAIN_OK; /* it is loaded again */
     if (t->unindexed) return TAIN_OK;

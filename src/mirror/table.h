@@ -189,13 +189,14 @@ void tain_table_take_schema(tain_table *t, tain_schema *shown, const tain_source
 tain_status tain_table_find_delta(tain_table *t, tain_error *err);
 /* Opens the Delta table in its folder, if there is one, and its index, feeding the index what it does not cover.
  * *ret_found: whether there was one; its position then is in t->have (from the commit, or `otherwise` when the log no
- * longer tells). source (may be NULL) is asked to recall what it knew of the table then. A table that the source has made
- * anew since gets a load_reason. INVALID: as above. */
+ * longer tells), and its columns are those that this mirror gave it, whatever others have made of them since (uphold.h). source
+ * (may be NULL) is asked to recall what it knew of the table then. A table that the source has made anew since gets a
+ * load_reason. INVALID: as above. */
 tain_status tain_table_open(tain_table *t, tain_source *source, const tain_position *otherwise, int64_t last_epoch, bool *ret_found,
                             tain_error *err);
 /* What the newest of the last commits that came to a position says of it ("tain" of its commitInfo); NULL: the log does not tell any more.
- * *ret_others: commits by other programs up to it; may be NULL. Caller json_decref()s. */
-tain_status tain_table_newest_progress(tain_delta *d, json_t **ret, int64_t *ret_others, tain_error *err);
+ * *ret_version: which that is, *ret_others: commits by other programs up to it; may be NULL. Caller json_decref()s. */
+tain_status tain_table_newest_progress(tain_delta *d, json_t **ret, int64_t *ret_version, int64_t *ret_others, tain_error *err);
 /* The properties that the lake's table needs to hold memo, identity and retention, and to be of its profile, as an object; NULL: it has them. Caller json_decref()s. */
 json_t *tain_table_memo(const tain_table *t, const char *memo);
 /* Says why its files cannot be brought to the shape it has: it is loaded again. Thread: writer. */

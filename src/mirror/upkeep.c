@@ -641,15 +641,9 @@ static bool is_busy(const subject *s)
 /* What the newest commit with a position says of it, NULL: there is none: the log that has it goes. */
 static tain_status find_progress(tain_table *t, json_t **ret, tain_error *err)
 {
-    json_t *history, *entry;
-    size_t i;
-    TAIN_TRY(tain_delta_history(t->delta, 100, &history, err));
-    json_array_foreach(history, i, entry)
-    {
-        json_t *tain = json_object_get(entry, "tain");
-        if (!*ret && json_object_get(tain, "position")) *ret = json_pack("{s:O}", "tain", tain);
-    }
-    json_decref(history);
+    json_t *newest;
+    TAIN_TRY(tain_table_newest_progress(t->delta, &newest, NULL, NULL, err));
+    if (newest) *ret = json_pack("{s:o}", "tain", newest);
     return TAIN_OK;
 }
 

@@ -635,6 +635,38 @@ static void a_table_of_others_in_its_place_fails_it(void **state)
     end(&b);
 }
 
+/* The last column, which stays in data files, and the properties. */
+static void take_away_elsewhere(bench *b)
+{
+    const tain_delta_metadata *m = tain_delta_meta(b->table->delta);
+    TAIN_AUTO(tain_schema_free) tain_schema *s = tain_schema_copy(m->schema);
+    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    s->count--;
+    tain_schema_to_json(s, &text);
+    json_t *line = json_pack("{s:{s:s,s:{s:s},s:s,s:[],s:{}}}", "metaData", "id", m->id, "format", "provider", "parquet", "schemaString", tain_buffer_cstr(&text), "partitionColumns", "configuration");
+    char *written = json_dumps(line, 0);
+    put_elsewhere(b, written);
+    free(written);
+    json_decref(line);
+}
+
+static void what_others_took_away_is_put_back(void **state)
+{
+    bench b;
+    begin(&b, TEXT_KEY);
+    for (int e = 1; e <= 4; e++) {
+        apply_some(&b, 100);
+        commit(&b, e);
+        const tain_delta_metadata *m = tain_delta_meta(b.table->delta);
+        assert_int_equal(m->schema->count, 3);
+        assert_string_equal(tain_json_get_str(m->configuration, TAIN_IDENTITY_KEY, "none"), b.source->identity);
+        compare(&b);
+        take_away_elsewhere(&b);
+        if (e % 2) reopen(&b); /* it happened while no mirror ran */
+    }
+    end(&b);
+}
+
 static size_t columns_with_statistics(const tain_delta_file *f)
 {
     json_error_t e;
@@ -949,6 +981,7 @@ int main(void)
         cmocka_unit_test(shapes_of_others_do_not_last),
         cmocka_unit_test(a_type_of_others_fails_the_table),
         cmocka_unit_test(a_table_of_others_in_its_place_fails_it),
+        cmocka_unit_test(what_others_took_away_is_put_back),
         cmocka_unit_test(statistics_are_of_the_columns_wanted),
         cmocka_unit_test(statistics_are_of_the_columns_named),
         cmocka_unit_test(vacuum_waits_as_long_as_the_table_says),

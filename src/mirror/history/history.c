@@ -344,7 +344,7 @@ tain_status tain_history_enter(tain_table *t, const tain_position *at, tain_time
 static tain_status read_position(tain_history *h, tain_position *ret, tain_error *err)
 {
     json_t *newest;
-    TAIN_TRY(tain_table_newest_progress(h->delta, &newest, NULL, err));
+    TAIN_TRY(tain_table_newest_progress(h->delta, &newest, NULL, NULL, err));
     snprintf(ret->text, sizeof ret->text, "%s", tain_json_get_str(newest, "position", ""));
     json_decref(newest);
     return TAIN_OK;

@@ -7,6 +7,7 @@
 #include "mirror/history/history.h"
 #include "lake/naming.h"
 #include "mirror/shape/replace.h"
+#include "mirror/shape/uphold.h"
 #include "mirror/shape/widen.h"
 
 /* --- the key ------------------------------------------------------------------------------------------------------- */
@@ -137,8 +138,15 @@ static tain_status become_misfit(tain_table *t, char *why)
     return TAIN_OK;
 }
 
+/* What others have made of its columns is no change of the source's. */
+static tain_status uphold(tain_table *t, tain_error *err)
+{
+    return t->status == TAIN_TABLE_REPLICATING && has_rows(t) ? tain_uphold(t, err) : TAIN_OK;
+}
+
 tain_status tain_reshape(tain_table *t, const tain_source_table *shape, tain_error *err)
 {
+    TAIN_TRY(uphold(t, err));
     char *why = has_rows(t) ? find_misfit(t, shape) : NULL;
     if (why) return become_misfit(t, why);
     tain_error e = {0};

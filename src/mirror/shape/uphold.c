@@ -82,9 +82,20 @@ static void take(tain_table *t, tain_schema *shown)
     t->pending.schema = shown;
 }
 
+/* By which the table is found again under any name. */
+static void put_identity(tain_table *t)
+{
+    const char *identity = t->source ? t->source->identity : "";
+    if (!*identity || json_object_get(tain_delta_meta(t->delta)->configuration, TAIN_IDENTITY_KEY)) return;
+    if (!t->pending.configuration) t->pending.configuration = json_object();
+    json_object_set_new(t->pending.configuration, TAIN_IDENTITY_KEY, json_string(identity));
+}
+
 tain_status tain_uphold(tain_table *t, tain_error *err)
 {
-    if (!t->delta || t->pending.schema || tain_uphold_holds(t)) return TAIN_OK;
+    if (!t->delta) return TAIN_OK;
+    put_identity(t);
+    if (t->pending.schema || tain_uphold_holds(t)) return TAIN_OK;
     tain_schema *shown = tain_schema_new();
     bool gone = false;
     tain_status st = put_own(t, shown, err);

@@ -3,7 +3,8 @@
  *
  * What they renamed, dropped, put elsewhere or declared NOT NULL is put back by the mirror's next commit: data files hold
  * the columns under names that do not change. Columns that they added stay as kept ones do (kept.h), unless the policy
- * says drop. A column that was given another type is what cannot be put back. */
+ * says drop. A column that was given another type is what cannot be put back. The property that tells what the table is in its
+ * source is put back as well. */
 #ifndef TAIN_MIRROR_SHAPE_UPHOLD_H
 #define TAIN_MIRROR_SHAPE_UPHOLD_H
 
