@@ -800,5 +800,26 @@ def test_stopped_while_it_makes_its_slot(folder):
             other.wait()
 
 
+def test_tables_of_others_in_the_lake(folder):
+    """They are not the mirror's to show, nor to remove when their like is dropped in the source."""
+    import deltalake
+    import pyarrow
+    import sqlite3
+    db, lake = os.path.join(folder, "shop.db"), os.path.join(folder, "lake")
+    c = sqlite3.connect(db)
+    c.executescript("create table a (id integer primary key); create table b (id integer primary key); insert into a values (1); insert into b values (2)")
+    tain("mirror", db, lake, "--once", "--history", check=0)
+    theirs = table_folder(lake, "main.theirs")
+    deltalake.write_deltalake(theirs, pyarrow.table({"x": [1, 2, 3]}))
+    c.execute("drop table b")
+    tain("mirror", db, lake, "--once", check=0)
+    assert {t["name"]: t["status"] for t in lake_status(lake)["tables"]} == {"main.a": "Replicating", "main.b": "Stopped"}, lake_status(lake)
+    tain("mirror", db, lake, "--once", "--on-drop", "delete", check=0)
+    tain("mirror", db, lake, "--once", "--on-drop", "delete", check=0)
+    assert [t["name"] for t in lake_status(lake)["tables"]] == ["main.a"], lake_status(lake)
+    assert not os.path.exists(table_folder(lake, "main.b"))
+    assert len(read_delta(theirs)[2]) == 3
+
+
 if __name__ == "__main__":
     main(globals())

@@ -96,8 +96,6 @@ tain_status tain_history_enter_all(tain_mirror *m, tain_error *err);
 tain_status tain_history_move(tain_mirror *m, tain_error *err);
 /* The same for those that a crash, or renaming while nobody followed, left elsewhere. Thread: source, before tables are opened. */
 tain_status tain_history_bring_home(tain_mirror *m, tain_error *err);
-/* Whether the Delta table in that folder is a history of this mirror. */
-bool tain_history_is(const tain_mirror *m, const char *folder);
 
 /* --- historyrows.c ------------------------------------------------------------------------------------------------- */
 

@@ -60,12 +60,6 @@ static char *identity_in(const tain_mirror *m, const char *folder)
     return tain_delta_txn(d, app_id) >= 0 ? tain_strdup(tain_json_get_str(tain_delta_meta(d)->configuration, TAIN_HISTORY_OF, "")) : NULL;
 }
 
-bool tain_history_is(const tain_mirror *m, const char *folder)
-{
-    TAIN_AUTO(tain_free) char *whose = identity_in(m, folder);
-    return whose != NULL;
-}
-
 static tain_status clear_place(const movers *v, const char *place, tain_error *err)
 {
     TAIN_AUTO(tain_free) char *whose = identity_in(v->mirror, place);
