@@ -1,18 +1,68 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Other programs write to mirrored tables while the mirror follows under load: delta-rs does whatever it can do to
-a table, each time to one of its own. Each is rebased upon and right, or that table fails with a reason and a remedy which
+"""Other programs write to mirrored tables while the mirror follows under load: Spark and delta-rs do whatever they can do
+to a table, each time to one of its own. Each is rebased upon and right, or that table fails with a reason and a remedy which
 mends it; the others never notice. What comes of each stands in doc/readers.md, "Writing to a mirrored table"."""
+import contextlib
 import os
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import (Background, Postgres, Skip, compare_rows, lake_status, last_epoch, main, parse_text, read_delta, table_folder,  # noqa: E402
+from harness import (Background, Postgres, ROOT, Skip, compare_rows, lake_status, last_epoch, main, parse_text, read_delta, table_folder,  # noqa: E402
                      tain, wait_until)
 
 COLUMNS = ("id", "n", "v")
+TRIES = 10
 FOLLOWS, REPAIR = "follows", "repair"  # else: fails with those words
+MAPPED = "alter table {t} set tblproperties ('delta.columnMapping.mode' = 'name')"
+REGISTERED = "create table {name} using delta location '{path}'"
+
+SPARK = {
+    "optimize": (["optimize {t}"], FOLLOWS),
+    "zorder": (["optimize {t} zorder by (n)"], FOLLOWS),
+    "purge": (["reorg table {t} apply (purge)"], FOLLOWS),
+    "vacuum": (["vacuum {t}"], FOLLOWS),
+    "set_property": (["alter table {t} set tblproperties ('mine' = 'yes', 'delta.logRetentionDuration' = 'interval 3 days', "
+                      "'delta.deletedFileRetentionDuration' = 'interval 2 days')"], FOLLOWS),
+    "unset_property": (["alter table {t} unset tblproperties ('delta.checkpointInterval', 'tain.identity')"], FOLLOWS),
+    "change_feed": (["alter table {t} set tblproperties ('delta.enableChangeDataFeed' = 'true')"], FOLLOWS),
+    "harmless_feature": (["alter table {t} set tblproperties ('delta.feature.domainMetadata' = 'supported')"], FOLLOWS),
+    "comment": (["comment on table {t} is 'ours'", "alter table {t} alter column n comment 'a number'"], FOLLOWS),
+    "default_value": (["alter table {t} set tblproperties ('delta.feature.allowColumnDefaults' = 'supported')", "alter table {t} alter column n set default 7"], FOLLOWS),
+    "add_column": (["alter table {t} add columns (z int)", "update {t} set z = 1 where id % 2 = 0"], REPAIR),
+    "add_column_first": (["alter table {t} add columns (z int first)"], FOLLOWS),
+    "add_nested_columns": (["alter table {t} add columns (s struct<a: int, b: array<string>>, m map<string, int>)"], FOLLOWS),
+    "add_variant_column": (["alter table {t} add columns (x variant)"], "variant"),
+    "move_column": (["alter table {t} alter column v first"], FOLLOWS),
+    "rename_column": ([MAPPED, "alter table {t} rename column v to w"], FOLLOWS),
+    "drop_column": ([MAPPED, "alter table {t} drop column v"], FOLLOWS),
+    "drop_key_column": ([MAPPED, "alter table {t} drop column id"], FOLLOWS),
+    "cluster": (["alter table {t} cluster by (id)", "optimize {t} full"], FOLLOWS),
+    "clone": (["create table delta.`{path}_clone` shallow clone {t}"], FOLLOWS),
+    "delete_rows": (["delete from {t} where id <= 40"], REPAIR),
+    "update_rows": (["update {t} set n = -1 where id between 30 and 60"], REPAIR),
+    "merge_rows": (["merge into {t} as t using (select 5000 + id as id, 1 as n, 'merged' as v from range(9)) as s on t.id = s.id "
+                    "when matched then update set * when not matched then insert *"], REPAIR),
+    "merge_more_columns": (["merge with schema evolution into {t} as t using (select 5000 + id as id, 1 as n, 'merged' as v, 2 as z from range(9)) as s "
+                            "on t.id = s.id when matched then update set * when not matched then insert *"], REPAIR),
+    "truncate": (["truncate table {t}"], REPAIR),
+    "insert_rows": (["insert into {t} values (6000, 1, 'inserted')"], REPAIR),
+    "overwrite_rows": (["insert overwrite {t} values (7000, 1, 'overwritten')"], REPAIR),
+    "restore": (["restore table {t} to version as of 0"], REPAIR),
+    "check": (["alter table {t} add constraint positive check (id > 0)"], "check constraint \"positive\""),
+    "append_only": (["alter table {t} set tblproperties ('delta.appendOnly' = 'true')"], "append-only"),
+    "row_tracking": (["alter table {t} set tblproperties ('delta.enableRowTracking' = 'true')"], "rowTracking"),
+    "in_commit_timestamps": (["alter table {t} set tblproperties ('delta.enableInCommitTimestamps' = 'true')"], "in-commit timestamps"),
+    "checkpoint_v2": (["alter table {t} set tblproperties ('delta.checkpointPolicy' = 'v2')"], "v2Checkpoint"),
+    "widen_type": (["alter table {t} set tblproperties ('delta.enableTypeWidening' = 'true')", "alter table {t} alter column n type bigint"], "typeWidening"),
+    "drop_vectors": (["alter table {t} drop feature deletionVectors"], FOLLOWS),
+    "replace": ([REGISTERED, "create or replace table {name} (id int, n int, v string) using delta location '{path}'"], "replaced"),
+    "replace_by_others": ([REGISTERED, "create or replace table {name} using delta location '{path}' as select 'x' as a"], "replaced"),
+}
+USUAL = ("optimize", "vacuum", "unset_property", "add_column", "add_nested_columns", "add_variant_column", "rename_column", "drop_key_column", "cluster", "clone",
+         "merge_more_columns", "restore", "row_tracking", "checkpoint_v2", "widen_type", "replace")  # one of each kind; OPERATIONS=all
 
 
 def delta_rs():
@@ -47,6 +97,12 @@ def delta_rs():
     }
 
 
+def wait_confirmed(pg, ended=lambda: False):
+    """Until all that has happened is in the lake, or that has ended which puts it there."""
+    last = pg.sql("select pg_current_wal_lsn()")
+    wait_until(lambda: ended() or pg.sql(f"select bool_and(confirmed_flush_lsn >= '{last}') from pg_replication_slots") == "t", seconds=120, what="it has caught up")
+
+
 # --- load -----------------------------------------------------------------------------------------------------------
 
 
@@ -76,8 +132,16 @@ class Load:
         except Exception as problem:  # psql's words, for the test to say
             self.trouble = problem
 
+    def goes_on(self):
+        """Waits for a transaction more, if there are any."""
+        begun = self.round
+        wait_until(lambda: self.round > begun or self.trouble or not self.thread.is_alive(), what="load")
+
+    @contextlib.contextmanager
     def held(self):
-        return self.gate
+        with self.gate:
+            wait_confirmed(self.pg)
+            yield
 
     def __enter__(self):
         self.thread.start()
@@ -88,15 +152,24 @@ class Load:
         self.thread.join()
 
 
+def is_conflict(problem):
+    return any(word in str(problem) for word in ("oncurrent", "conflict", "Conflict", "onflicting", "transaction failed", "ommit failed"))
+
+
 def insist(load, act, *args):
-    """Under load; if that lost the race for a version, while nothing comes."""
+    """Under load; if that loses the race for a version, while nothing comes, until the mirror's upkeep has come to rest as well."""
     try:
         return act(*args)
     except Exception as problem:
-        if not any(word in str(problem) for word in ("oncurrent", "conflict", "Conflict", "onflicting", "transaction failed", "ommit failed")):
+        if not is_conflict(problem):
             raise
     with load.held():
-        return act(*args)
+        for left in reversed(range(TRIES)):
+            try:
+                return act(*args)
+            except Exception as problem:
+                if not left or not is_conflict(problem):
+                    raise
 
 
 # --- what comes of it -----------------------------------------------------------------------------------------------
@@ -110,6 +183,16 @@ def compare(pg, lake, name):
     return compare_rows(want, [r[:3] for r in rows], name)
 
 
+SUMS = "count(*), sum(id), sum(id * coalesce(n, 0)), sum(id * length(v)), min(v), max(v)"
+
+
+def compare_sums(pg, lake, names, ask):
+    """As another engine reads every table in the end. ask: an SQL statement -> rows, with | between values."""
+    want = pg.sql(" union all ".join(f"select '{n}', {SUMS} from {n}" for n in names))
+    got = ask(" union all ".join(f"select '{n}', {SUMS} from delta.`{table_folder(lake, n)}`" for n in names))
+    assert sorted(got) == sorted(want.split("\n")), sorted({*got} ^ {*want.split("\n")})
+
+
 def table_states(lake):
     return {t["name"]: t for t in lake_status(lake)["tables"]}
 
@@ -118,9 +201,7 @@ def finish(pg, lake, m, load, outcomes):
     """Everything has come; what each table should be, and is mended to."""
     load.step()
     load.step()
-    last = pg.sql("select pg_current_wal_lsn()")
-    wait_until(lambda: m.process.poll() is not None or pg.sql(f"select bool_and(confirmed_flush_lsn >= '{last}') from pg_replication_slots") == "t",
-               seconds=120, what="it has caught up")
+    wait_confirmed(pg, lambda: m.process.poll() is not None)
     assert m.process.poll() is None, m.output()
     wrong = {}
     wait_until(lambda: not wrong_states(lake, outcomes, wrong) or m.process.poll() is not None, seconds=20, what=wrong)
@@ -160,45 +241,124 @@ def mend(pg, lake, outcomes):
         for name in failed:
             compare(pg, lake, name)
     tain("mirror", pg.url(), lake, "--once", "--repair", check=0)
-    pg.sql(";".join(f"update {n} set n = -n where id % 3 = 0; delete from {n} where id % 7 = 0" for n in outcomes))
-    tain("mirror", pg.url(), lake, "--once", check=0)
+    for old, new in ("v", "w"), ("w", "v"):  # the source's own changes go on
+        pg.sql(";".join(f"update {n} set n = -n where id % 3 = 0; alter table {n} rename {old} to {new}; delete from {n} where id % 7 = 0" for n in outcomes))
+        tain("mirror", pg.url(), lake, "--once", check=0)
     for name in outcomes:
         compare(pg, lake, name)
     assert {t["status"] for t in lake_status(lake)["tables"]} == {"Replicating"}, lake_status(lake)
 
 
-def follow(folder, operations, act):
-    """act(load, name, path, what) does each operation to its table."""
+def chosen(operations, usual):
+    wanted = os.environ.get("OPERATIONS", "").split(",")
+    names = usual if wanted == [""] else operations if wanted == ["all"] else wanted
+    return {n: operations[n] for n in names if n in operations}
+
+
+def make_tables(pg, names):
+    for name in names:
+        pg.sql(f"create table {name} (id int primary key, n int, v text); insert into {name} select i, i, 'v' || i from generate_series(1, 300) i")
+
+
+def do_all(lake, load, operations, act):
+    """act(load, name, path, what) does each operation to its table. Returns {name: why} of what could not be done."""
+    undone = {}
+    for n, (what, _) in operations.items():
+        name, started = table_name(n), time.monotonic()
+        load.goes_on()
+        try:
+            act(load, name, table_folder(lake, name), what)
+        except Exception as problem:
+            undone[name] = str(problem)[:400]
+        if os.environ.get("VERBOSE"):
+            print(f"  {name} {time.monotonic() - started:.1f} s {undone.get(name, '')}", flush=True)
+    return undone
+
+
+def table_name(operation):
+    return f"public.t_{operation}"
+
+
+def settle(pg, lake, m, load, operations, undone):
+    finish(pg, lake, m, load, {table_name(n): outcome for n, (_, outcome) in operations.items() if table_name(n) not in undone})
+    assert not undone, undone
+
+
+def follow(folder, operations, act, look=None):
+    """Under load. look(pg, lake, names) in the end."""
     lake = os.path.join(folder, "lake")
-    wanted = os.environ.get("OPERATIONS", "").split(",") if os.environ.get("OPERATIONS") else operations
-    operations = {n: operations[n] for n in wanted if n in operations}
-    names, undone = {f"public.t_{n}": n for n in operations}, {}
+    names = [table_name(n) for n in operations]
     with Postgres(folder) as pg:
-        for name in names:
-            pg.sql(f"create table {name} (id int primary key, n int, v text); insert into {name} select i, i, 'v' || i from generate_series(1, 300) i")
+        make_tables(pg, names)
         with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
             wait_until(lambda: last_epoch(lake) and len(table_states(lake)) == len(names), what="first epoch")
-            with Load(pg, list(names)) as load:
-                for name, n in names.items():
-                    begun = load.round
-                    wait_until(lambda: load.round > begun or load.trouble, what="load")
-                    try:
-                        act(load, name, table_folder(lake, name), operations[n][0])
-                    except Exception as problem:
-                        undone[name] = str(problem)[:400]
-                    assert m.process.poll() is None, f"{name}: {m.output()}"
-                    if os.environ.get("VERBOSE"):
-                        print(f"  {name} {undone.get(name, '')}", flush=True)
-            assert not load.trouble and not undone, (load.trouble, undone)
-            finish(pg, lake, m, load, {name: operations[n][1] for name, n in names.items()})
+            with Load(pg, names) as load:
+                undone = do_all(lake, load, operations, act)
+            assert not load.trouble, load.trouble
+            settle(pg, lake, m, load, operations, undone)
+        if look:
+            look(pg, lake, names)
 
 
-def test_delta_rs(folder):
+def find(folder, operations, act, look=None):
+    """While no mirror runs."""
+    lake = os.path.join(folder, "lake")
+    names = [table_name(n) for n in operations]
+    with Postgres(folder) as pg:
+        make_tables(pg, names)
+        load = Load(pg, names)
+        for _ in range(3):
+            tain("mirror", pg.url(), lake, "--once", check=0)
+            load.step()
+        undone = do_all(lake, load, operations, act)
+        with Background("mirror", pg.url(), lake, "--freshness", "50ms") as m:
+            settle(pg, lake, m, load, operations, undone)
+        if look:
+            look(pg, lake, names)
+
+
+def open_spark():
+    sys.path.insert(0, os.path.join(ROOT, "tests/interop"))
+    import engines
+    try:
+        return engines.open_engine("spark").session()
+    except engines.Unavailable as problem:
+        if engines.may_lack("spark"):
+            raise Skip(str(problem))
+        raise
+
+
+def by_spark(folder, how):
+    with open_spark() as spark:
+        def act(load, name, path, statements):
+            for s in statements:
+                insist(load, spark.run, s.format(t=f"delta.`{path}`", path=path, name=name.split(".")[1]))
+        how(folder, chosen(SPARK, USUAL), act, lambda pg, lake, names: compare_sums(pg, lake, names, spark.run))
+
+
+def by_delta_rs(folder, how):
     import deltalake
 
     def act(load, name, path, what):
         insist(load, lambda: what(deltalake.DeltaTable(path)))
-    follow(folder, delta_rs(), act)
+    operations = delta_rs()
+    how(folder, chosen(operations, operations), act)
+
+
+def test_spark(folder):
+    by_spark(folder, follow)
+
+
+def test_spark_while_no_mirror_runs(folder):
+    by_spark(folder, find)
+
+
+def test_delta_rs(folder):
+    by_delta_rs(folder, follow)
+
+
+def test_delta_rs_while_no_mirror_runs(folder):
+    by_delta_rs(folder, find)
 
 
 if __name__ == "__main__":
