@@ -18,15 +18,22 @@ static char *parent_of(const char *path)
     return tain_strndup(path, slash ? (size_t)(slash - path) : 0);
 }
 
+bool tain_sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool ok = fsync(fd) == 0;
+    int  sys = errno;
+    close(fd);
+    errno = sys;
+    return ok;
+}
+
 /* A courtesy: it may be a folder that we are not allowed to read. */
 static void sync_parent(const char *path)
 {
     char *parent = parent_of(path);
-    int   fd = open(*parent ? parent : *path == '/' ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)!fsync(fd);
-        close(fd);
-    }
+    (void)!tain_sync_folder(*parent ? parent : *path == '/' ? "/" : ".");
     tain_free(parent);
 }
 

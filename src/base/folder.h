@@ -9,6 +9,9 @@
  * that is permitted. False: errno says why. */
 bool tain_make_folder(const char *path, bool durable);
 
+/* What was made, renamed or removed in the folder outlives a crash of the machine. False: errno says why. */
+bool tain_sync_folder(const char *path);
+
 /* TMPDIR, or where else what need not last goes. */
 const char *tain_temp_folder(void);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/folder.h"
+#include "base/lockfile.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "base/text.h"
@@ -107,40 +108,19 @@ static char *lock_path(tain_lake *l)
     return root ? tain_format("%s/_tain/lock", root) : NULL;
 }
 
-static tain_status say_holder(int fd, tain_lake *l, tain_error *err)
-{
-    char who[200] = "";
-    ssize_t n = pread(fd, who, sizeof who - 1, 0);
-    who[n > 0 ? n : 0] = 0;
-    tain_status st = tain_fail(err, TAIN_E_BUSY, "lake %s is being written by %s", l->store->url, *who ? who : "another process");
-    tain_error_remedy(err, "stop that process first; one lake has one writer");
-    return st;
-}
-
 tain_status tain_lake_lock(tain_lake *l, tain_error *err)
 {
     char *path = lock_path(l);
     if (!path) return TAIN_OK;
-    char *dir = tain_format("%s/_tain", tain_store_path(l->store));
+    char holder[TAIN_LOCKFILE_HOLDER], *dir = tain_format("%s/_tain", tain_store_path(l->store));
     tain_status st = tain_make_folder(dir, true) ? TAIN_OK : tain_fail_errno(err, "cannot make folder %s", dir);
     free(dir);
-    int fd = st == TAIN_OK ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
-    if (st == TAIN_OK && fd < 0) st = tain_fail_errno(err, "cannot open %s", path);
+    if (st == TAIN_OK) st = tain_lockfile_take(path, 0666, &l->lock_fd, holder, err);
     free(path);
-    if (st != TAIN_OK) return st;
-    if (fcntl(fd, F_OFD_SETLK, &(struct flock){.l_type = F_WRLCK}) != 0) {
-        st = say_holder(fd, l, err);
-        close(fd);
-        return st;
-    }
-    char host[100] = "";
-    gethostname(host, sizeof host - 1);
-    char *who = tain_format("process %d on %s", (int)getpid(), host);
-    /* Only a name for people: the lock itself holds without it, so a full disk does not matter here. */
-    if (ftruncate(fd, 0) == 0 && pwrite(fd, who, strlen(who), 0) < 0) errno = 0;
-    free(who);
-    l->lock_fd = fd;
-    return TAIN_OK;
+    if (st != TAIN_E_BUSY) return st;
+    st = tain_fail(err, TAIN_E_BUSY, "lake %s is being written by %s", l->store->url, holder);
+    tain_error_remedy(err, "stop that process first; one lake has one writer");
+    return st;
 }
 
 bool tain_lake_is_locked(tain_lake *l)
