@@ -403,6 +403,14 @@ static tain_status read_progress(tain_table *t, int64_t last_epoch, const tain_p
     return TAIN_OK;
 }
 
+bool tain_table_is_of_others(tain_store *lake, const char *folder, const char *app_id)
+{
+    TAIN_AUTO(tain_store_close) tain_store *store = tain_store_sub(lake, folder);
+    TAIN_AUTO(tain_delta_close) tain_delta *d = NULL;
+    tain_status st = tain_delta_open(store, &d, NULL);
+    return st == TAIN_OK ? tain_delta_txn(d, app_id) < 0 : st == TAIN_E_UNSUPPORTED;
+}
+
 tain_status tain_table_find_delta(tain_table *t, tain_error *err)
 {
     tain_delta_close(t->delta);

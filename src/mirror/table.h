@@ -185,6 +185,9 @@ const tain_schema *tain_table_columns(const tain_table *t);
 tain_schema *tain_table_show(const tain_table *t, const tain_source_table *shape, const tain_schema *existing);
 /* Takes what is to be shown (its owner now) and the key of source, whose columns are the first of it in the same order. */
 void tain_table_take_schema(tain_table *t, tain_schema *shown, const tain_source_table *source);
+/* Whether the mirror did not write the Delta table in that folder as one of its tables: others may put theirs into the lake, and so have
+ * histories. One that cannot be opened may be the mirror's, unless it is of a kind that the mirror does not make. */
+bool tain_table_is_of_others(tain_store *lake, const char *folder, const char *app_id);
 /* Opens the Delta table in its folder. NOT_FOUND: there is none. INVALID: one that this mirror did not write. */
 tain_status tain_table_find_delta(tain_table *t, tain_error *err);
 /* Opens the Delta table in its folder, if there is one, and its index, feeding the index what it does not cover.

@@ -130,16 +130,6 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, co
     if (t->load_reason) tain_mirror_load_again(m, t, t->load_reason);
 }
 
-/* Others may have tables of their own in the lake, as a clone of one of these, and so have histories. What cannot be opened may be
- * this mirror's, unless it is of a kind that this mirror does not make. */
-static bool is_of_others(const tain_mirror *m, const char *folder)
-{
-    TAIN_AUTO(tain_store_close) tain_store *store = tain_store_sub(tain_lake_store(m->lake), folder);
-    TAIN_AUTO(tain_delta_close) tain_delta *d = NULL;
-    tain_status st = tain_delta_open(store, &d, NULL);
-    return st == TAIN_OK ? tain_delta_txn(d, m->app_id) < 0 : st == TAIN_E_UNSUPPORTED;
-}
-
 /* A mirrored table that the source has no more, or that is not selected now: shown, not touched. */
 static tain_status add_left_behind(void *ctx, const char *schema, const char *name, const char *folder, tain_error *err)
 {
@@ -149,7 +139,7 @@ static tain_status add_left_behind(void *ctx, const char *schema, const char *na
     free(full);
     if (known) return TAIN_OK;
     bool aside = tain_lake_is_aside(folder);
-    if (!aside && is_of_others(m, folder)) return TAIN_OK;
+    if (!aside && tain_table_is_of_others(tain_lake_store(m->lake), folder, m->app_id)) return TAIN_OK;
     tain_source_options so = tain_definition_source_options(m->definition, NULL);
     bool selected = tain_source_selects(&so, schema, name);
     if (aside || (selected && m->definition->drop_removes)) return tain_store_remove_all(tain_lake_store(m->lake), folder, err);
