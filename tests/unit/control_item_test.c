@@ -230,7 +230,7 @@ static void pages_neither_repeat_nor_leave_out(void **state)
         assert_ok(tain_control_item_list(control, pages % 2 ? NULL : workspace, (tain_control_page){after, 1 + pick(9)}, &page, &err));
         for (size_t i = 0; i < page.count; i++) {
             if (page.rows[i].name[0] < '0' || page.rows[i].name[0] > '9') continue;
-            while (seen % 5 == 4) seen++; /* those removed */
+            while (pages > 0 && seen % 5 == 4) seen++; /* removed behind the first page */
             snprintf(name, sizeof name, "%03d", seen++);
             assert_string_equal(page.rows[i].name, name);
         }
