@@ -465,7 +465,7 @@ typedef struct fake_source {
     tain_region       **regions; /* all ever told of */
     int                *region_shapes; /* of their tables then */
     size_t              region_count;
-    size_t              read_at[FAKE_TABLES], told_at[FAKE_TABLES]; /* told: the last transaction that had rows replaced */
+    size_t              read_at[FAKE_TABLES], told_at[FAKE_TABLES]; /* told: behind the last event that replaced rows */
     int                 read_shape[FAKE_TABLES]; /* of the snapshot */
     tain_schema        *read_columns[FAKE_TABLES];
     tain_sink          *sink;
@@ -662,7 +662,7 @@ static inline bool fake_is_untold(fake_source *f, int table)
 {
     bool any = false;
     pthread_mutex_lock(&fake_lock);
-    for (size_t i = fake.ends[f->told_at[table]]; f->snapshot && i < fake.ends[f->snapshot - 1]; i++) any |= fake.events[i].kind == FAKE_REPLACE && fake.events[i].table == table;
+    for (size_t i = f->told_at[table]; f->snapshot && i < fake.ends[f->snapshot - 1]; i++) any |= fake.events[i].kind == FAKE_REPLACE && fake.events[i].table == table;
     pthread_mutex_unlock(&fake_lock);
     return any;
 }
@@ -859,7 +859,7 @@ static inline const tain_region *fake_region(fake_source *f, const fake_event *e
 static inline tain_status fake_tell_replaced(fake_source *f, const fake_event *e, tain_error *err)
 {
     if (f->next < f->read_at[e->table]) return TAIN_OK;
-    f->told_at[e->table] = f->next;
+    f->told_at[e->table] = (size_t)(e - fake.events) + 1;
     return f->sink->reread(f->sink, f->tables[e->table], fake_region(f, e), "rows of it are others", err);
 }
 
