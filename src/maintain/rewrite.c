@@ -440,33 +440,43 @@ static tain_delta_file *still_live(tain_rewrite *r, const input *in)
     return f && f->ordinal == in->ordinal ? f : NULL;
 }
 
-static tain_status commit(tain_rewrite *r, tain_delta_file **removes, size_t remove_count, roaring_bitmap_t *gone, tain_error *err)
+/* *ret: the new file in the table; NULL: no row was left. Without removes there is nothing to say. */
+static tain_status commit(tain_rewrite *r, tain_delta_file **removes, size_t remove_count, roaring_bitmap_t *gone, tain_delta_file **ret, tain_error *err)
 {
+    *ret = NULL;
+    if (!remove_count) return TAIN_OK;
+    TAIN_AUTO(tain_free) char *path = r->output ? tain_strdup(r->output->path) : NULL;
     struct tain_dv_change delete = {.file = r->output, .rows = gone};
     json_t *parameters = json_pack("{s:s}", "predicate", "[]");
     tain_delta_commit c = {
         .operation = "OPTIMIZE", .parameters = parameters, .adds = &r->output, .add_count = r->output ? 1 : 0, .removes = removes,
         .remove_count = remove_count, .deletes = &delete, .delete_count = r->output && !roaring_bitmap_is_empty(gone) ? 1 : 0,
     };
-    tain_status st = remove_count ? tain_delta_commit_write(r->table, &c, err) : TAIN_OK;
+    tain_status st = tain_delta_commit_write(r->table, &c, err);
     json_decref(parameters);
-    r->offered = remove_count && (st == TAIN_OK || st == TAIN_E_UNKNOWN);
-    return st;
+    r->offered = st == TAIN_OK || st == TAIN_E_UNKNOWN;
+    if (st != TAIN_OK) return st;
+    tain_fault(TAIN_FAULT_MERGE_COMMITTED);
+    r->output = NULL; /* the table's now */
+    if (path) *ret = tain_delta_find(r->table, path);
+    return TAIN_OK;
 }
 
 static void swap_output(tain_rewrite *r, tain_rewrite *other)
 {
     tain_delta_file *file = r->output;
     uint64_t *hashes = r->hashes;
+    size_t rows = r->rows;
     r->output = other->output;
     r->hashes = other->hashes;
     r->rows = other->rows;
     other->output = file;
     other->hashes = hashes;
+    other->rows = rows;
 }
 
 /* The merged file without the rows that are gone, for a table that has no vectors. */
-static tain_status thin_out(tain_rewrite *r, roaring_bitmap_t *gone, tain_error *err)
+static tain_status thin_out(tain_rewrite *r, const roaring_bitmap_t *gone, tain_rewrite **ret, tain_error *err)
 {
     tain_rewrite *again = NULL;
     TAIN_TRY(tain_rewrite_begin(r->table, r->folder, &r->output, 1, r->hashed ? &r->key : NULL, &again, err));
@@ -474,12 +484,22 @@ static tain_status thin_out(tain_rewrite *r, roaring_bitmap_t *gone, tain_error 
     tain_rewrite_limit(again, &r->options);
     tain_rewrite_drop(again, 0, gone);
     tain_status st = tain_rewrite_run(again, err);
-    if (st == TAIN_OK) {
-        swap_output(r, again);
-        r->thinned = true;
-        roaring_bitmap_clear(gone);
-    }
-    tain_rewrite_free(again);
+    if (st == TAIN_OK) *ret = again;
+    else tain_rewrite_free(again);
+    return st;
+}
+
+/* A conflict brings back what was merged at first: what is gone is told by places in that. */
+static tain_status commit_thin(tain_rewrite *r, tain_delta_file **removes, size_t remove_count, roaring_bitmap_t *gone, tain_delta_file **ret, tain_error *err)
+{
+    tain_rewrite *thin;
+    TAIN_TRY(thin_out(r, gone, &thin, err));
+    swap_output(r, thin);
+    roaring_bitmap_clear(gone);
+    tain_status st = commit(r, removes, remove_count, gone, ret, err);
+    r->thinned = st == TAIN_OK;
+    if (!r->offered) swap_output(r, thin);
+    tain_rewrite_free(thin);
     return st;
 }
 
@@ -491,30 +511,28 @@ tain_status tain_rewrite_look(const tain_rewrite *r, tain_error *err)
     return st == TAIN_E_NOT_FOUND ? tain_fail(err, TAIN_E_CONFLICT, "another program removed the merged file %s", r->output->path) : st;
 }
 
+/* Those that are live, and which rows of the merged file are gone by now. */
+static tain_status look_at_inputs(tain_rewrite *r, tain_delta_file **ret_live, size_t *ret_count, roaring_bitmap_t *gone, tain_error *err)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        tain_delta_file *live = still_live(r, &r->inputs[i]);
+        if (live) ret_live[(*ret_count)++] = live;
+        TAIN_TRY(map_input(r, &r->inputs[i], live, gone, err));
+    }
+    return TAIN_OK;
+}
+
 tain_status tain_rewrite_finish(tain_rewrite *r, tain_delta_file **ret, const uint64_t **ret_hashes, size_t *ret_rows, tain_error *err)
 {
-    tain_delta_file **removes = tain_alloc((r->count + 1) * sizeof *removes);
-    size_t remove_count = 0;
+    TAIN_AUTO(tain_free) tain_delta_file **live = tain_alloc((r->count + 1) * sizeof(tain_delta_file *));
+    size_t n = 0;
     roaring_bitmap_t *gone = roaring_bitmap_create();
     tain_status st = tain_rewrite_look(r, err);
-    for (size_t i = 0; st == TAIN_OK && i < r->count; i++) {
-        tain_delta_file *live = still_live(r, &r->inputs[i]);
-        if (live) removes[remove_count++] = live;
-        st = map_input(r, &r->inputs[i], live, gone, err);
-    }
-    bool thin = st == TAIN_OK && remove_count && r->output && r->thins && !roaring_bitmap_is_empty(gone);
-    if (thin) st = thin_out(r, gone, err);
-    char *path = r->output ? tain_strdup(r->output->path) : NULL;
-    if (st == TAIN_OK) st = commit(r, removes, remove_count, gone, err);
-    if (st == TAIN_OK) {
-        tain_fault(TAIN_FAULT_MERGE_COMMITTED);
-        *ret = path && remove_count ? tain_delta_find(r->table, path) : NULL;
-        *ret_hashes = r->hashes;
-        *ret_rows = r->rows;
-        if (remove_count) r->output = NULL; /* the table's now */
-    }
-    free(path);
+    if (st == TAIN_OK) st = look_at_inputs(r, live, &n, gone, err);
+    bool thins = n && r->output && r->thins && !roaring_bitmap_is_empty(gone);
+    if (st == TAIN_OK) st = (thins ? commit_thin : commit)(r, live, n, gone, ret, err);
+    *ret_hashes = r->hashes;
+    *ret_rows = r->rows;
     roaring_bitmap_free(gone);
-    free(removes);
     return st;
 }

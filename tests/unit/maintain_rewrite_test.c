@@ -267,6 +267,40 @@ static void input_emptied_meanwhile(void **state)
     assert_int_equal(live(files), 1);
 }
 
+/* Every n-th row of that file goes, by somebody whose commits the table does not know yet. */
+static void delete_elsewhere(const char *path, int n)
+{
+    tain_delta *ours = table;
+    assert_ok(tain_delta_open(store, &table, err));
+    delete_some(tain_delta_find(table, path), n);
+    tain_delta_close(table);
+    table = ours;
+}
+
+/* What was worked out for a commit that lost is worked out again from what was merged at first. */
+static void tried_again_after_conflicts(void **state)
+{
+    tain_delta_file *files[8];
+    char *paths[4];
+    const uint64_t *hashes;
+    size_t rows;
+    int64_t foreign;
+    for (int i = 0; i < 4; i++) add_file(100);
+    size_t n = live(files);
+    for (size_t i = 0; i < n; i++) paths[i] = tain_strdup(files[i]->path);
+    tain_rewrite *r = start(files, n);
+    assert_ok(tain_rewrite_run(r, err));
+    delete_elsewhere(paths[0], 3);
+    assert_ok(tain_delta_refresh(table, &foreign, err));
+    for (size_t i = 1; i + 1 < n; i++) {
+        tain_delta_file *f;
+        delete_elsewhere(paths[i], 3);
+        assert_fails(tain_rewrite_finish(r, &f, &hashes, &rows, err), TAIN_E_CONFLICT, paths[i]);
+    }
+    finish(r);
+    for (size_t i = 0; i < n; i++) free(paths[i]);
+}
+
 static void all_rows_deleted_meanwhile(void **state)
 {
     tain_delta_file *files[8];
@@ -555,6 +589,8 @@ int main(void)
         CASE(a_file_becomes_several),
         CASE(what_nobody_takes_is_removed),
         CASE(files_with_vectors_are_picked),
+        CASE(tried_again_after_conflicts),
+        cmocka_unit_test_setup_teardown(tried_again_after_conflicts, begin_copied, end),
         cmocka_unit_test_setup_teardown(at_random, begin_copied, end),
         cmocka_unit_test_setup_teardown(files_stay_few, begin_copied, end),
         CASE(eight_of_a_tier_are_merged),
