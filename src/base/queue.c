@@ -98,6 +98,11 @@ size_t tain_queue_size(tain_queue *q)
     return n;
 }
 
+bool tain_queue_full(tain_queue *q)
+{
+    return tain_queue_size(q) == q->capacity;
+}
+
 void tain_queue_close(tain_queue *q)
 {
     pthread_mutex_lock(&q->lock);

@@ -19,6 +19,7 @@ bool tain_queue_try_push(tain_queue *q, void *item);
 /* Waits until deadline (monotonic; INT64_MAX: for ever). NULL: closed and drained, or the deadline passed. */
 void  *tain_queue_pop(tain_queue *q, tain_time deadline);
 size_t tain_queue_size(tain_queue *q);
+bool   tain_queue_full(tain_queue *q); /* for who alone pushes: otherwise there is room */
 /* No more pushes; pops drain what is left. */
 void tain_queue_close(tain_queue *q);
 bool tain_queue_closed(tain_queue *q);

@@ -280,6 +280,13 @@ tain_status tain_table_feed_index(tain_table *t, tain_error *err)
     return st;
 }
 
+tain_status tain_table_follow_others(tain_table *t, int64_t commits, tain_error *err)
+{
+    if (!commits) return TAIN_OK;
+    tain_table_warn(t, "foreign_commit", NULL, commits);
+    return tain_table_feed_index(t, err);
+}
+
 static uint64_t key_fingerprint(const tain_table *t)
 {
     uint64_t h = t->multiset;

@@ -216,6 +216,8 @@ tain_schema *tain_table_key_schema(const tain_table *t);
 tain_key tain_table_key_of_columns(const tain_table *t, uint16_t *columns);
 /* Feeds the index every live file it does not cover. */
 tain_status tain_table_feed_index(tain_table *t, tain_error *err);
+/* So many commits by other programs were taken in: they are warned of, and rows are found where they are now. 0: nothing. */
+tain_status tain_table_follow_others(tain_table *t, int64_t commits, tain_error *err);
 /* Gives back what its index holds in memory: it goes to disk. False: it cannot, and is kept. */
 bool tain_table_release_index(tain_table *t);
 /* Feeds the index a data file, live or not, unless it covers it. */

@@ -296,9 +296,7 @@ void tain_upkeep_stop(tain_mirror *m)
 static void follow_others(const subject *s, int64_t commits)
 {
     tain_error e = {0};
-    if (!commits || s->history) return;
-    tain_table_warn(s->table, "foreign_commit", NULL, commits);
-    if (tain_table_feed_index(s->table, &e) != TAIN_OK) tain_mirror_fail_table(s->mirror, s->table, &e);
+    if (!s->history && tain_table_follow_others(s->table, commits, &e) != TAIN_OK) tain_mirror_fail_table(s->mirror, s->table, &e);
 }
 
 static bool is_damage(const tain_error *e)
@@ -306,14 +304,23 @@ static bool is_damage(const tain_error *e)
     return e->code == TAIN_E_NOT_FOUND || e->code == TAIN_E_CORRUPT;
 }
 
+static bool reads_live_files(const subject *s, const tain_rewrite *r)
+{
+    size_t n = 0;
+    const uint32_t *inputs = r && !s->history ? tain_rewrite_inputs(r, &n) : NULL;
+    for (size_t i = 0; i < n; i++)
+        if (!tain_ordinals_get(&s->table->files, inputs[i])) return false;
+    return true;
+}
+
 /* A file that cannot be read may have been replaced by another writer, and removed then; otherwise the table is damaged. It can go
- * on where its history is. */
-static void fail_rewrite(const subject *s, const tain_error *why)
+ * on where its history is. r: which was to read it; NULL: it was picked just now. */
+static void fail_rewrite(const subject *s, const tain_rewrite *r, const tain_error *why)
 {
     tain_error e = *why;
     int64_t foreign = 0;
     bool damaged = is_damage(why);
-    if (damaged && tain_delta_refresh(delta_of(s), &foreign, NULL) == TAIN_OK && foreign) {
+    if (damaged && tain_delta_refresh(delta_of(s), &foreign, NULL) == TAIN_OK && (foreign || !reads_live_files(s, r))) {
         follow_others(s, foreign);
         damaged = is_followed(s) && tain_presence_check(delta_of(s), store_of(s), &e) != TAIN_OK;
     }
@@ -358,7 +365,7 @@ static bool finish_rewrite(const subject *s, tain_upkeep_job *job)
     int64_t before = tain_delta_version(delta_of(s));
     if (tain_rewrite_finish(job->rewrite, &file, &hashes, &rows, &e) != TAIN_OK) {
         follow_others(s, tain_delta_version(delta_of(s)) - before);
-        if (is_damage(&e)) fail_rewrite(s, &e);
+        if (is_damage(&e)) fail_rewrite(s, job->rewrite, &e);
         else give_up(s, "merging small files", &e);
         return false;
     }
@@ -405,7 +412,7 @@ static bool finish_wanted(const subject *s, tain_upkeep_job *job)
     }
     if (job->prune) return finish_prune(s, job);
     if (job->status != TAIN_OK) {
-        fail_rewrite(s, &job->error);
+        fail_rewrite(s, job->rewrite, &job->error);
         return false;
     }
     if (job->rewrite) return finish_rewrite(s, job);
@@ -606,14 +613,14 @@ static bool begin_work(const subject *s, tain_upkeep_job *job)
     if (light ? begin_checkpoint(s, job) : begin_vacuum(s, job) || begin_prune(s, job)) return true;
     bool waits = is_prune_due(s) && (!light || !beside(s, job->lane));
     if (settled && !waits && begin_rewrite(s, job)) return true;
-    if (is_damage(&job->error)) fail_rewrite(s, &job->error);
+    if (is_damage(&job->error)) fail_rewrite(s, NULL, &job->error);
     return !light && settled && !s->history && is_followed(s) && begin_merge(s->table, job);
 }
 
 static void hand_over(tain_upkeep_job *job)
 {
     tended_of(&job->of)->jobs[job->lane] = job;
-    if (!tain_queue_try_push(job->of.mirror->lanes[job->lane].jobs, job)) job_free(job); /* there is much to do: later */
+    if (!tain_queue_try_push(job->of.mirror->lanes[job->lane].jobs, job)) job_free(job);
 }
 
 /* Then nothing else is begun. */
@@ -622,13 +629,21 @@ static bool is_to_be_lowered(const subject *s)
     return !s->history && s->table->compat && is_followed(s) && tain_delta_can_lower(s->table->delta);
 }
 
-static void begin(const subject *s, int lane)
+static bool has_room(const tain_mirror *m, int lane)
 {
-    if (tended_of(s)->jobs[lane] || !is_followed(s) || is_to_be_lowered(s)) return;
+    return !tain_queue_full(m->lanes[lane].jobs);
+}
+
+/* False: whether something is due is not known, since there is much to do: later. */
+static bool begin(const subject *s, int lane)
+{
+    if (tended_of(s)->jobs[lane] || !is_followed(s) || is_to_be_lowered(s)) return true;
+    if (!has_room(s->mirror, lane)) return false;
     tain_upkeep_job *job = tain_alloc(sizeof *job);
     *job = (tain_upkeep_job){.of = *s, .lane = lane};
     if (begin_work(s, job)) hand_over(job);
     else free(job);
+    return true;
 }
 
 static bool is_busy(const subject *s)
@@ -657,6 +672,7 @@ static void lower(const subject *s)
     if (find_progress(t, &info, &e) == TAIN_OK && tain_delta_lower(t->delta, info, &e) == TAIN_OK)
         tain_mirror_say(s->mirror, "%s has no deletion vectors any more, and its versions before %lld are gone", t->name, (long long)before + 1);
     else give_up(s, "taking away its deletion vectors", &e);
+    follow_others(s, tain_delta_version(t->delta) - before - !tain_delta_has_vectors(t->delta));
     t->announced = false; /* the version that the last record names may be one of them */
     atomic_store(&s->mirror->unrecorded, true);
     json_decref(info);
@@ -729,12 +745,20 @@ static void note_rest(const subject *s)
 {
     tain_tended *t = tended_of(s);
     if (!delta_of(s) || t->rests_at) return;
-    if (!t->kept_up) inherit(s);
+    if (!t->next_vacuum) inherit(s);
     t->rests_at = tain_monotonic() + s->mirror->definition->freshness + REST;
+}
+
+static void note_kept_up(const subject *s)
+{
+    if (is_busy(s) || !delta_of(s)) return;
+    tended_of(s)->kept_up = tain_delta_version(delta_of(s));
+    if (is_at_rest(s)) tended_of(s)->rests_at = INT64_MAX;
 }
 
 static void keep_up(const subject *s)
 {
+    bool looked = true;
     note_rest(s);
     bool done[TAIN_LANES]; /* one that is done from here on waits: nobody has looked for it */
     tain_tended *t = tended_of(s);
@@ -744,13 +768,10 @@ static void keep_up(const subject *s)
     look_at_horizon(s);
     for (int i = 0; i < TAIN_LANES; i++) {
         bool fine = !done[i] || !t->jobs[i] || finish(s, t->jobs[i]);
-        if (fine) begin(s, i);
+        if (fine) looked &= begin(s, i);
     }
     if (can_lower(s)) lower(s);
-    if (!is_busy(s) && delta_of(s)) {
-        t->kept_up = tain_delta_version(delta_of(s));
-        if (is_at_rest(s)) t->rests_at = INT64_MAX;
-    }
+    if (looked) note_kept_up(s);
     if (!s->history) note_health(s->table);
 }
 
@@ -788,11 +809,19 @@ static void wait_or_stop(const subject *s)
         while (tended_of(s)->jobs[i] && !is_done(tended_of(s)->jobs[i]) && !atomic_load(&s->mirror->stop)) tain_mirror_pause(s->mirror, TAIN_MILLISECOND);
 }
 
+static void wait_for_room(tain_mirror *m, int lane)
+{
+    pthread_mutex_lock(&m->lock);
+    while (!has_room(m, lane)) pthread_cond_wait(&m->changed, &m->lock);
+    pthread_mutex_unlock(&m->lock);
+}
+
 static void complete(const subject *s)
 {
     for (int idle = 0; (is_to_lower(s) || is_pruned(s)) && !s->table->pending.dirty && !atomic_load(&s->mirror->stop) && idle < IDLE_STEPS;) {
         int64_t before = tain_delta_version(delta_of(s));
         wait_or_stop(s);
+        for (int i = 0; i < TAIN_LANES; i++) wait_for_room(s->mirror, i);
         keep_up(s);
         idle = tain_delta_version(delta_of(s)) == before ? idle + 1 : 0;
     }

@@ -795,13 +795,20 @@ static tain_status run_loaded(tain_mirror *m, const tain_worker_options *o, tain
 }
 
 /* What cannot be done now the table's next commit does. */
+static void switch_feed(tain_mirror *m, tain_table *t)
+{
+    tain_error e = {0};
+    int64_t others;
+    if (tain_feed_switch(t, &others, &e) != TAIN_OK)
+        tain_mirror_say(m, "%s: its change data feed is switched with its next change: %s", t->name, e.message);
+    if (tain_table_follow_others(t, others, &e) != TAIN_OK) tain_mirror_fail_table(m, t, &e);
+}
+
 static void switch_feeds(tain_mirror *m)
 {
     for (size_t i = 0; i < m->table_count; i++) {
-        tain_error e = {0};
         tain_table *t = m->tables[i];
-        if (t->status != TAIN_TABLE_REPLICATING || t->needs_load || tain_feed_switch(t, &e) == TAIN_OK) continue;
-        tain_mirror_say(m, "%s: its change data feed is switched with its next change: %s", t->name, e.message);
+        if (t->status == TAIN_TABLE_REPLICATING && !t->needs_load) switch_feed(m, t);
     }
 }
 

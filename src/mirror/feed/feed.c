@@ -50,13 +50,16 @@ json_t *tain_feed_configure(tain_table *t, json_t *configuration)
     return o;
 }
 
-tain_status tain_feed_switch(tain_table *t, tain_error *err)
+tain_status tain_feed_switch(tain_table *t, int64_t *ret_others, tain_error *err)
 {
+    *ret_others = 0;
     json_t *configuration = t->delta ? tain_feed_configure(t, NULL) : NULL;
     if (!configuration) return TAIN_OK;
+    int64_t before = tain_delta_version(t->delta);
     tain_delta_commit c = {.operation = "SET TBLPROPERTIES", .configuration = configuration};
     tain_status st = tain_delta_commit_write(t->delta, &c, err);
     json_decref(configuration);
+    *ret_others = tain_delta_version(t->delta) - before - (st == TAIN_OK);
     return st;
 }
 

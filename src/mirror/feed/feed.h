@@ -29,7 +29,8 @@ json_t *tain_feed_configure(tain_table *t, json_t *configuration);
 tain_status tain_feed_make(tain_table *t, const tain_pending *p, tain_feed *ret, tain_error *err);
 /* st: what became of the commit. Change data of one that did not come about is removed. */
 void tain_feed_done(tain_table *t, tain_feed *f, tain_status st);
-/* Switches the feed of a table in the lake on or off, if it is not as the mirror wants it, by a commit of its own. */
-tain_status tain_feed_switch(tain_table *t, tain_error *err);
+/* Switches the feed of a table in the lake on or off, if it is not as the mirror wants it, by a commit of its own. *ret_others: commits
+ * by others that it took in, also where it failed: the caller follows them (tain_table_follow_others). */
+tain_status tain_feed_switch(tain_table *t, int64_t *ret_others, tain_error *err);
 
 #endif
