@@ -121,6 +121,11 @@ static void scaled(uint64_t value, uint64_t base, const char *const names[], siz
     snprintf(out, 24, "%llu.%llu %s", (unsigned long long)(value / factor), tenths > 9 ? 9 : tenths, names[i]);
 }
 
+const char *tain_plural(int64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 void tain_human_bytes(uint64_t bytes, char out[static 24])
 {
     static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};

@@ -40,6 +40,8 @@ tain_status tain_parse_size(const char *text, int64_t *ret, tain_error *err);
 void tain_human_bytes(uint64_t bytes, char out[static 24]);
 void tain_human_count(uint64_t n, char out[static 24]);
 void tain_human_duration(int64_t microseconds, char out[static 24]);
+/* The ending of what there are n of: "%zu table%s". */
+const char *tain_plural(int64_t n);
 
 /* scheme://user:password@host:port/path?query; all members owned, NULL when absent, percent-decoded but for the query.
  * The path keeps its leading slash; "scheme:path" has no host; a list "a:1,b:2" is all host. INVALID shows no password. */

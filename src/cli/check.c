@@ -97,7 +97,7 @@ static void print_text(const char *source, const tain_catalog *catalog, const ta
     if (n) printf("  all together\n");
     for (size_t i = 0; i < n; i++) print_finding(&findings[i], &said);
     tain_map_done(&said);
-    printf("%zu tables: %zu ok, %zu with warnings, %zu cannot be mirrored\n", catalog->count, count[0], count[1], count[2]);
+    printf("%zu table%s: %zu ok, %zu with warnings, %zu cannot be mirrored\n", catalog->count, tain_plural((int64_t)catalog->count), count[0], count[1], count[2]);
 }
 
 /* --- what was asked ------------------------------------------------------------------------------------------------- */

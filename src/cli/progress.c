@@ -71,7 +71,8 @@ static void summary(tain_mirror *m, const totals *s, tain_time lag, char out[sta
 {
     char rows[24], behind[24];
     tain_human_count((uint64_t)s->rows, rows);
-    int n = snprintf(out, 200, "%s: %zu tables, %s rows, epoch %lld", tain_mirror_state_name(m->state), m->table_count, rows, (long long)m->epoch);
+    int n = snprintf(out, 200, "%s: %zu table%s, %s row%s, epoch %lld", tain_mirror_state_name(m->state), m->table_count, tain_plural((int64_t)m->table_count), rows, tain_plural(s->rows),
+                     (long long)m->epoch);
     if (lag >= 0) { /* unknown before the stream has begun */
         tain_human_duration(lag < TAIN_MILLISECOND ? 0 : lag, behind);
         n += snprintf(out + n, 200 - (size_t)n, ", lag %s", behind);

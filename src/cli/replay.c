@@ -176,8 +176,8 @@ static void print_json(const char *folder, const tain_position *at, const replay
 
 static void print_text(const char *folder, const tain_position *at, const replayed *list, size_t n)
 {
-    for (size_t i = 0; i < n; i++) printf("  %s, %lld rows\n", list[i].table->name, (long long)list[i].rows);
-    printf("%zu tables as of position %s are in %s\n", n, at->text, folder);
+    for (size_t i = 0; i < n; i++) printf("  %s, %lld row%s\n", list[i].table->name, (long long)list[i].rows, tain_plural(list[i].rows));
+    printf("%zu table%s as of position %s: %s\n", n, tain_plural((int64_t)n), at->text, folder);
 }
 
 static tain_status replay(tain_pasts *p, const char *when, const char *folder, bool json, tain_error *err)

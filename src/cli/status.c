@@ -115,11 +115,12 @@ static void print_health(const json_t *t)
 {
     const json_t *h = json_object_get(t, "health");
     char average[24];
+    int64_t files = tain_json_get_int(h, "files", 0), tail = tain_json_get_int(h, "log_tail", 0);
     if (!json_is_object(h) || tain_json_get_int(h, "score", 100) >= POOR_HEALTH) return;
     tain_human_bytes((uint64_t)tain_json_get_int(h, "average_bytes", 0), average);
-    char *why = tain_format("health %lld: %lld files of %s on average, %.0f %% of rows deleted, %lld commits since the last checkpoint",
-                            (long long)tain_json_get_int(h, "score", 0), (long long)tain_json_get_int(h, "files", 0), average,
-                            100 * json_number_value(json_object_get(h, "deleted_share")), (long long)tain_json_get_int(h, "log_tail", 0));
+    char *why = tain_format("health %lld: %lld file%s of %s on average, %.0f %% of rows deleted, %lld commit%s since the last checkpoint",
+                            (long long)tain_json_get_int(h, "score", 0), (long long)files, tain_plural(files), average,
+                            100 * json_number_value(json_object_get(h, "deleted_share")), (long long)tail, tain_plural(tail));
     print_note("", tain_json_get_str(t, "name", ""), why);
     free(why);
 }
@@ -167,7 +168,7 @@ static void print_counts(const json_t *tables)
         status = tain_json_get_str(t, "status", "");
         json_object_set_new(counts, status, json_integer(tain_json_get_int(counts, status, 0) + 1));
     }
-    printf("%zu table%s", json_array_size(tables), json_array_size(tables) == 1 ? "" : "s");
+    printf("%zu table%s", json_array_size(tables), tain_plural((int64_t)json_array_size(tables)));
     json_object_foreach(counts, status, n)
     {
         printf("%s%lld %s", separator, (long long)json_integer_value(n), status);

@@ -149,7 +149,8 @@ static tain_status optimize(tain_delta *t, tain_store *folder, const settings *s
     const profile *p = find_profile(s->profile);
     TAIN_TRY(s->sort_by && s->sort_by[0] ? sort_files(t, folder, s, p, err) : merge_files(t, folder, p, err));
     if (tain_delta_log_tail(t) > 0) TAIN_TRY(tain_delta_checkpoint(t, err));
-    printf(s->json ? "{\"files_before\":%zu,\"files_after\":%zu}\n" : "%zu files before, %zu after\n", before, tain_delta_file_count(t));
+    if (s->json) printf("{\"files_before\":%zu,\"files_after\":%zu}\n", before, tain_delta_file_count(t));
+    else printf("%zu file%s before, %zu after\n", before, tain_plural((int64_t)before), tain_delta_file_count(t));
     return TAIN_OK;
 }
 
@@ -164,7 +165,7 @@ static tain_status vacuum(tain_delta *t, const settings *s, tain_error *err)
     if (s->json) {
         printf("{\"files\":%lld,\"bytes\":%lld}\n", (long long)r.files, (long long)r.bytes);
     } else {
-        printf("%lld files, %s %s\n", (long long)r.files, bytes, s->dry_run ? "could be removed" : "removed");
+        printf("%lld file%s, %s %s\n", (long long)r.files, tain_plural(r.files), bytes, s->dry_run ? "could be removed" : "removed");
     }
     return TAIN_OK;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "cli/cli.h"
 
 static void print_json(const tain_verify_result *r)
@@ -43,13 +44,13 @@ static void print_text(const tain_verify_result *r)
         rows += t->source_rows;
         compared += t->compared;
         printf("  %-9s %s", t->equal ? "equal" : t->compared ? "different" : t->failed ? "failed" : "-", t->name);
-        if (t->equal) printf(", %lld rows", (long long)t->source_rows);
+        if (t->equal) printf(", %lld row%s", (long long)t->source_rows, tain_plural(t->source_rows));
         if (t->reason[0]) printf(": %s", t->reason);
         putchar('\n');
         if (t->remedy[0]) printf("            remedy: %s\n", t->remedy);
         if (t->samples.size) fputs(tain_buffer_cstr(&t->samples), stdout);
     }
-    printf("%s: %zu tables, %lld rows compared", r->equal ? "equal" : "different", compared, (long long)rows);
+    printf("%s: %zu table%s, %lld row%s compared", r->equal ? "equal" : "different", compared, tain_plural((int64_t)compared), (long long)rows, tain_plural(rows));
     if (compared < r->count) printf("; %zu not compared", r->count - compared);
     putchar('\n');
 }
@@ -61,7 +62,7 @@ static void show(void *ctx, const char *table, int64_t rows)
     if (table == now && rows < next) return;
     now = table;
     next = rows + 200000;
-    fprintf(stderr, "\r\033[2Kcomparing %s: %lld rows", table, (long long)rows);
+    fprintf(stderr, "\r\033[2Kcomparing %s: %lld row%s", table, (long long)rows, tain_plural(rows));
 }
 
 static void say(const char *line)

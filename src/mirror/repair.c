@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "mirror/apply/apply.h"
 #include "verify/compare.h"
 #include "mirror/history/history.h"
@@ -94,7 +95,7 @@ static tain_status mend(tain_mirror *m, tain_compare *c, const tain_position *at
         tain_pending_clear(r.table);
         return st;
     }
-    tain_mirror_say(m, "%s: %lld rows differed and are written", r.table->name, (long long)r.rows);
+    tain_mirror_say(m, "%s: %lld row%s differed and %s written", r.table->name, (long long)r.rows, tain_plural(r.rows), r.rows == 1 ? "is" : "are");
     return commit(m, r.table, at, err);
 }
 

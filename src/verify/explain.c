@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "verify/compare.h"
 
 enum { SAMPLES = 10 };
@@ -101,6 +102,6 @@ void tain_compare_explain(const tain_compare *c, const tain_key *key, const tain
     telling t = {.c = c, .key = key, .source = &source->rows, .lake = &lake->rows, .out = &r->samples};
     char differ[60] = "very many differ";
     if (c->known) snprintf(differ, sizeof differ, "%lld differ", (long long)tain_differences_rows(&c->differences));
-    snprintf(r->reason, sizeof r->reason, "%lld rows in the source, %lld in the lake; %s", (long long)r->source_rows, (long long)r->lake_rows, differ);
+    snprintf(r->reason, sizeof r->reason, "%lld row%s in the source, %lld in the lake; %s", (long long)r->source_rows, tain_plural(r->source_rows), (long long)r->lake_rows, differ);
     match(&t, source->full, lake->full);
 }
