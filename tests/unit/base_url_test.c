@@ -170,6 +170,9 @@ static void test_human(void **state)
 {
     char out[24];
 #define EXPECT(call, want) (call, assert_string_equal(out, want))
+    assert_string_equal(tain_plural(0), "s");
+    assert_string_equal(tain_plural(1), "");
+    assert_string_equal(tain_plural(2), "s");
     EXPECT(tain_human_bytes(0, out), "0 B");
     EXPECT(tain_human_bytes(1023, out), "1023 B");
     EXPECT(tain_human_bytes(1024, out), "1.0 KiB");
