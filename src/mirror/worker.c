@@ -806,10 +806,8 @@ static void switch_feed(tain_mirror *m, tain_table *t)
 
 static void switch_feeds(tain_mirror *m)
 {
-    for (size_t i = 0; i < m->table_count; i++) {
-        tain_table *t = m->tables[i];
-        if (t->status == TAIN_TABLE_REPLICATING && !t->needs_load) switch_feed(m, t);
-    }
+    for (size_t i = 0; i < m->table_count; i++)
+        if (m->tables[i]->status == TAIN_TABLE_REPLICATING && !m->tables[i]->needs_load) switch_feed(m, m->tables[i]);
 }
 
 /* What takes longer than catching up is done nevertheless, and the newest record is true of it. */
