@@ -50,6 +50,7 @@ void tain_plan_apply(tain_delta *t, tain_plan *p)
     if (p->anew) tain_state_forget_domains(t);
     if (p->c->app_id) tain_state_set_txn(t, p->c->app_id, p->c->app_version, p->now_ms, version);
     apply_files(t, p, version);
+    if (p->has_meta) t->meta_owned = version;
     t->version = version;
     t->looked = tain_monotonic();
 }

@@ -65,6 +65,9 @@ void        tain_delta_close(tain_delta *t); /* accepts NULL */
 
 int64_t                    tain_delta_version(const tain_delta *t);
 const tain_delta_metadata *tain_delta_meta(const tain_delta *t);
+/* Whether commits by others have changed metadata or protocol since it was opened, or said to be theirs, and none of ours did after that. */
+bool tain_delta_meta_is_of_others(const tain_delta *t);
+void tain_delta_disown_meta(tain_delta *t);
 size_t                     tain_delta_file_count(const tain_delta *t);
 /* Live files, in no order that means anything: cursor from 0, false at the end. */
 bool             tain_delta_next_file(const tain_delta *t, size_t *io_cursor, tain_delta_file **ret);

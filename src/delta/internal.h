@@ -52,6 +52,7 @@ struct tain_delta {
     tain_delta_metadata meta;
     char               *schema_text;   /* schemaString as in the log */
     int64_t             meta_since;    /* version of the last protocol or metaData action */
+    int64_t             meta_owned;    /* up to this version those are ours, or were there when it was opened */
     int64_t             meta_at, protocol_at; /* versions of the last metaData and the last protocol that were read */
     char               *opened_id;     /* metaData.id when it was opened: another one is another table */
     tain_map            files, txns, domains; /* tain_delta_file, tain_txn, char (configuration) */

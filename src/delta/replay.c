@@ -104,6 +104,7 @@ static tain_status replay_all(tain_delta *t, const tain_log_listing *l, int64_t 
     TAIN_TRY(replay_listed(t, l, until, err));
     TAIN_TRY(check_complete(t, err));
     t->opened_id = tain_strdup(t->meta.id);
+    t->meta_owned = t->meta_since;
     return TAIN_OK;
 }
 

@@ -342,6 +342,16 @@ void tain_state_set_meta(tain_delta *t, tain_delta_metadata meta, char *schema_t
 
 /* --- looking -------------------------------------------------------------------------------------------------------- */
 
+bool tain_delta_meta_is_of_others(const tain_delta *t)
+{
+    return t->meta_since > t->meta_owned;
+}
+
+void tain_delta_disown_meta(tain_delta *t)
+{
+    t->meta_owned = t->meta_since - 1;
+}
+
 int64_t tain_delta_version(const tain_delta *t)
 {
     return t->version;

@@ -468,6 +468,8 @@ tain_status tain_table_open(tain_table *t, tain_source *source, const tain_posit
     TAIN_TRY(read_progress(t, last_epoch, otherwise, &left, err));
     TAIN_TRY(check_identity(t, left, err));
     bool same = take_columns(t, source, tain_delta_meta(left ? left : t->delta));
+    t->as_left = left && !tain_naming_same(tain_delta_meta(left)->schema, tain_delta_meta(t->delta)->schema);
+    if (t->as_left) tain_delta_disown_meta(t->delta);
     t->rows_live = tain_delta_live_rows(t->delta);
     t->announced = true;
     t->unindexed = !same && t->recalled; /* what became of its columns is worked out in front of the first row */

@@ -113,6 +113,7 @@ typedef struct tain_table {
     bool               exact;       /* equal hashes prove equal keys */
     bool               unindexed;   /* the index is of another key: it must be made anew */
     bool               recalled;    /* the source shows it as it was when the lake was written */
+    bool               as_left;     /* `shown` is what this mirror had left, which others have changed since */
     int32_t            column_ids;  /* the highest ever given */
     tain_ordinals      files;       /* live and pending ones */
     tain_pending       pending;

@@ -138,15 +138,30 @@ static tain_status become_misfit(tain_table *t, char *why)
     return TAIN_OK;
 }
 
-/* What others have made of its columns is no change of the source's. */
-static tain_status uphold(tain_table *t, tain_error *err)
+static bool lacks_own(const tain_table *t)
 {
-    return t->status == TAIN_TABLE_REPLICATING && has_rows(t) ? tain_uphold(t, err) : TAIN_OK;
+    for (size_t i = 0; i < t->schema->count; i++)
+        if (tain_schema_find_physical(tain_delta_meta(t->delta)->schema, t->shown->fields[i].physical) < 0) return true;
+    return false;
+}
+
+/* What others have made of its columns is no change of the source's, and put back first. What they took away comes back as it was only
+ * as long as this table shows what it had: not if a change of the source's was given up since. *ret_lost: then. */
+static tain_status uphold(tain_table *t, bool *ret_lost, tain_error *err)
+{
+    *ret_lost = false;
+    if (!t->delta || !tain_delta_meta_is_of_others(t->delta)) return TAIN_OK;
+    if (t->status != TAIN_TABLE_REPLICATING || t->pending.schema || !has_rows(t)) return TAIN_OK;
+    *ret_lost = !t->as_left && lacks_own(t);
+    t->as_left = false;
+    return *ret_lost ? TAIN_OK : tain_uphold(t, err);
 }
 
 tain_status tain_reshape(tain_table *t, const tain_source_table *shape, tain_error *err)
 {
-    TAIN_TRY(uphold(t, err));
+    bool lost;
+    TAIN_TRY(uphold(t, &lost, err));
+    if (lost) return become_misfit(t, tain_strdup("another program has taken columns of it away, and the source has changed others"));
     char *why = has_rows(t) ? find_misfit(t, shape) : NULL;
     if (why) return become_misfit(t, why);
     tain_error e = {0};

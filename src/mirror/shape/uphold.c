@@ -107,5 +107,6 @@ tain_status tain_uphold(tain_table *t, tain_error *err)
     give_ids(t, shown, gone);
     tain_upkeep_outdate(t);
     take(t, shown);
+    t->as_left = false;
     return TAIN_OK;
 }
