@@ -111,7 +111,7 @@ static bool is_candidate(tain_delta *t, const tain_delta_file *f, const tain_rew
 {
     if (rule->what == TAIN_REWRITE_SMALL && f->size > SMALL_SIZE) return false;
     if (is_full(t, f, rule) && !(is_rotten(t, f, rule) && kept_of(f) <= rule->most_rows)) return false;
-    return f->ordinal > rule->after && !is_taken(rule->beside, f) && is_inside(t, f);
+    return f->ordinal >= rule->from && !is_taken(rule->beside, f) && is_inside(t, f);
 }
 
 static size_t all_live(tain_delta *t, const tain_rewrite_rule *rule, tain_delta_file ***ret)

@@ -23,7 +23,7 @@ typedef struct tain_rewrite_rule {
     int64_t             spare_bytes; /* that may be written for readers' sake alone: to rid of its vector a file, or a table, that is left alone by now */
     int64_t             full_bytes; /* files as large as that are not merged; 0: tain_rewrite_full_size */
     const tain_rewrite *beside;     /* its files are taken; NULL: none are */
-    uint32_t            after;      /* and so are those whose ordinals are not higher; 0: none are */
+    uint32_t            from;       /* and so are those whose ordinals are lower; 0: none are */
 } tain_rewrite_rule;
 /* Which live files to merge into one (caller frees the array). NULL: none due. */
 tain_delta_file **tain_rewrite_pick(tain_delta *t, const tain_rewrite_rule *rule, size_t *ret_count);

@@ -467,7 +467,7 @@ static tain_delta_file **pick(const subject *s, int lane, size_t *ret_count)
     const tain_upkeep_job *other = beside(s, lane);
     const tain_rewrite_rule rule = {.what = lane == TAIN_LANE_LIGHT ? TAIN_REWRITE_SMALL : TAIN_REWRITE_LARGE,
                                     .most_rows = rows_at_once(s), .beside = other ? other->rewrite : NULL,
-                                    .after = other && other->prune ? tain_prune_newest(other->prune) : 0,
+                                    .from = other && other->prune ? tain_prune_newest(other->prune) + 1 : 0,
                                     .spare_bytes = tain_delta_appended(delta_of(s)) - tended_of(s)->rewritten};
     tain_delta_file **files = pick_vectors(s, &rule, ret_count);
     return files || !may_rewrite(delta_of(s)) ? files : tain_rewrite_pick(delta_of(s), &rule, ret_count);
