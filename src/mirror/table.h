@@ -79,7 +79,8 @@ typedef struct tain_tended {
     struct tain_upkeep_job *jobs[TAIN_LANES]; /* in flight */
     bool      set;         /* its properties are as they were asked for, or cannot be */
     tain_time next_vacuum;
-    int64_t   rewritten;   /* bytes of files that were written anew for readers' sake, less those that may be beyond what is added */
+    int64_t   rewritten; /* bytes of files that upkeep has written anew alone */
+    int64_t   rested;    /* and of those that lost their vectors at rest, less what it may beyond what is added */
     int64_t   cleaned;     /* hour in which its log was last looked through for what is too old */
     int64_t   kept_up;     /* the version at which there was nothing to do */
     tain_time rests_at;    /* monotonic: from then on it is left alone, if no commit comes; 0: not known yet, INT64_MAX: that was seen to */

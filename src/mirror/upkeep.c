@@ -457,7 +457,7 @@ static bool is_at_rest(const subject *s)
 static tain_delta_file **pick_vectors(const subject *s, const tain_rewrite_rule *rule, size_t *ret_count)
 {
     tain_rewrite_rule vectors = *rule;
-    if (s->table->compat) vectors.spare_bytes = INT64_MAX;
+    vectors.spare_bytes = s->table->compat ? INT64_MAX : tain_delta_appended(delta_of(s)) - tended_of(s)->rested;
     bool due = s->table->compat || (is_at_rest(s) && may_rewrite(delta_of(s)));
     return due && rule->what == TAIN_REWRITE_LARGE ? tain_rewrite_pick_vectors(delta_of(s), &vectors, ret_count) : NULL;
 }
@@ -493,7 +493,8 @@ static bool begin_rewrite(const subject *s, tain_upkeep_job *job)
     if (!files) return false;
     bool begun = tain_rewrite_begin(delta_of(s), store_of(s), files, n, key_for(s, files, n), &job->rewrite, &job->error) == TAIN_OK;
     const tain_parquet_options options = tain_table_file_options(s->table);
-    if (begun && (n == 1 || is_at_rest(s))) tended_of(s)->rewritten += bytes_of(files, n);
+    if (begun && is_at_rest(s)) tended_of(s)->rested += bytes_of(files, n);
+    else if (begun && n == 1) tended_of(s)->rewritten += bytes_of(files, n);
     if (begun) tain_rewrite_limit(job->rewrite, &options);
     if (begun && s->table->compat) tain_rewrite_thin(job->rewrite);
     if (begun && !s->history) job->part = tain_index_part_begin(s->table->index);
@@ -737,7 +738,7 @@ static void inherit(const subject *s)
     tain_delta_file *f;
     for (size_t cursor = 0; tain_delta_next_file(delta_of(s), &cursor, &f);)
         if (f->dv.storage) bytes += f->size;
-    tended_of(s)->rewritten = -(bytes < INHERITED_BYTES ? bytes : INHERITED_BYTES);
+    tended_of(s)->rested = -(bytes < INHERITED_BYTES ? bytes : INHERITED_BYTES);
 }
 
 /* Its rest begins anew with every commit. */
