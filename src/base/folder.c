@@ -29,18 +29,20 @@ bool tain_sync_folder(const char *path)
     return ok;
 }
 
-/* A courtesy: it may be a folder that we are not allowed to read. */
-static void sync_parent(const char *path)
+bool tain_sync_parent(const char *path)
 {
     char *parent = parent_of(path);
-    (void)!tain_sync_folder(*parent ? parent : *path == '/' ? "/" : ".");
+    bool  ok = tain_sync_folder(*parent ? parent : *path == '/' ? "/" : ".");
+    int   sys = errno;
     tain_free(parent);
+    errno = sys;
+    return ok;
 }
 
 static bool make(const char *path, bool durable)
 {
     if (mkdir(path, 0777) < 0) return errno == EEXIST;
-    if (durable) sync_parent(path);
+    if (durable) (void)!tain_sync_parent(path); /* a courtesy: it may be a folder that we are not allowed to read */
     return true;
 }
 

@@ -11,6 +11,8 @@ bool tain_make_folder(const char *path, bool durable);
 
 /* What was made, renamed or removed in the folder outlives a crash of the machine. False: errno says why. */
 bool tain_sync_folder(const char *path);
+/* The same of the folder that the path is in. */
+bool tain_sync_parent(const char *path);
 
 /* TMPDIR, or where else what need not last goes. */
 const char *tain_temp_folder(void);

@@ -47,15 +47,13 @@ tain_status tain_control_audit_list(tain_control *c, const tain_control_audit_fi
                                     tain_error *err)
 {
     tain_sql_rows rows;
-    tain_control_read(c);
-    tain_status st = tain_sql_list(c, &kind, "SELECT time, user, user_name, action, object, origin, outcome, detail, seq FROM audit WHERE seq < ?1"
-                                             " AND (?3 IS NULL OR user = ?3) AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR object = ?5)"
-                                             " AND time >= ?6 AND (?7 = 0 OR time < ?7) ORDER BY seq DESC LIMIT ?2",
-                                   TAIN_SQL_NEWEST_FIRST, page,
-                                   TAIN_SQL_VALUES(tain_sql_text(f->user), tain_sql_text(f->action), tain_sql_text(f->object), tain_sql_int(f->from),
-                                                   tain_sql_int(f->until)),
-                                   &rows, err);
-    TAIN_TRY(tain_control_done(c, st));
+    TAIN_TRY(tain_sql_list(c, &kind, "SELECT time, user, user_name, action, object, origin, outcome, detail, seq FROM audit WHERE seq < ?1"
+                                     " AND (?3 IS NULL OR user = ?3) AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR object = ?5)"
+                                     " AND time >= ?6 AND (?7 = 0 OR time < ?7) ORDER BY seq DESC LIMIT ?2",
+                           TAIN_SQL_NEWEST_FIRST, page,
+                           TAIN_SQL_VALUES(tain_sql_text(f->user), tain_sql_text(f->action), tain_sql_text(f->object), tain_sql_int(f->from),
+                                           tain_sql_int(f->until)),
+                           &rows, err));
     *ret = (tain_control_entries){rows.rows, rows.count, rows.next};
     return TAIN_OK;
 }

@@ -113,10 +113,9 @@ tain_status tain_control_connection_add(tain_control *c, const char *name, const
 tain_status tain_control_connection_rename(tain_control *c, const char *id, const char *name, tain_error *err)
 {
     TAIN_TRY(tain_control_check_name(kind.what, name, err));
-    TAIN_TRY(tain_control_write(c, err));
-    tain_status st = tain_sql_run_on(c, "UPDATE connection SET name = ?2, changed = ?3 WHERE id = ?1",
+    tain_status st = tain_sql_change(c, "UPDATE connection SET name = ?2, changed = ?3 WHERE id = ?1",
                                      TAIN_SQL_VALUES(tain_sql_text(id), tain_sql_text(name), tain_sql_int(tain_now())), kind.what, id, err);
-    return tain_control_written(c, name_taken(st, name, err), err);
+    return name_taken(st, name, err);
 }
 
 /* url NULL: the one that is stored. */
@@ -154,31 +153,25 @@ tain_status tain_control_connection_rotate(tain_control *c, const char *id, cons
 
 tain_status tain_control_connection_remove(tain_control *c, const char *id, tain_error *err)
 {
-    TAIN_TRY(tain_control_write(c, err));
-    tain_status st = tain_sql_run_on(c, "DELETE FROM connection WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), kind.what, id, err);
-    return tain_control_written(c, st, err);
+    return tain_sql_change(c, "DELETE FROM connection WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), kind.what, id, err);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------- */
 
 tain_status tain_control_connection_get(tain_control *c, const char *id, tain_control_connection *ret, tain_error *err)
 {
-    tain_control_read(c);
-    return tain_control_done(c, tain_sql_one(c, &kind, SELECT "WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), id, ret, err));
+    return tain_sql_get(c, &kind, SELECT "WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), id, ret, err);
 }
 
 tain_status tain_control_connection_find(tain_control *c, const char *name, tain_control_connection *ret, tain_error *err)
 {
-    tain_control_read(c);
-    return tain_control_done(c, tain_sql_one(c, &kind, SELECT "WHERE name = ?1", TAIN_SQL_VALUES(tain_sql_text(name)), name, ret, err));
+    return tain_sql_get(c, &kind, SELECT "WHERE name = ?1", TAIN_SQL_VALUES(tain_sql_text(name)), name, ret, err);
 }
 
 tain_status tain_control_connection_list(tain_control *c, tain_control_page page, tain_control_connections *ret, tain_error *err)
 {
     tain_sql_rows rows;
-    tain_control_read(c);
-    TAIN_TRY(tain_control_done(
-        c, tain_sql_list(c, &kind, SELECT "WHERE seq > ?1 ORDER BY seq LIMIT ?2", TAIN_SQL_OLDEST_FIRST, page, NULL, 0, &rows, err)));
+    TAIN_TRY(tain_sql_list(c, &kind, SELECT "WHERE seq > ?1 ORDER BY seq LIMIT ?2", TAIN_SQL_OLDEST_FIRST, page, NULL, 0, &rows, err));
     *ret = (tain_control_connections){rows.rows, rows.count, rows.next};
     return TAIN_OK;
 }

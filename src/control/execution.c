@@ -75,12 +75,22 @@ tain_status tain_control_execution_add(tain_control *c, const tain_control_execu
 
 /* --- reading ------------------------------------------------------------------------------------------------------- */
 
+enum { TEXTS = 11 };
+
+/* In the order of COLUMNS. */
+static void texts_of(tain_control_execution *e, char **ret[static TEXTS])
+{
+    char **const texts[TEXTS] = {&e->operation,   &e->item,   &e->item_name, &e->workspace,  &e->workspace_name, &e->capacity,
+                                 &e->source_type, &e->schema, &e->table,     &e->error_type, &e->error};
+    memcpy(ret, texts, sizeof texts);
+}
+
 static void read_row(sqlite3_stmt *s, void *row)
 {
     tain_control_execution *e = row;
-    char **const            texts[] = {&e->operation, &e->item,   &e->item_name, &e->workspace,  &e->workspace_name, &e->capacity,
-                                       &e->source_type, &e->schema, &e->table,     &e->error_type, &e->error};
-    for (int i = 0; i < 11; i++) *texts[i] = tain_sql_column_text(s, i);
+    char                  **texts[TEXTS];
+    texts_of(e, texts);
+    for (int i = 0; i < TEXTS; i++) *texts[i] = tain_sql_column_text(s, i);
     e->time = time_of(s, 11);
     e->start = time_of(s, 12);
     e->end = time_of(s, 13);
@@ -92,10 +102,9 @@ static void read_row(sqlite3_stmt *s, void *row)
 
 static void done_row(void *row)
 {
-    tain_control_execution *e = row;
-    char *const             texts[] = {e->operation,   e->item,   e->item_name, e->workspace,  e->workspace_name, e->capacity,
-                                       e->source_type, e->schema, e->table,     e->error_type, e->error};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) tain_free(texts[i]);
+    char **texts[TEXTS];
+    texts_of(row, texts);
+    for (int i = 0; i < TEXTS; i++) tain_free(*texts[i]);
 }
 
 static const tain_sql_kind kind = {"execution", sizeof(tain_control_execution), read_row, done_row};
@@ -122,8 +131,7 @@ tain_status tain_control_execution_list(tain_control *c, const tain_control_exec
                                         tain_control_executions *ret, tain_error *err)
 {
     tain_sql_rows rows;
-    tain_control_read(c);
-    TAIN_TRY(tain_control_done(c, list(c, filter, page, &rows, err)));
+    TAIN_TRY(list(c, filter, page, &rows, err));
     *ret = (tain_control_executions){rows.rows, rows.count, rows.next};
     return TAIN_OK;
 }

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "control/statement.h"
 #include "control/text.h"
+#include "control/there.h"
 
 static void read_row(sqlite3_stmt *s, void *row)
 {
@@ -47,24 +48,12 @@ static tain_status check(const char *name, const char *description, const char *
 
 /* --- changes ------------------------------------------------------------------------------------------------------- */
 
-static tain_status is_there(tain_control *c, const char *sql, const char *what, const char *id, tain_error *err)
-{
-    int64_t n;
-    TAIN_TRY(tain_sql_number(c, sql, TAIN_SQL_VALUES(tain_sql_text(id)), &n, err));
-    return n ? TAIN_OK : tain_sql_unknown(what, id, err);
-}
-
-static tain_status user_is_there(tain_control *c, const char *id, tain_error *err)
-{
-    return id ? is_there(c, "SELECT count(*) FROM user WHERE id = ?1", "user", id, err) : TAIN_OK;
-}
-
 static tain_status insert(tain_control *c, const char *id, const tain_control_item *i, tain_error *err)
 {
     char logical_id[37];
     tain_uuid_text(logical_id);
-    TAIN_TRY(is_there(c, "SELECT count(*) FROM workspace WHERE id = ?1", "workspace", i->workspace, err));
-    TAIN_TRY(user_is_there(c, i->owner, err));
+    TAIN_TRY(tain_control_workspace_is_there(c, i->workspace, err));
+    if (i->owner) TAIN_TRY(tain_control_user_is_there(c, i->owner, err));
     tain_status st = tain_sql_run(
         c, "INSERT INTO item (id, workspace, name, description, logical_id, owner, lake, state, definition, platform, created, changed)"
            " VALUES (?1, lower(?2), ?3, coalesce(?4, ''), ?5, lower(?6), ?7, ?8, ?9, ?10, ?11, ?11)",
@@ -112,15 +101,13 @@ tain_status tain_control_item_change_some(tain_control *c, const char *id, const
 
 tain_status tain_control_item_want(tain_control *c, const char *id, tain_control_state state, tain_error *err)
 {
-    TAIN_TRY(tain_control_write(c, err));
-    tain_status st = tain_sql_run_on(c, "UPDATE item SET state = ?2, changed = ?3 WHERE id = ?1",
-                                     TAIN_SQL_VALUES(tain_sql_text(id), tain_sql_int(state), tain_sql_int(tain_now())), kind.what, id, err);
-    return tain_control_written(c, st, err);
+    return tain_sql_change(c, "UPDATE item SET state = ?2, changed = ?3 WHERE id = ?1",
+                           TAIN_SQL_VALUES(tain_sql_text(id), tain_sql_int(state), tain_sql_int(tain_now())), kind.what, id, err);
 }
 
 static tain_status hand_over(tain_control *c, const char *id, const char *owner, tain_error *err)
 {
-    TAIN_TRY(user_is_there(c, owner, err));
+    if (owner) TAIN_TRY(tain_control_user_is_there(c, owner, err));
     return tain_sql_run_on(c, "UPDATE item SET owner = lower(?2), changed = ?3 WHERE id = ?1",
                            TAIN_SQL_VALUES(tain_sql_text(id), tain_sql_text(owner), tain_sql_int(tain_now())), kind.what, id, err);
 }
@@ -133,24 +120,20 @@ tain_status tain_control_item_transfer(tain_control *c, const char *id, const ch
 
 tain_status tain_control_item_remove(tain_control *c, const char *id, tain_error *err)
 {
-    TAIN_TRY(tain_control_write(c, err));
-    tain_status st = tain_sql_run_on(c, "DELETE FROM item WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), kind.what, id, err);
-    return tain_control_written(c, st, err);
+    return tain_sql_change(c, "DELETE FROM item WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), kind.what, id, err);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------- */
 
 tain_status tain_control_item_get(tain_control *c, const char *id, tain_control_item *ret, tain_error *err)
 {
-    tain_control_read(c);
-    return tain_control_done(c, tain_sql_one(c, &kind, WHOLE "WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), id, ret, err));
+    return tain_sql_get(c, &kind, WHOLE "WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), id, ret, err);
 }
 
 tain_status tain_control_item_find(tain_control *c, const char *workspace, const char *name, tain_control_item *ret, tain_error *err)
 {
-    tain_control_read(c);
-    return tain_control_done(c, tain_sql_one(c, &kind, WHOLE "WHERE workspace = ?1 AND name = ?2",
-                                             TAIN_SQL_VALUES(tain_sql_text(workspace), tain_sql_text(name)), name, ret, err));
+    return tain_sql_get(c, &kind, WHOLE "WHERE workspace = ?1 AND name = ?2",
+                        TAIN_SQL_VALUES(tain_sql_text(workspace), tain_sql_text(name)), name, ret, err);
 }
 
 static tain_status list(tain_control *c, const char *workspace, tain_control_page page, tain_sql_rows *ret, tain_error *err)
@@ -163,8 +146,7 @@ static tain_status list(tain_control *c, const char *workspace, tain_control_pag
 tain_status tain_control_item_list(tain_control *c, const char *workspace, tain_control_page page, tain_control_items *ret, tain_error *err)
 {
     tain_sql_rows rows;
-    tain_control_read(c);
-    TAIN_TRY(tain_control_done(c, list(c, workspace, page, &rows, err)));
+    TAIN_TRY(list(c, workspace, page, &rows, err));
     *ret = (tain_control_items){rows.rows, rows.count, rows.next};
     return TAIN_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "control/admins.h"
 #include "control/statement.h"
+#include "control/there.h"
 
 static const char *const names[] = {"", "viewer", "contributor", "admin"};
 
@@ -46,15 +47,6 @@ tain_status tain_control_admins_left(tain_control *c, int64_t before, tain_error
 
 /* --- changes ------------------------------------------------------------------------------------------------------- */
 
-static tain_status must_exist(tain_control *c, const char *user, const char *workspace, tain_error *err)
-{
-    int64_t n = 1;
-    TAIN_TRY(tain_sql_number(c, "SELECT count(*) FROM user WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(user)), &n, err));
-    if (n == 0) return tain_sql_unknown("user", user, err);
-    if (workspace) TAIN_TRY(tain_sql_number(c, "SELECT count(*) FROM workspace WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(workspace)), &n, err));
-    return n ? TAIN_OK : tain_sql_unknown("workspace", workspace, err);
-}
-
 static tain_status replace(tain_control *c, const char *user, const char *workspace, tain_control_role role, tain_error *err)
 {
     TAIN_TRY(tain_sql_run(c, "DELETE FROM role WHERE user = ?1 AND workspace IS ?2", TAIN_SQL_VALUES(tain_sql_text(user), tain_sql_text(workspace)),
@@ -67,7 +59,8 @@ static tain_status replace(tain_control *c, const char *user, const char *worksp
 static tain_status set(tain_control *c, const char *user, const char *workspace, tain_control_role role, tain_error *err)
 {
     int64_t admins;
-    TAIN_TRY(must_exist(c, user, workspace, err));
+    TAIN_TRY(tain_control_user_is_there(c, user, err));
+    if (workspace) TAIN_TRY(tain_control_workspace_is_there(c, workspace, err));
     TAIN_TRY(tain_control_admins(c, &admins, err));
     TAIN_TRY(replace(c, user, workspace, role, err));
     return tain_control_admins_left(c, admins, err);
@@ -84,7 +77,7 @@ tain_status tain_control_role_set(tain_control *c, const char *user, const char 
 static tain_status get(tain_control *c, const char *user, const char *workspace, tain_control_role *ret, tain_error *err)
 {
     int64_t role;
-    TAIN_TRY(must_exist(c, user, NULL, err));
+    TAIN_TRY(tain_control_user_is_there(c, user, err));
     TAIN_TRY(tain_sql_number(c, "SELECT max(r.role) FROM role r JOIN user u ON u.id = r.user WHERE r.user = ?1 AND NOT u.disabled"
                                 " AND (r.workspace IS NULL OR r.workspace = ?2)",
                              TAIN_SQL_VALUES(tain_sql_text(user), tain_sql_text(workspace)), &role, err));
@@ -118,10 +111,9 @@ static const tain_sql_kind kind = {"role", sizeof(tain_control_grant), read_row,
 tain_status tain_control_role_list(tain_control *c, const char *user, tain_control_page page, tain_control_grants *ret, tain_error *err)
 {
     tain_sql_rows rows;
-    tain_control_read(c);
-    TAIN_TRY(tain_control_done(c, tain_sql_list(c, &kind, "SELECT user, workspace, role, seq FROM role WHERE seq > ?1"
-                                                          " AND (?3 IS NULL OR user = ?3) ORDER BY seq LIMIT ?2",
-                                                TAIN_SQL_OLDEST_FIRST, page, TAIN_SQL_VALUES(tain_sql_text(user)), &rows, err)));
+    TAIN_TRY(tain_sql_list(c, &kind, "SELECT user, workspace, role, seq FROM role WHERE seq > ?1"
+                                     " AND (?3 IS NULL OR user = ?3) ORDER BY seq LIMIT ?2",
+                           TAIN_SQL_OLDEST_FIRST, page, TAIN_SQL_VALUES(tain_sql_text(user)), &rows, err));
     *ret = (tain_control_grants){rows.rows, rows.count, rows.next};
     return TAIN_OK;
 }

@@ -62,21 +62,12 @@ static bool write_key(const char *path, const uint8_t *key)
     return ok;
 }
 
-static bool sync_folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char       *folder = slash ? tain_strndup(path, slash > path ? (size_t)(slash - path) : 1) : tain_strdup(".");
-    bool        ok = tain_sync_folder(folder);
-    tain_free(folder);
-    return ok;
-}
-
 /* Whole under its name, or not there. */
 static tain_status make_key(const tain_control *c, uint8_t ret[static TAIN_SEAL_KEY], tain_error *err)
 {
     char *aside = tain_format("%s.new", c->key_file);
     tain_random(ret, TAIN_SEAL_KEY);
-    bool ok = write_key(aside, ret) && rename(aside, c->key_file) == 0 && sync_folder_of(c->key_file);
+    bool ok = write_key(aside, ret) && rename(aside, c->key_file) == 0 && tain_sync_parent(c->key_file);
     tain_status st = ok ? TAIN_OK : tain_fail_errno(err, "cannot make the key file %s", c->key_file);
     tain_free(aside);
     return st;

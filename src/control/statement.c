@@ -162,6 +162,13 @@ tain_status tain_control_written(tain_control *c, tain_status st, tain_error *er
     return tain_control_done(c, st);
 }
 
+tain_status tain_sql_change(tain_control *c, const char *sql, const tain_sql_value *values, size_t n, const char *what, const char *name,
+                            tain_error *err)
+{
+    TAIN_TRY(tain_control_write(c, err));
+    return tain_control_written(c, tain_sql_run_on(c, sql, values, n, what, name, err), err);
+}
+
 /* --- rows ---------------------------------------------------------------------------------------------------------- */
 
 char *tain_sql_column_text(sqlite3_stmt *s, int column)
@@ -186,6 +193,13 @@ tain_status tain_sql_one(tain_control *c, const tain_sql_kind *kind, const char 
     memset(ret, 0, kind->size);
     kind->read(s, ret);
     return TAIN_OK;
+}
+
+tain_status tain_sql_get(tain_control *c, const tain_sql_kind *kind, const char *sql, const tain_sql_value *values, size_t n,
+                         const char *name, void *ret, tain_error *err)
+{
+    tain_control_read(c);
+    return tain_control_done(c, tain_sql_one(c, kind, sql, values, n, name, ret, err));
 }
 
 /* A page's `next` is the number of its last row. */
@@ -219,8 +233,8 @@ static tain_status gather(tain_control *c, const tain_sql_kind *kind, sqlite3_st
     }
 }
 
-tain_status tain_sql_list(tain_control *c, const tain_sql_kind *kind, const char *sql, tain_sql_order order, tain_control_page page,
-                          const tain_sql_value *values, size_t n, tain_sql_rows *ret, tain_error *err)
+static tain_status read_page(tain_control *c, const tain_sql_kind *kind, const char *sql, tain_sql_order order, tain_control_page page,
+                             const tain_sql_value *values, size_t n, tain_sql_rows *ret, tain_error *err)
 {
     sqlite3_stmt *s;
     int64_t       start;
@@ -235,6 +249,13 @@ tain_status tain_sql_list(tain_control *c, const tain_sql_kind *kind, const char
     if (st == TAIN_OK) *ret = rows;
     else tain_sql_rows_done(kind, rows.rows, rows.count, rows.next);
     return st;
+}
+
+tain_status tain_sql_list(tain_control *c, const tain_sql_kind *kind, const char *sql, tain_sql_order order, tain_control_page page,
+                          const tain_sql_value *values, size_t n, tain_sql_rows *ret, tain_error *err)
+{
+    tain_control_read(c);
+    return tain_control_done(c, read_page(c, kind, sql, order, page, values, n, ret, err));
 }
 
 void tain_sql_rows_done(const tain_sql_kind *kind, void *rows, size_t count, char *next)

@@ -4,8 +4,9 @@
  *     TAIN_TRY(tain_control_write(c, err));                     void: tain_control_read(c);
  *     return tain_control_written(c, change(c, ..., err), err); return tain_control_done(c, look(c, ..., err));
  *
- * Between the two calls the caller has the database; all else here is for then only. SQL is a string literal, by whose
- * address its statement is found again. Of values only the address is kept until the statement is reset. */
+ * Between the two calls the caller has the database; all else here is for then only, but for tain_sql_get, _list and
+ * _change, which are such a pair each. SQL is a string literal, by whose address its statement is found again. Of values
+ * only the address is kept until the statement is reset. */
 #ifndef TAIN_CONTROL_STATEMENT_H
 #define TAIN_CONTROL_STATEMENT_H
 
@@ -85,6 +86,9 @@ tain_status tain_sql_run(tain_control *c, const char *sql, const tain_sql_value 
 /* As tain_sql_run; NOT_FOUND "no <what> '<name>'" when no row was. */
 tain_status tain_sql_run_on(tain_control *c, const char *sql, const tain_sql_value *values, size_t n, const char *what, const char *name,
                             tain_error *err);
+/* tain_sql_run_on as a write of its own. */
+tain_status tain_sql_change(tain_control *c, const char *sql, const tain_sql_value *values, size_t n, const char *what, const char *name,
+                            tain_error *err);
 /* First column of the first row, 0 without one. */
 tain_status tain_sql_number(tain_control *c, const char *sql, const tain_sql_value *values, size_t n, int64_t *ret, tain_error *err);
 /* "no <what> '<name>'" */
@@ -106,6 +110,9 @@ typedef struct tain_sql_kind {
 /* The one row that the statement gives; NOT_FOUND names it. */
 tain_status tain_sql_one(tain_control *c, const tain_sql_kind *kind, const char *sql, const tain_sql_value *values, size_t n,
                          const char *name, void *ret, tain_error *err);
+/* The same as a read of its own. */
+tain_status tain_sql_get(tain_control *c, const tain_sql_kind *kind, const char *sql, const tain_sql_value *values, size_t n,
+                         const char *name, void *ret, tain_error *err);
 
 typedef struct tain_sql_rows {
     void  *rows;
@@ -115,8 +122,8 @@ typedef struct tain_sql_rows {
 
 typedef enum tain_sql_order { TAIN_SQL_OLDEST_FIRST, TAIN_SQL_NEWEST_FIRST } tain_sql_order;
 
-/* A page of rows. The statement's ?1 is the number behind which it begins, ?2 how many rows it gives, and the values are
- * ?3 and on; its last column is the row's number, by which it is in order. */
+/* A page of rows, as a read of its own. The statement's ?1 is the number behind which it begins, ?2 how many rows it gives,
+ * and the values are ?3 and on; its last column is the row's number, by which it is in order. */
 tain_status tain_sql_list(tain_control *c, const tain_sql_kind *kind, const char *sql, tain_sql_order order, tain_control_page page,
                           const tain_sql_value *values, size_t n, tain_sql_rows *ret, tain_error *err);
 void        tain_sql_rows_done(const tain_sql_kind *kind, void *rows, size_t count, char *next);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "control/statement.h"
 #include "control/text.h"
+#include "control/there.h"
 
 #define USED_EVERY (60 * TAIN_SECOND)
 enum { SECRET = 32, HASH = SHA256_DIGEST_LENGTH };
@@ -45,9 +46,7 @@ static void make_text(char ret[static TAIN_CONTROL_TOKEN_TEXT])
 
 static tain_status insert(tain_control *c, const tain_control_token *t, const uint8_t hash[static HASH], tain_error *err)
 {
-    int64_t user;
-    TAIN_TRY(tain_sql_number(c, "SELECT count(*) FROM user WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(t->user)), &user, err));
-    if (!user) return tain_sql_unknown("user", t->user, err);
+    TAIN_TRY(tain_control_user_is_there(c, t->user, err));
     TAIN_TRY(tain_sql_run(c, "DELETE FROM token WHERE session AND expires <= ?1", TAIN_SQL_VALUES(tain_sql_int(t->created)), NULL, err));
     tain_status st = tain_sql_run(
         c, "INSERT INTO token (id, user, name, role, session, prefix, hash, created, expires, used) VALUES (?1, lower(?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)",
@@ -93,9 +92,7 @@ tain_status tain_control_session_add(tain_control *c, const char *user, tain_tim
 
 tain_status tain_control_token_remove(tain_control *c, const char *id, tain_error *err)
 {
-    TAIN_TRY(tain_control_write(c, err));
-    tain_status st = tain_sql_run_on(c, "DELETE FROM token WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), "token", id, err);
-    return tain_control_written(c, st, err);
+    return tain_sql_change(c, "DELETE FROM token WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), "token", id, err);
 }
 
 /* --- verifying ----------------------------------------------------------------------------------------------------- */
@@ -175,10 +172,9 @@ static const tain_sql_kind kind = {"token", sizeof(tain_control_token), read_row
 tain_status tain_control_token_list(tain_control *c, const char *user, tain_control_page page, tain_control_tokens *ret, tain_error *err)
 {
     tain_sql_rows rows;
-    tain_control_read(c);
-    TAIN_TRY(tain_control_done(c, tain_sql_list(c, &kind, "SELECT id, user, name, role, session, created, expires, used, seq FROM token"
-                                                          " WHERE seq > ?1 AND (?3 IS NULL OR user = ?3) ORDER BY seq LIMIT ?2",
-                                                TAIN_SQL_OLDEST_FIRST, page, TAIN_SQL_VALUES(tain_sql_text(user)), &rows, err)));
+    TAIN_TRY(tain_sql_list(c, &kind, "SELECT id, user, name, role, session, created, expires, used, seq FROM token"
+                                     " WHERE seq > ?1 AND (?3 IS NULL OR user = ?3) ORDER BY seq LIMIT ?2",
+                           TAIN_SQL_OLDEST_FIRST, page, TAIN_SQL_VALUES(tain_sql_text(user)), &rows, err));
     *ret = (tain_control_tokens){rows.rows, rows.count, rows.next};
     return TAIN_OK;
 }

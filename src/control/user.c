@@ -170,22 +170,18 @@ tain_status tain_control_user_remove(tain_control *c, const char *id, tain_error
 
 tain_status tain_control_user_get(tain_control *c, const char *id, tain_control_user *ret, tain_error *err)
 {
-    tain_control_read(c);
-    return tain_control_done(c, tain_sql_one(c, &kind, SELECT "WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), id, ret, err));
+    return tain_sql_get(c, &kind, SELECT "WHERE id = ?1", TAIN_SQL_VALUES(tain_sql_text(id)), id, ret, err);
 }
 
 tain_status tain_control_user_find(tain_control *c, const char *name, tain_control_user *ret, tain_error *err)
 {
-    tain_control_read(c);
-    return tain_control_done(c, tain_sql_one(c, &kind, SELECT "WHERE name = ?1", TAIN_SQL_VALUES(tain_sql_text(name)), name, ret, err));
+    return tain_sql_get(c, &kind, SELECT "WHERE name = ?1", TAIN_SQL_VALUES(tain_sql_text(name)), name, ret, err);
 }
 
 tain_status tain_control_user_list(tain_control *c, tain_control_page page, tain_control_users *ret, tain_error *err)
 {
     tain_sql_rows rows;
-    tain_control_read(c);
-    TAIN_TRY(tain_control_done(
-        c, tain_sql_list(c, &kind, SELECT "WHERE seq > ?1 ORDER BY seq LIMIT ?2", TAIN_SQL_OLDEST_FIRST, page, NULL, 0, &rows, err)));
+    TAIN_TRY(tain_sql_list(c, &kind, SELECT "WHERE seq > ?1 ORDER BY seq LIMIT ?2", TAIN_SQL_OLDEST_FIRST, page, NULL, 0, &rows, err));
     *ret = (tain_control_users){rows.rows, rows.count, rows.next};
     return TAIN_OK;
 }

@@ -146,12 +146,24 @@ def test_many_tables(folder):
         assert_same_as_postgres(pg, p.lake, *(f"public.{name}" for name in names[::20]))
 
 
+def with_histories(pg, folder):
+    """Of lob and of loose, which has no key."""
+    lob(pg)
+    pg.sql("create table loose (a int, b text); alter table loose replica identity full")
+    return Peak(pg.url(), os.path.join(folder, "lake"), "--history").base()
+
+
+def assert_forgotten(pg, lake, condition="true"):
+    """A version of each row that there is, and no other."""
+    for name in ("lob", "loose"):
+        versions = lake_answer(lake, f"public.{name}__history", f"select count(*) from t where {condition}")
+        assert versions == [(int(pg.sql(f"select count(*) from {name}")),)], (name, versions)
+
+
 def test_histories(folder):
     """Every version is written beside the table, and forgotten again, within the same bound."""
     with Postgres(folder) as pg:
-        lob(pg)
-        pg.sql("create table loose (a int, b text); alter table loose replica identity full")
-        p = Peak(pg.url(), os.path.join(folder, "lake"), "--history").base()
+        p = with_histories(pg, folder)
         pg.sql("insert into lob select i, 'row ' || i, 0 from generate_series(1, 500000) i; insert into loose select i % 1000, 'row ' || i % 5000 from generate_series(1, 150000) i")
         p.assert_bounded("half a million inserts and more", 0)
         pg.sql("update lob set n = id % 10; update loose set a = a + 1")
@@ -169,26 +181,20 @@ def test_histories(folder):
         forgets = Peak(pg.url(), p.lake, "--history-retention", "0s")
         forgets.empty = p.empty
         forgets.assert_bounded("all but the present forgotten", 2 << 20)
-        for name in ("lob", "loose"):
-            versions = lake_answer(p.lake, f"public.{name}__history", "select count(*) from t where __tain_operation not in ('reload', 'truncate')")
-            assert versions == [(int(pg.sql(f"select count(*) from {name}")),)], (name, versions)
+        assert_forgotten(pg, p.lake, "__tain_operation not in ('reload', 'truncate')")
 
 
 def test_forgetting_what_was_never_loaded_anew(folder):
     """Without a reload that makes it void at once: each key, and each row of a table without one, is looked for."""
     with Postgres(folder) as pg:
-        lob(pg)
-        pg.sql("create table loose (a int, b text); alter table loose replica identity full")
-        p = Peak(pg.url(), os.path.join(folder, "lake"), "--history").base()
+        p = with_histories(pg, folder)
         pg.sql("insert into lob select i, 'row ' || i, 0 from generate_series(1, 800000) i; insert into loose select i, 'row ' || i from generate_series(1, 400000) i")
         p.assert_bounded("new rows", 0)
         pg.sql("update lob set n = 1; delete from lob where id % 3 = 0; delete from loose where a % 2 = 0")
         p.assert_bounded("changes of them", 0)
         p.options = ("--history-retention", "0s")
         p.assert_bounded("forgetting", 0)
-        for name in ("lob", "loose"):
-            versions = lake_answer(p.lake, f"public.{name}__history", "select count(*) from t")
-            assert versions == [(int(pg.sql(f"select count(*) from {name}")),)], (name, versions)
+        assert_forgotten(pg, p.lake)
 
 
 def test_sqlite(folder):

@@ -7,15 +7,15 @@ static void run(key_shape shape)
     bench b;
     begin(&b, shape);
     for (int e = 1; e <= EPOCHS; e++) {
-        for (int parts = pick(&b, 3) + 1; parts; parts--) {
-            apply_some(&b, pick(&b, CHANGES) + 1);
-            if (pick(&b, 25) == 0) truncate_all(&b);
+        for (int parts = pick(3) + 1; parts; parts--) {
+            apply_some(&b, pick(CHANGES) + 1);
+            if (pick(25) == 0) truncate_all(&b);
         }
-        if (feeds && pick(&b, 5) == 0) optimize_elsewhere(&b);
+        if (feeds && pick(5) == 0) optimize_elsewhere(&b);
         commit(&b, e);
         compare(&b);
         if (feeds) feed_check(b.table->store, &b.fed, shape != NO_KEY);
-        if (pick(&b, 8) == 0) reopen(&b);
+        if (pick(8) == 0) reopen(&b);
     }
     for (size_t i = 0; i < b.table->warning_count; i++)
         if (!feeds || strcmp(b.table->warnings[i].code, "foreign_commit") != 0) fail_msg("warning %s", b.table->warnings[i].code);
@@ -189,7 +189,7 @@ static void reshape_elsewhere(bench *b, deed what, int serial)
     const tain_schema *was = tain_delta_meta(t)->schema;
     TAIN_AUTO(tain_schema_free) tain_schema *s = tain_schema_new();
     const char *added = tain_arena_format(&s->arena, "added%d", serial);
-    size_t chosen = (size_t)pick(b, (int)was->count);
+    size_t chosen = (size_t)pick((int)was->count);
     if (what == ADD_FIRST) tain_schema_add(s, added, tain_type_of(TAIN_INT32));
     for (size_t i = 0; i < was->count; i++) {
         size_t k = what == TURN_ROUND ? was->count - 1 - i : i;
@@ -222,8 +222,8 @@ static void shapes_of_others_do_not_last(void **state)
     size_t added = 0;
     begin(&b, TEXT_KEY);
     for (int e = 1; e <= 60; e++) {
-        deed what = (deed)pick(&b, DEEDS);
-        bool reshapes = e > 1 && pick(&b, 3) == 0;
+        deed what = (deed)pick(DEEDS);
+        bool reshapes = e > 1 && pick(3) == 0;
         apply_some(&b, 20);
         if (reshapes) reshape_elsewhere(&b, what, e);
         if (reshapes && (what == ADD_FIRST || what == ADD_LAST)) added++;
@@ -231,7 +231,7 @@ static void shapes_of_others_do_not_last(void **state)
         assert_int_equal(b.table->status, TAIN_TABLE_REPLICATING);
         compare(&b);
         assert_columns_of_source(&b, added);
-        if (pick(&b, 8) == 0) reopen(&b);
+        if (pick(8) == 0) reopen(&b);
     }
     end(&b);
 }

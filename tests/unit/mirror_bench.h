@@ -36,6 +36,7 @@
         if (st_ != TAIN_OK) fail_msg("%s: %s", #expr, err->message);      \
     } while (0)
 #include "mirror_feed.h"
+#include "seed.h"
 
 enum { KEYS = 200, EPOCHS = 40, CHANGES = 120 };
 
@@ -52,17 +53,11 @@ typedef struct bench {
     tain_source_table *source, *other_source;
     tain_table        *table, *other; /* other: NULL, or one more, of the same shape */
     row                model[KEYS];
-    unsigned           seed;
     int                stamp;
     int64_t            fed; /* the version up to which the feed was looked at */
 } bench;
 
 static bool feeds; /* tables have a change data feed */
-
-static inline int pick(bench *b, int n)
-{
-    return (int)((unsigned)rand_r(&b->seed) % (unsigned)n);
-}
 
 /* --- set up -------------------------------------------------------------------------------------------------------- */
 
@@ -93,9 +88,8 @@ static inline tain_table *make_table(bench *b, tain_source_table *source)
 
 static inline void begin(bench *b, key_shape shape)
 {
-    const char *seed = getenv("SEED");
-    *b = (bench){.shape = shape, .seed = seed ? (unsigned)atoi(seed) : (unsigned)time(NULL)};
-    print_message("seed %u\n", b->seed);
+    seed_begin();
+    *b = (bench){.shape = shape};
     snprintf(b->folder, sizeof b->folder, "/tmp/tain-apply-XXXXXX");
     assert_non_null(mkdtemp(b->folder));
     b->definition = (tain_definition){.name = "test", .jobs = 1, .memory = 64 << 20, .cdf.on = feeds};
@@ -164,7 +158,7 @@ static inline void put_row(bench *b, tain_changes *c, int key, row *r, bool larg
 static inline void fill(bench *b, row *r)
 {
     r->there = true;
-    r->small = pick(b, 1000);
+    r->small = pick(1000);
     r->large = ++b->stamp;
 }
 
@@ -175,8 +169,8 @@ static inline void change_key(bench *b, tain_changes *c, int from, int to)
     tain_changes_end_row(c, TAIN_KEY_OLD);
     b->model[to] = b->model[from];
     b->model[from].there = false;
-    b->model[to].small = pick(b, 1000);
-    bool unchanged = pick(b, 2);
+    b->model[to].small = pick(1000);
+    bool unchanged = pick(2);
     if (!unchanged) b->model[to].large = ++b->stamp;
     put_row(b, c, to, &b->model[to], unchanged);
     tain_changes_end_row(c, TAIN_KEY_NEW);
@@ -185,8 +179,8 @@ static inline void change_key(bench *b, tain_changes *c, int from, int to)
 static inline void update(bench *b, tain_changes *c, int key, bool sure)
 {
     row *r = &b->model[key];
-    bool unchanged = sure && pick(b, 2);
-    r->small = pick(b, 1000);
+    bool unchanged = sure && pick(2);
+    r->small = pick(1000);
     if (!unchanged) r->large = ++b->stamp;
     put_row(b, c, key, r, unchanged);
     tain_changes_end_row(c, sure ? TAIN_UPDATE : TAIN_UPSERT);
@@ -202,10 +196,10 @@ static inline void delete(bench *b, tain_changes *c, int key, tain_op op)
 
 static inline void one_keyed(bench *b, tain_changes *c)
 {
-    int key = pick(b, KEYS), other = pick(b, KEYS);
+    int key = pick(KEYS), other = pick(KEYS);
     row *r = &b->model[key];
     if (!r->there) {
-        tain_op op = pick(b, 4) ? TAIN_INSERT : pick(b, 2) ? TAIN_UPSERT : TAIN_DELETE_IF;
+        tain_op op = pick(4) ? TAIN_INSERT : pick(2) ? TAIN_UPSERT : TAIN_DELETE_IF;
         if (op == TAIN_DELETE_IF) {
             delete(b, c, key, op);
             return;
@@ -213,21 +207,21 @@ static inline void one_keyed(bench *b, tain_changes *c)
         fill(b, r);
         put_row(b, c, key, r, false);
         tain_changes_end_row(c, op);
-    } else if (pick(b, 5) == 0 && !b->model[other].there) {
+    } else if (pick(5) == 0 && !b->model[other].there) {
         change_key(b, c, key, other);
-    } else if (pick(b, 3) == 0) {
-        delete(b, c, key, pick(b, 2) ? TAIN_DELETE : TAIN_DELETE_IF);
+    } else if (pick(3) == 0) {
+        delete(b, c, key, pick(2) ? TAIN_DELETE : TAIN_DELETE_IF);
     } else {
-        update(b, c, key, pick(b, 4) != 0);
+        update(b, c, key, pick(4) != 0);
     }
 }
 
 static inline void one_keyless(bench *b, tain_changes *c)
 {
-    int key = pick(b, KEYS / 10);
+    int key = pick(KEYS / 10);
     row *r = &b->model[key];
     r->small = key % 3; /* many equal rows */
-    bool remove = r->copies && pick(b, 2);
+    bool remove = r->copies && pick(2);
     put_row(b, c, key, r, false);
     tain_changes_end_row(c, remove ? TAIN_DELETE : TAIN_INSERT);
     r->copies += remove ? -1 : 1;
