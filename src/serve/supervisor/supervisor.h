@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* supervisor.h -- one worker process for each mirror that should run: started, watched, restarted, stopped.
+ *
+ * What should run is in the control database; what does run is found out from the processes themselves, so that another supervisor
+ * can take over from one that was killed. Thread: any. */
+#ifndef TAIN_SERVE_SUPERVISOR_SUPERVISOR_H
+#define TAIN_SERVE_SUPERVISOR_SUPERVISOR_H
+
+#include <jansson.h>
+
+#include "base/time.h"
+#include "control/control.h"
+
+typedef struct tain_supervisor tain_supervisor;
+
+typedef struct tain_supervisor_options {
+    const char *program;  /* what workers are: NULL: this binary */
+    tain_time   patience; /* for an orderly stop; 0: 30 s */
+} tain_supervisor_options;
+
+/* Takes up what runs, and starts what should. */
+tain_status tain_supervisor_start(tain_control *c, const tain_supervisor_options *o, tain_supervisor **ret, tain_error *err);
+/* leave: the workers go on; else they are stopped in order, and waited for. NULL is fine. */
+void        tain_supervisor_stop(tain_supervisor *s, bool leave);
+
+/* Something about this mirrored database changed in the control database, or it is gone. Returns at once. */
+void        tain_supervisor_look(tain_supervisor *s, const char *item);
+/* As look for all that use the connection. */
+void        tain_supervisor_look_connection(tain_supervisor *s, const char *connection);
+/* Loads tables ("schema.table", NULL-terminated; NULL: all) again, once, whatever happens to either process. */
+tain_status tain_supervisor_resync(tain_supervisor *s, const char *item, const char *const *tables, tain_error *err);
+
+typedef enum tain_mirroring { /* names as Fabric's REST has them */
+    TAIN_MIRRORING_INITIALIZED, TAIN_MIRRORING_STARTING, TAIN_MIRRORING_RUNNING, TAIN_MIRRORING_PAUSED, TAIN_MIRRORING_STOPPING, TAIN_MIRRORING_STOPPED,
+} tain_mirroring;
+const char *tain_mirroring_name(tain_mirroring m);
+
+typedef struct tain_mirror_report {
+    tain_mirroring status;
+    tain_error     error;    /* code OK: none */
+    pid_t          pid;      /* 0: no process */
+    tain_time      started;  /* of that process */
+    unsigned       restarts; /* since somebody wanted it to run */
+    json_t        *worker;   /* what it last said of itself, as status --json; NULL: nothing yet */
+} tain_mirror_report;
+
+/* From memory. NOT_FOUND: no such mirrored database. */
+tain_status tain_supervisor_report(tain_supervisor *s, const char *item, tain_mirror_report *ret, tain_error *err);
+void        tain_mirror_report_done(tain_mirror_report *r);
+
+typedef struct tain_sample { /* below 0: not known */
+    tain_time at;
+    int64_t   lag, latency;  /* microseconds */
+    int64_t   rows, bytes;   /* processed so far */
+    int64_t   retained;      /* bytes of the source's log */
+} tain_sample;
+/* Those since a moment, oldest first; one in ten seconds, for the last two hours. Caller frees *ret. */
+tain_status tain_supervisor_samples(tain_supervisor *s, const char *item, tain_time since, tain_sample **ret, size_t *ret_count, tain_error *err);
+
+/* Where the worker's log is; caller frees. */
+char *tain_supervisor_log_path(const tain_control *c, const char *item);
+
+#endif
