@@ -7,15 +7,41 @@
 #define TAIN_SERVE_SUPERVISOR_SUPERVISOR_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/time.h"
 #include "control/control.h"
 
 typedef struct tain_supervisor tain_supervisor;
 
+/* What somebody may want to be told of: it began, or it is over. */
+typedef enum tain_supervisor_alarm_kind {
+    TAIN_ALARM_FAILED,   /* the worker ended by an error, or cannot be started */
+    TAIN_ALARM_STALLED,  /* it made no progress any more, and was replaced */
+    TAIN_ALARM_MEMORY,   /* it took more than its limit, and was replaced */
+    TAIN_ALARM_TABLES,   /* tables are Failed; amount: how many */
+    TAIN_ALARM_LAG,      /* amount: microseconds */
+    TAIN_ALARM_RETAINED, /* the source keeps more of its log than agreed; amount: bytes */
+    TAIN_ALARM_KINDS,
+} tain_supervisor_alarm_kind;
+const char *tain_supervisor_alarm_name(tain_supervisor_alarm_kind k); /* "failed" */
+
+typedef struct tain_supervisor_alarm { /* borrowed, for as long as the call takes */
+    tain_supervisor_alarm_kind kind;
+    bool                       over;
+    const char                *item, *item_name, *workspace;
+    const char                *message, *remedy; /* one line each, without passwords; "" when over */
+    int64_t                    amount;
+} tain_supervisor_alarm;
+
 typedef struct tain_supervisor_options {
     const char *program;  /* what workers are: NULL: this binary */
+    const char *lakes;    /* the folder that lakes with a relative path are in; NULL: HOME/lakes */
     tain_time   patience; /* for an orderly stop; 0: 30 s */
+    tain_time   lag;      /* beyond which LAG is told; 0: 5 min */
+    void (*alarm)(void *ctx, const tain_supervisor_alarm *a); /* on the supervisor's thread, which waits: hand it on; may be NULL */
+    void *alarm_ctx;
 } tain_supervisor_options;
 
 /* Takes up what runs, and starts what should. */
@@ -23,11 +49,15 @@ tain_status tain_supervisor_start(tain_control *c, const tain_supervisor_options
 /* leave: the workers go on; else they are stopped in order, and waited for. NULL is fine. */
 void        tain_supervisor_stop(tain_supervisor *s, bool leave);
 
-/* Something about this mirrored database changed in the control database, or it is gone. Returns at once. */
+/* Something about this mirrored database changed in the control database, or it is gone; what failed is tried again. Returns at
+ * once, and what is reported from then on is of the new state. */
 void        tain_supervisor_look(tain_supervisor *s, const char *item);
 /* As look for all that use the connection. */
 void        tain_supervisor_look_connection(tain_supervisor *s, const char *connection);
-/* Loads tables ("schema.table", NULL-terminated; NULL: all) again, once, whatever happens to either process. */
+/* Waits until it has no process, a while at most: for what must have the lake for itself. False: it still has one. */
+bool        tain_supervisor_rests(tain_supervisor *s, const char *item, tain_time patience);
+/* Loads tables ("schema.table", NULL-terminated; NULL: all) again, once, whatever happens to either process; when it does not run,
+ * with its next start. NOT_FOUND: no such mirrored database or table. */
 tain_status tain_supervisor_resync(tain_supervisor *s, const char *item, const char *const *tables, tain_error *err);
 
 typedef enum tain_mirroring { /* names as Fabric's REST has them */
@@ -41,7 +71,8 @@ typedef struct tain_mirror_report {
     pid_t          pid;      /* 0: no process */
     tain_time      started;  /* of that process */
     unsigned       restarts; /* since somebody wanted it to run */
-    json_t        *worker;   /* what it last said of itself, as status --json; NULL: nothing yet */
+    json_t        *worker;   /* what it last said of itself, as status --json, of this run or the last; NULL: nothing yet. Not to be changed */
+    char          *lake;     /* its folder */
 } tain_mirror_report;
 
 /* From memory. NOT_FOUND: no such mirrored database. */
@@ -57,7 +88,7 @@ typedef struct tain_sample { /* below 0: not known */
 /* Those since a moment, oldest first; one in ten seconds, for the last two hours. Caller frees *ret. */
 tain_status tain_supervisor_samples(tain_supervisor *s, const char *item, tain_time since, tain_sample **ret, size_t *ret_count, tain_error *err);
 
-/* Where the worker's log is; caller frees. */
+/* Where the worker's log is, which has its older half in ".1"; caller frees. */
 char *tain_supervisor_log_path(const tain_control *c, const char *item);
 
 #endif
