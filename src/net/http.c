@@ -1,2 +1,212 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net/certificate.h"
+#include "net/exchange.h"
+
+enum { BACKLOG = 128, HEAD_MOST = 64 << 10, SPARE = 16 };
+
+/* --- what a handler asks ------------------------------------------------------------------------------------------- */
+
+const char *tain_http_query(const tain_http_request *q, const char *name)
+{
+    const tain_http_target *t = &((const tain_exchange *)q->connection)->target;
+    for (size_t i = 0; i < t->count; i++) {
+        if (strcmp(t->arguments[i].name, name) == 0) return t->arguments[i].value;
+    }
+    return NULL;
+}
+
+const char *tain_http_header(const tain_http_request *q, const char *name)
+{
+    return MHD_lookup_connection_value(((const tain_exchange *)q->connection)->connection, MHD_HEADER_KIND, name);
+}
+
+const char *tain_http_cookie(const tain_http_request *q, const char *name)
+{
+    return MHD_lookup_connection_value(((const tain_exchange *)q->connection)->connection, MHD_COOKIE_KIND, name);
+}
+
+/* A line's end in a value would begin another header. */
+static void one_line(char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\r' || *text == '\n') *text = ' ';
+    }
+}
+
+void tain_http_reply_add(tain_http_reply *p, const char *name, const char *format, ...)
+{
+    tain_buffer value = {0};
+    char        text[1];
+    va_list     args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    tain_buffer_reserve(&value, (size_t)n + 1);
+    vsnprintf((char *)value.data, (size_t)n + 1, format, again);
+    va_end(again);
+    one_line((char *)value.data);
+    p->fields = tain_realloc(p->fields, (p->count + 1) * sizeof *p->fields);
+    p->fields[p->count++] = (tain_http_field){tain_strdup(name), (char *)value.data};
+}
+
+/* --- listening ----------------------------------------------------------------------------------------------------- */
+
+static socklen_t address_of(const tain_http_options *o, struct sockaddr_storage *ret)
+{
+    struct sockaddr_in  *v4 = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+    memset(ret, 0, sizeof *ret);
+    if (inet_pton(AF_INET, o->address, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(o->port);
+        return sizeof *v4;
+    }
+    if (inet_pton(AF_INET6, o->address, &v6->sin6_addr) != 1) return 0;
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(o->port);
+    return sizeof *v6;
+}
+
+static tain_status cannot_listen(int fd, const tain_http_options *o, tain_error *err)
+{
+    char        text[128];
+    tain_status st = errno == EACCES ? TAIN_E_PERMISSION : TAIN_E_UNAVAILABLE;
+    int         sys = errno;
+    if (fd >= 0) close(fd);
+    st = tain_fail(err, st, "port %u of %s cannot be listened on: %s", o->port, o->address, strerror_r(sys, text, sizeof text));
+    tain_error_remedy(err, sys == EADDRINUSE ? "another program listens there: choose another port" : "choose another address or port");
+    return st;
+}
+
+static tain_status listen_on(const tain_http_options *o, int *ret, tain_error *err)
+{
+    struct sockaddr_storage a;
+    const socklen_t         n = address_of(o, &a);
+    const int               yes = 1, no = 0;
+    if (n == 0) return tain_fail(err, TAIN_E_INVALID, "'%s' is no IP address", o->address);
+    int fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) ||
+        (a.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no)) || bind(fd, (struct sockaddr *)&a, n) || listen(fd, BACKLOG))
+        return cannot_listen(fd, o, err);
+    *ret = fd;
+    return TAIN_OK;
+}
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_storage a = {0};
+    socklen_t               n = sizeof a;
+    getsockname(fd, (struct sockaddr *)&a, &n);
+    return ntohs(a.ss_family == AF_INET ? ((struct sockaddr_in *)&a)->sin_port : ((struct sockaddr_in6 *)&a)->sin6_port);
+}
+
+/* --- TLS ----------------------------------------------------------------------------------------------------------- */
+
+/* GnuTLS would take what does not fit together, and fail at every handshake. */
+static tain_status check_pair(const tain_http_options *o, tain_error *err)
+{
+    X509     *cert = NULL;
+    EVP_PKEY *key = NULL;
+    if (!o->cert && !o->key) return TAIN_OK;
+    if (!o->cert || !o->key) return tain_fail(err, TAIN_E_CONFIG, "TLS needs a certificate and its key");
+    tain_status st = tain_certificate_read((tain_slice){(const uint8_t *)o->cert, strlen(o->cert)}, "the certificate is no PEM text", &cert, err);
+    if (st == TAIN_OK) st = tain_certificate_read_key((tain_slice){(const uint8_t *)o->key, strlen(o->key)}, "the key is no PEM text", &key, err);
+    bool fit = st == TAIN_OK && X509_check_private_key(cert, key) == 1;
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    if (st != TAIN_OK && err) err->code = TAIN_E_CONFIG;
+    if (st != TAIN_OK) return TAIN_E_CONFIG;
+    return fit ? TAIN_OK : tain_fail(err, TAIN_E_CONFIG, "the key is not that of the certificate");
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------------- */
+
+static void on_line(void *ctx, struct MHD_Connection *c, void **line, enum MHD_ConnectionNotificationCode what)
+{
+    tain_http_server *s = ctx;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) *line = tain_line_open(&s->lines, MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    else tain_line_close(&s->lines, *line);
+}
+
+/* Paths and arguments are decoded by us, from what the client sent. */
+static size_t as_it_is(void *ctx, struct MHD_Connection *c, char *text)
+{
+    return strlen(text);
+}
+
+static struct MHD_Daemon *start(tain_http_server *s, const tain_http_options *o)
+{
+    const struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)o->cert}, {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)o->key},
+                                         {MHD_OPTION_HTTPS_PRIORITIES, 0, "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"}, {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    const unsigned              flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC;
+    return MHD_start_daemon(flags | (o->cert ? MHD_USE_TLS : 0), 0, NULL, NULL, tain_exchange_go_on, s, MHD_OPTION_LISTEN_SOCKET, s->fd,
+                            MHD_OPTION_CONNECTION_LIMIT, s->options.connections + SPARE, MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->options.connections_each,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MOST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
+                            as_it_is, NULL, MHD_OPTION_URI_LOG_CALLBACK, tain_exchange_begin, s, MHD_OPTION_NOTIFY_COMPLETED, tain_exchange_end, s,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_line, s, MHD_OPTION_ARRAY, o->cert ? tls : none, MHD_OPTION_END);
+}
+
+static void put_defaults(tain_http_options *o)
+{
+    if (o->body_most == 0) o->body_most = 16 << 20;
+    if (o->connections == 0) o->connections = 512;
+    if (o->connections_each == 0) o->connections_each = 128;
+    if (o->patience == 0) o->patience = 30;
+    o->address = o->cert = o->key = NULL;
+}
+
+static tain_status begin(tain_http_server *s, const tain_http_options *o, tain_error *err)
+{
+    tain_lines_init(&s->lines, s->options.connections, s->options.patience * TAIN_SECOND, o->cert == NULL);
+    s->daemon = start(s, o);
+    if (s->daemon) return TAIN_OK;
+    tain_lines_drain(&s->lines);
+    tain_lines_done(&s->lines);
+    close(s->fd);
+    return o->cert ? tain_fail(err, TAIN_E_CONFIG, "a server with this certificate and key cannot be started")
+                   : tain_fail(err, TAIN_E_UNAVAILABLE, "a server on port %u of %s cannot be started", o->port, o->address);
+}
+
+tain_status tain_http_serve(const tain_http_options *o, tain_http_server **ret, tain_error *err)
+{
+    int fd;
+    TAIN_TRY(check_pair(o, err));
+    TAIN_TRY(listen_on(o, &fd, err));
+    tain_http_server *s = tain_alloc(sizeof *s);
+    s->options = *o;
+    put_defaults(&s->options);
+    s->fd = fd;
+    s->port = port_of(fd);
+    tain_status st = begin(s, o, err);
+    if (st == TAIN_OK) *ret = s;
+    else tain_free(s);
+    return st;
+}
+
+uint16_t tain_http_port(const tain_http_server *s)
+{
+    return s->port;
+}
+
+void tain_http_stop(tain_http_server *s)
+{
+    if (!s) return;
+    MHD_quiesce_daemon(s->daemon);
+    tain_lines_drain(&s->lines);
+    MHD_stop_daemon(s->daemon);
+    tain_lines_done(&s->lines);
+    close(s->fd);
+    tain_free(s);
+}

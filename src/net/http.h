@@ -7,6 +7,8 @@
 #ifndef TAIN_NET_HTTP_H
 #define TAIN_NET_HTTP_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buffer.h"
@@ -58,6 +60,8 @@ typedef struct tain_http_options {
     unsigned          connections, connections_each; /* in all, from one address; 0: 512, 128 */
     unsigned          patience; /* seconds for a request to arrive, and of silence; 0: 30 */
     tain_http_handler handle;
+    /* Words what is refused here: p->status says as what, why in one sentence; q has no path when that was it. NULL: plain text. */
+    void            (*refuse)(void *ctx, const tain_http_request *q, const char *why, tain_http_reply *p);
     void             *ctx;
 } tain_http_options;
 

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/target.h"
+
+#include <ctype.h>
+
+#include "base/text.h"
+
+static int digit(char c)
+{
+    return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
+}
+
+/* Appends what the text stands for. False: a % without two digits behind it. */
+static bool decode(const char *text, size_t n, bool plus, tain_buffer *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] != '%') {
+            tain_buffer_append_u8(out, plus && text[i] == '+' ? ' ' : (uint8_t)text[i]);
+            continue;
+        }
+        int high = i + 2 < n ? digit(text[i + 1]) : -1, low = i + 2 < n ? digit(text[i + 2]) : -1;
+        if (high < 0 || low < 0) return false;
+        tain_buffer_append_u8(out, (uint8_t)(high * 16 + low));
+        i += 2;
+    }
+    return true;
+}
+
+/* --- path ---------------------------------------------------------------------------------------------------------- */
+
+static const char *check_segment(const uint8_t *s, size_t n)
+{
+    if ((n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.')) return "a path goes its way without . and ..";
+    if (memchr(s, '/', n)) return "a segment of a path holds no slash";
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] < 0x20 || s[i] == 0x7f) return "a path holds no control characters";
+    }
+    return tain_utf8_valid(s, n) ? NULL : "a path is UTF-8";
+}
+
+/* Empty segments go: what ends in a slash, or has two, is found all the same. */
+static const char *add_segment(const char *text, size_t n, tain_buffer *path)
+{
+    if (n == 0) return NULL;
+    tain_buffer_append_u8(path, '/');
+    size_t start = path->size;
+    if (!decode(text, n, false, path)) return "a % in a path has two hex digits behind it";
+    return check_segment(path->data + start, path->size - start);
+}
+
+static const char *parse_path(const char *text, size_t n, tain_buffer *path)
+{
+    if (n == 0 || text[0] != '/') return "a target begins with a slash";
+    for (size_t at = 0; at < n;) {
+        const char *slash = memchr(text + at, '/', n - at);
+        size_t      end = slash ? (size_t)(slash - text) : n;
+        const char *why = add_segment(text + at, end - at, path);
+        if (why) return why;
+        at = end + 1;
+    }
+    if (path->size == 0) tain_buffer_append_u8(path, '/');
+    return NULL;
+}
+
+/* --- query --------------------------------------------------------------------------------------------------------- */
+
+static char *decoded(const char *text, size_t n)
+{
+    tain_buffer b = {0};
+    if (decode(text, n, true, &b) && !memchr(tain_buffer_cstr(&b), 0, b.size) && tain_utf8_valid(b.data, b.size)) return tain_buffer_cstr(&b);
+    tain_buffer_done(&b);
+    return NULL;
+}
+
+static bool add_argument(tain_http_target *t, const char *text, size_t n)
+{
+    const char     *equals = memchr(text, '=', n);
+    size_t          name = equals ? (size_t)(equals - text) : n, skip = equals ? name + 1 : n;
+    tain_http_field f = {decoded(text, name), decoded(text + skip, n - skip)};
+    t->arguments = tain_realloc(t->arguments, (t->count + 1) * sizeof f);
+    t->arguments[t->count++] = f;
+    return f.name && f.value;
+}
+
+static const char *parse_query(const char *text, tain_http_target *t)
+{
+    for (;;) {
+        size_t n = strcspn(text, "&");
+        if (n && !add_argument(t, text, n)) return "an argument of a query is percent-encoded UTF-8";
+        if (!text[n]) return NULL;
+        text += n + 1;
+    }
+}
+
+/* --- target -------------------------------------------------------------------------------------------------------- */
+
+const char *tain_http_target_parse(const char *text, tain_http_target *ret)
+{
+    tain_buffer path = {0};
+    *ret = (tain_http_target){0};
+    if (!text || strchr(text, '#')) return "a request has a target, without fragment";
+    const size_t n = strcspn(text, "?");
+    const char  *why = parse_path(text, n, &path);
+    if (!why && text[n]) why = parse_query(text + n + 1, ret);
+    if (!why) {
+        ret->path = tain_buffer_cstr(&path);
+        return NULL;
+    }
+    tain_buffer_done(&path);
+    tain_http_target_done(ret);
+    return why;
+}
+
+void tain_http_target_done(tain_http_target *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        tain_free(t->arguments[i].name);
+        tain_free(t->arguments[i].value);
+    }
+    tain_free(t->arguments);
+    tain_free(t->path);
+    *t = (tain_http_target){0};
+}
