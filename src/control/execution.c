@@ -49,12 +49,14 @@ static tain_status insert(tain_control *c, const tain_control_execution *e, tain
     tain_status st = tain_sql_run(
         c, "INSERT INTO MirroredDatabaseTableExecution (ItemKind, WorkspaceMonitoringTableName, Timestamp, OperationName, ItemId, ItemName,"
            " WorkspaceId, WorkspaceName, CapacityId, OperationStartTime, OperationEndTime, MirroringSourceType, SourceSchemaName,"
-           " SourceTableName, ProcessedRows, ProcessedBytes, ReplicatorBatchLatency, ErrorType, ErrorMessage) VALUES ('MirroredDatabase',"
-           " 'MirroredDatabaseTableExecution', ?1, ?2, lower(?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+           " SourceTableName, ProcessedRows, ProcessedBytes, ReplicatorBatchLatency, ErrorType, ErrorMessage, OperationId) VALUES"
+           " ('MirroredDatabase', 'MirroredDatabaseTableExecution', ?1, ?2, lower(?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,"
+           " ?18) ON CONFLICT (ItemId, OperationId) WHERE OperationId IS NOT NULL DO NOTHING",
         TAIN_SQL_VALUES(time_value(e->time ? e->time : now, &time), tain_sql_text(e->operation), tain_sql_text(e->item), tain_sql_text(e->item_name),
                         tain_sql_text(e->workspace), tain_sql_text(e->workspace_name), tain_sql_text(e->capacity), time_value(e->start, &start),
                         time_value(e->end, &end), tain_sql_text(e->source_type), tain_sql_text(e->schema), tain_sql_text(e->table),
-                        count_value(e->rows), count_value(e->bytes), count_value(e->latency), tain_sql_text(e->error_type), tain_sql_text(error)),
+                        count_value(e->rows), count_value(e->bytes), count_value(e->latency), tain_sql_text(e->error_type), tain_sql_text(error),
+                        tain_sql_text(e->operation_id)),
         NULL, err);
     tain_free(error);
     return st;
@@ -75,13 +77,14 @@ tain_status tain_control_execution_add(tain_control *c, const tain_control_execu
 
 /* --- reading ------------------------------------------------------------------------------------------------------- */
 
-enum { TEXTS = 11 };
+enum { TEXTS = 12 };
 
 /* In the order of COLUMNS. */
 static void texts_of(tain_control_execution *e, char **ret[static TEXTS])
 {
     char **const texts[TEXTS] = {&e->operation,   &e->item,   &e->item_name, &e->workspace,  &e->workspace_name, &e->capacity,
-                                 &e->source_type, &e->schema, &e->table,     &e->error_type, &e->error};
+                                 &e->source_type, &e->schema, &e->table,     &e->error_type, &e->error,
+                                 &e->operation_id};
     memcpy(ret, texts, sizeof texts);
 }
 
@@ -91,13 +94,13 @@ static void read_row(sqlite3_stmt *s, void *row)
     char                  **texts[TEXTS];
     texts_of(e, texts);
     for (int i = 0; i < TEXTS; i++) *texts[i] = tain_sql_column_text(s, i);
-    e->time = time_of(s, 11);
-    e->start = time_of(s, 12);
-    e->end = time_of(s, 13);
-    e->rows = count_of(s, 14);
-    e->bytes = count_of(s, 15);
-    e->latency = count_of(s, 16);
-    e->id = sqlite3_column_int64(s, 17);
+    e->time = time_of(s, 12);
+    e->start = time_of(s, 13);
+    e->end = time_of(s, 14);
+    e->rows = count_of(s, 15);
+    e->bytes = count_of(s, 16);
+    e->latency = count_of(s, 17);
+    e->id = sqlite3_column_int64(s, 18);
 }
 
 static void done_row(void *row)
@@ -111,7 +114,8 @@ static const tain_sql_kind kind = {"execution", sizeof(tain_control_execution), 
 
 #define COLUMNS                                                                                                                             \
     "SELECT OperationName, ItemId, ItemName, WorkspaceId, WorkspaceName, CapacityId, MirroringSourceType, SourceSchemaName, SourceTableName," \
-    " ErrorType, ErrorMessage, Timestamp, OperationStartTime, OperationEndTime, ProcessedRows, ProcessedBytes, ReplicatorBatchLatency, id"   \
+    " ErrorType, ErrorMessage, OperationId, Timestamp, OperationStartTime, OperationEndTime, ProcessedRows, ProcessedBytes,"                 \
+    " ReplicatorBatchLatency, id"                                                                                                            \
     " FROM MirroredDatabaseTableExecution WHERE id < ?1"
 #define FILTER                                                                                                            \
     " AND (?4 IS NULL OR SourceSchemaName = ?4) AND (?5 IS NULL OR SourceTableName = ?5) AND (?6 IS NULL OR OperationName = ?6)" \

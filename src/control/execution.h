@@ -23,6 +23,8 @@ typedef struct tain_control_execution {
     int64_t   latency;      /* ReplicatorBatchLatency, seconds; below 0: not known */
     char     *error_type;   /* UserError, SystemError, or NULL */
     char     *error;        /* ErrorMessage; passwords in URLs are left out */
+    char     *operation_id; /* OperationId: what makes it the same record of that item when it is added again, which then changes nothing;
+                               NULL: it never is */
 } tain_control_execution;
 
 typedef struct tain_control_executions {
@@ -37,7 +39,7 @@ typedef struct tain_control_execution_filter {
     tain_time   from, until; /* from <= Timestamp < until */
 } tain_control_execution_filter;
 
-/* All of them, or none. item and operation are needed. */
+/* All of them, or none; those that are there already stay as they are. item and operation are needed. */
 tain_status tain_control_execution_add(tain_control *c, const tain_control_execution *rows, size_t count, tain_error *err);
 /* Newest first. */
 tain_status tain_control_execution_list(tain_control *c, const tain_control_execution_filter *filter, tain_control_page page,

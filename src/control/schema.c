@@ -40,7 +40,10 @@ static const char first[] =
     "CREATE INDEX execution_item ON MirroredDatabaseTableExecution (ItemId);"
     "CREATE INDEX execution_time ON MirroredDatabaseTableExecution (Timestamp);";
 
-const char *const tain_control_steps[] = {first};
+/* A record that comes again is known by it. */
+static const char second[] = "CREATE UNIQUE INDEX execution_operation ON MirroredDatabaseTableExecution (ItemId, OperationId) WHERE OperationId IS NOT NULL;";
+
+const char *const tain_control_steps[] = {first, second};
 const int         tain_control_step_count = sizeof tain_control_steps / sizeof tain_control_steps[0];
 
 static tain_status not_ours(const tain_control *c, tain_error *err)

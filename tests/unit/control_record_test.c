@@ -186,6 +186,27 @@ static void all_or_none_are_added(void **state)
     assert_ok(tain_control_execution_add(control, two, 0, &err));
 }
 
+static void a_record_that_comes_again_changes_nothing(void **state)
+{
+    tain_control_executions all;
+    tain_control_execution  two[2] = {whole, whole};
+    two[0].operation_id = "run/1";
+    two[1].operation_id = "run/2";
+    assert_ok(tain_control_execution_add(control, two, 1, &err));
+    two[0].rows = 7;
+    assert_ok(tain_control_execution_add(control, two, 2, &err));
+    assert_ok(tain_control_execution_list(control, &(tain_control_execution_filter){0}, (tain_control_page){0}, &all, &err));
+    assert_int_equal(all.count, 2);
+    assert_int_equal(all.rows[1].rows, 42);
+    assert_string_equal(all.rows[0].operation_id, "run/2");
+    tain_control_executions_done(&all);
+    two[0].item = "another";
+    assert_ok(tain_control_execution_add(control, two, 1, &err));
+    assert_ok(tain_control_execution_add(control, &whole, 1, &err));
+    assert_ok(tain_control_execution_add(control, &whole, 1, &err));
+    assert_int_equal(found((tain_control_execution_filter){0}), 5);
+}
+
 static void newest_records_first_by_pages(void **state)
 {
     tain_control_executions page;
@@ -222,7 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_entry_is_kept), TEST(it_is_only_added_to), TEST(entries_are_found), TEST(newest_first_by_pages), TEST(a_record_is_kept),
-        TEST(what_is_not_known_stays_so), TEST(columns_are_as_fabric_has_them), TEST(records_are_found), TEST(all_or_none_are_added),
+        TEST(what_is_not_known_stays_so), TEST(columns_are_as_fabric_has_them), TEST(records_are_found), TEST(all_or_none_are_added), TEST(a_record_that_comes_again_changes_nothing),
         TEST(newest_records_first_by_pages), TEST(old_ones_go_and_their_numbers_with_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
