@@ -23,7 +23,7 @@ _tain()
     case $command in
     demo) options='--seconds' ;;
     check) options='--tables --exclude --name --partitions --snapshot-from --json' ;;
-    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --partitions --cdf --no-cdf --history --no-history --history-retention --profile --retention --on-drop --name --remove --json' ;;
+    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --partitions --cdf --no-cdf --history --no-history --history-retention --profile --retention --on-drop --name --remove --records --json' ;;
     verify) options='--tables --exclude --jobs --json' ;;
     query) options='--format --as-of --json' ;;
     replay) options='--as-of --to --json' ;;

@@ -16,12 +16,10 @@ typedef struct settings {
     char      **tables, **exclude;
     int64_t     freshness, memory;
     int         jobs;
-    const char *name, *capture, *on_drop, *rate, *retained, *snapshot_from, *partitions, *profile, *retention, *history_retention;
+    const char *records, *name, *capture, *on_drop, *rate, *retained, *snapshot_from, *partitions, *profile, *retention, *history_retention;
     tain_switch cdf, history;
     int64_t     rate_rows, rate_bytes;
 } settings;
-
-static bool to_json;
 
 static void on_signal(int sig)
 {
@@ -43,7 +41,6 @@ static void catch_signals(void)
 
 static void report(tain_mirror *m, void *ctx)
 {
-    if (to_json) return;
     tain_progress_draw(m);
 }
 
@@ -128,6 +125,7 @@ static int run(int argc, char **argv)
         {"on-drop", TAIN_OPTION_CHOICE, &s.on_drop, "keep|delete", "what becomes of tables dropped in the source"},
         {"name", TAIN_OPTION_TEXT, &s.name, "NAME", "name of slot and publication: tain_NAME"},
         {"remove", TAIN_OPTION_FLAG, &s.remove, NULL, "remove what tain made in the source, then exit"},
+        {"records", TAIN_OPTION_TEXT, &s.records, "FILE", "add what is done to each table to it, as JSON lines"},
         {"json", TAIN_OPTION_FLAG, &s.json, NULL, "no progress display; errors and notes only"},
         {NULL},
     };
@@ -135,7 +133,6 @@ static int run(int argc, char **argv)
     int n, code = tain_cli_parse(&tain_command_mirror, options, argc, argv, &args, &n);
     if (code < 0) code = check_settings(&s);
     if (code >= 0) return code;
-    to_json = s.json;
     tain_definition d = {
         .source_url = tain_strdup(args[0]), .lake_url = tain_strdup(args[1]), .name = tain_strdup(s.name), .tables = s.tables,
         .exclude = s.exclude, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory, .rate_rows = s.rate_rows, .rate_bytes = s.rate_bytes,
@@ -151,7 +148,7 @@ static int run(int argc, char **argv)
     } else {
         catch_signals();
         tain_worker_options o = {.once = s.once, .resync_all = s.resync.all, .resync = (const char **)s.resync.tables, .repair = s.repair,
-                                 .say = say, .progress = report};
+                                 .records = s.records, .say = say, .progress = s.json ? NULL : report};
         st = tain_worker_run(&d, &o, &e);
         if (!s.json) tain_progress_end();
     }

@@ -46,6 +46,7 @@ static tain_status read_status(const char *url, json_t **ret, tain_error *err)
         json_object_set_new(*ret, "lag_ms", json_null());
         json_object_del(*ret, "snapshot");
         json_object_del(*ret, "waiting");
+        json_object_del(*ret, "process");
         json_object_set_new(*ret, "source", json_null());
         return TAIN_OK;
     }

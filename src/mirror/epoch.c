@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "mirror/apply/apply.h"
+#include "mirror/records.h"
 #include "mirror/copyonwrite.h"
 #include "mirror/feed/feed.h"
 #include "mirror/history/history.h"
@@ -144,15 +145,17 @@ static tain_status write_commit(const table_commit *tc, const tain_feed *feed, t
     return st;
 }
 
-static void count_done(const table_commit *tc, int64_t rows, int64_t bytes)
+static void count_done(const table_commit *tc, int64_t rows, int64_t bytes, bool reshaped)
 {
     tain_table *t = tc->table;
     pthread_mutex_lock(&t->lock);
     t->rows_processed += rows;
+    t->rows_read = 0;
     t->bytes_processed += bytes;
     t->rows_live = tain_delta_live_rows(t->delta);
     t->last_completed = tain_now();
     if (tc->part->source_time) t->latency = t->last_completed - tc->part->source_time;
+    if (reshaped) tain_records_reshaped(t);
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -171,8 +174,9 @@ static tain_status commit_once(const table_commit *tc, const tain_feed *feed, ta
     tain_fault(TAIN_FAULT_EPOCH_TABLE_COMMITTED);
     tain_load_replayed(tc->mirror, t);
     int64_t rows = t->pending.rows, bytes = t->pending.bytes;
+    bool reshaped = t->pending.schema != NULL;
     settle(t, list);
-    count_done(tc, rows, bytes);
+    count_done(tc, rows, bytes, reshaped);
     t->announced = false;
     t->tended.rests_at = 0;
     t->committed = tc->part->position;

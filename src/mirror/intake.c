@@ -436,7 +436,7 @@ static tain_status sink_failed(tain_sink *sink, tain_source_table *source, const
     if (!t) return TAIN_OK;
     t->overtaken |= t->loading;
     if (t->loading) t->needs_load = false;
-    tain_table_set_status(t, TAIN_TABLE_FAILED, reason, remedy);
+    tain_table_set_failed(t, TAIN_E_UNSUPPORTED, reason, remedy);
     return TAIN_OK;
 }
 
@@ -448,7 +448,7 @@ static void sink_warn(tain_sink *sink, tain_source_table *source, size_t column,
     if (!tain_source_table_is_key(source, column) || !tain_table_takes_changes(t)) return;
     tain_error why;
     (void)!tain_table_fail_key(source, column, &why);
-    tain_table_set_status(t, TAIN_TABLE_FAILED, why.message, why.remedy);
+    tain_table_set_failed(t, why.code, why.message, why.remedy);
 }
 
 static void sink_about(tain_sink *sink, int64_t transaction, tain_time time)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "mirror/mirror.h"
 
+#include "mirror/records.h"
+
 const char *tain_mirror_state_name(tain_mirror_state s)
 {
     static const char *const names[] = {"Initializing", "Initialized", "Starting", "Running", "Paused", "Stopping", "Stopped"};
@@ -56,6 +58,7 @@ tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
     t->retention = d ? tain_definition_retention(d) : 0;
     t->feed = feed_wish(d);
     t->pool = m->pool;
+    t->beat = &m->writer_beat;
     t->compat = d && d->compat.on;
     t->budget = d ? (size_t)d->memory / 8 / (size_t)(d->jobs > 0 ? d->jobs : 1) : 0;
     pthread_mutex_lock(&m->lock);
@@ -65,6 +68,7 @@ tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
     }
     m->tables[m->table_count++] = t;
     pthread_mutex_unlock(&m->lock);
+    tain_records_added(m, t);
     return t;
 }
 
@@ -84,7 +88,7 @@ void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why
     if (!*own) snprintf(remedy, sizeof remedy, "reload it with %s", resync);
     else if (strstr(own, "--resync")) snprintf(remedy, sizeof remedy, "%s", own);
     else snprintf(remedy, sizeof remedy, "%s; then reload it with %s", own, resync);
-    tain_table_set_status(t, TAIN_TABLE_FAILED, reason, remedy);
+    tain_table_set_failed(t, why->code, reason, remedy);
     tain_pending_clear(t);
     tain_mirror_say(m, "%s failed: %s (%s)", t->name, reason, remedy);
 }

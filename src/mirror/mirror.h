@@ -4,6 +4,7 @@
  *   source thread   connects, loads tables, polls the source into the intake, hands parts over, confirms positions
  *   writer thread   applies parts to tables, commits epochs, starts and finishes upkeep
  *   upkeep threads  two, which rewrite files, write checkpoints and merge index runs, on immutable input (upkeep.h)
+ *   report thread   shows progress, keeps the status, writes records (report.h, records.h)
  *   guard thread    looks how much log the source keeps for the mirror (guard.h)
  *
  * Between source and writer there is one bounded queue of parts; what flows back is under `lock`. A part is what the
@@ -12,6 +13,7 @@
 #ifndef TAIN_MIRROR_MIRROR_H
 #define TAIN_MIRROR_MIRROR_H
 
+#include "base/beat.h"
 #include "base/pool.h"
 #include "base/queue.h"
 #include "lake/definition.h"
@@ -62,6 +64,9 @@ typedef enum tain_mirror_state {
 } tain_mirror_state;
 const char *tain_mirror_state_name(tain_mirror_state s);
 
+typedef struct tain_report tain_report;
+typedef struct tain_records tain_records;
+
 typedef struct tain_mirror {
     tain_definition *definition; /* borrowed */
     tain_lake       *lake;
@@ -83,6 +88,13 @@ typedef struct tain_mirror {
     tain_position    held_before; /* source's: as it was when the snapshot was asked for */
     bool             once;       /* stop when caught up; give up on trouble after 30 s */
     void (*say)(const char *line); /* announcements for people; may be NULL */
+
+    tain_time     started;       /* wall clock: this run */
+    tain_beat     stream_beat, writer_beat; /* of their threads */
+    tain_report  *report;        /* NULL: nobody is told */
+    tain_records *records;       /* NULL: none are kept */
+    atomic_bool   opened;        /* its tables are, so that they can be told of */
+    bool          watched;       /* by a program, which is told also of a mirror that did not come into being */
 
     tain_queue *parts;           /* source -> writer */
     tain_lane   lanes[TAIN_LANES];

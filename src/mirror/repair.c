@@ -199,6 +199,7 @@ tain_status tain_repair_tables(tain_mirror *m, tain_error *err)
     if (!n) return TAIN_OK;
     tain_status st = tain_load_await(m, err);
     if (st == TAIN_OK) {
+        tain_beat_wait(&m->stream_beat); /* for those that compare */
         pthread_mutex_lock(&m->tables_lock);
         st = repair(m, sources, n, err);
         pthread_mutex_unlock(&m->tables_lock);

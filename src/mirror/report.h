@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* report.h -- a thread that shows a running mirror's progress and keeps _tain/status.json, whatever the others do.
+/* report.h -- a thread that shows a running mirror's progress, keeps _tain/status.json and writes records, whatever the others do.
  *
- * Thread: start and stop from one thread. */
+ * Until the mirror is opened the status is the last run's with what is known of this one. Thread: start and stop from one thread. */
 #ifndef TAIN_MIRROR_REPORT_H
 #define TAIN_MIRROR_REPORT_H
 
 #include "mirror/mirror.h"
 
-typedef struct tain_report {
+struct tain_report {
     tain_mirror *mirror;
     void (*progress)(tain_mirror *m, void *ctx); /* a few times a second; may be NULL */
     void           *ctx;
     pthread_t       thread;
     pthread_mutex_t lock;
-    pthread_cond_t  stopped;
-    atomic_bool     stop;
+    pthread_cond_t  woken;
+    bool            wake, stop; /* guarded by lock */
+    json_t         *before;  /* the status that the last run left; NULL: none, or it is not needed any more */
     tain_buffer     written; /* the status last kept */
     tain_time       sign;    /* monotonic: when it is kept again, though nothing is other: a sign of life */
-} tain_report;
+};
 
 void tain_report_start(tain_report *r, tain_mirror *m, void (*progress)(tain_mirror *m, void *ctx), void *ctx);
+/* There is something to write. Accepts NULL. Any thread. */
+void tain_report_wake(tain_report *r);
 /* Shows and writes the last state, and ends. */
 void tain_report_stop(tain_report *r);
 

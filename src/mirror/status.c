@@ -2,6 +2,7 @@
 #include "mirror/status.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define RETAINED_FOR (60 * TAIN_SECOND) /* an answer that old says nothing any more */
 #define STATUS_KEY "_tain/status.json"
@@ -185,47 +186,148 @@ static void write_source(tain_json *j, const tain_mirror *m)
     tain_json_object_end(j);
 }
 
+/* Not part of what is new or not: it always is. */
+static void write_process(tain_json *j, const tain_mirror *m)
+{
+    tain_time stream = tain_beat_last(&m->stream_beat), source = m->source ? tain_beat_last(&m->source->beat) : 0;
+    tain_json_key(j, "process");
+    tain_json_object(j);
+    tain_json_kint(j, "pid", getpid());
+    write_time(j, "started", m->started);
+    tain_json_key(j, "beats");
+    tain_json_object(j);
+    write_time(j, "stream", stream > source ? stream : source);
+    write_time(j, "writer", tain_beat_last(&m->writer_beat));
+    tain_json_object_end(j);
+    tain_json_object_end(j);
+}
+
+/* But for the process and its end. */
+static void write_mirror(tain_json *j, tain_mirror *m)
+{
+    tain_time lag = tain_status_lag(m);
+    pthread_mutex_lock(&m->lock);
+    tain_json_object(j);
+    tain_json_kstr(j, "mirror", m->definition->name);
+    tain_json_kstr(j, "status", tain_mirror_state_name(m->state));
+    tain_json_kstr(j, "position", m->position.text[0] ? m->position.text : NULL);
+    tain_json_key(j, "lag_ms");
+    if (lag < 0) {
+        tain_json_null(j);
+    } else {
+        tain_json_int(j, lag / TAIN_MILLISECOND);
+    }
+    tain_json_kint(j, "epoch", m->epoch);
+    write_trouble(j, m);
+    write_snapshot(j, m);
+    write_waiting(j, m);
+    write_source(j, m);
+    tain_json_key(j, "tables");
+    tain_json_array(j);
+    for (size_t i = 0; i < m->table_count; i++)
+        if (!m->tables[i]->replaced) write_table(j, m->tables[i]);
+    tain_json_array_end(j);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void write_end(tain_json *j, const tain_mirror *m)
+{
+    write_process(j, m);
+    tain_json_object_end(j);
+    tain_buffer_append_u8(j->out, '\n');
+}
+
 void tain_status_to_json(tain_mirror *m, tain_buffer *out)
 {
     tain_json j = {.out = out};
-    tain_time lag = tain_status_lag(m);
-    pthread_mutex_lock(&m->lock);
-    tain_json_object(&j);
-    tain_json_kstr(&j, "mirror", m->definition->name);
-    tain_json_kstr(&j, "status", tain_mirror_state_name(m->state));
-    tain_json_kstr(&j, "position", m->position.text[0] ? m->position.text : NULL);
-    tain_json_key(&j, "lag_ms");
-    if (lag < 0) {
-        tain_json_null(&j);
-    } else {
-        tain_json_int(&j, lag / TAIN_MILLISECOND);
-    }
-    tain_json_kint(&j, "epoch", m->epoch);
-    write_trouble(&j, m);
-    write_snapshot(&j, m);
-    write_waiting(&j, m);
-    write_source(&j, m);
-    tain_json_key(&j, "tables");
-    tain_json_array(&j);
-    for (size_t i = 0; i < m->table_count; i++)
-        if (!m->tables[i]->replaced) write_table(&j, m->tables[i]);
-    tain_json_array_end(&j);
-    tain_json_object_end(&j);
-    pthread_mutex_unlock(&m->lock);
-    tain_buffer_append_u8(out, '\n');
+    write_mirror(&j, m);
+    write_end(&j, m);
+}
+
+/* j has written what may be new. */
+static tain_status keep(tain_mirror *m, tain_json *j, tain_buffer *io_last, tain_error *err)
+{
+    size_t told = j->out->size;
+    if (io_last && io_last->size == told && memcmp(io_last->data, j->out->data, told) == 0) return TAIN_OK;
+    write_end(j, m);
+    TAIN_TRY(tain_store_put(tain_lake_store(m->lake), STATUS_KEY, tain_buffer_slice(j->out), 0, err));
+    if (!io_last) return TAIN_OK;
+    tain_buffer_clear(io_last);
+    tain_buffer_append(io_last, j->out->data, told);
+    return TAIN_OK;
 }
 
 tain_status tain_status_write(tain_mirror *m, tain_buffer *io_last, tain_error *err)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
-    tain_status_to_json(m, &text);
-    if (io_last && io_last->size == text.size && memcmp(io_last->data, text.data, text.size) == 0) return TAIN_OK;
-    TAIN_TRY(tain_store_put(tain_lake_store(m->lake), STATUS_KEY, tain_buffer_slice(&text), 0, err));
-    if (!io_last) return TAIN_OK;
-    tain_buffer old = *io_last;
-    *io_last = text;
-    text = old;
-    return TAIN_OK;
+    tain_json j = {.out = &text};
+    write_mirror(&j, m);
+    return keep(m, &j, io_last, err);
+}
+
+/* --- before and after ---------------------------------------------------------------------------------------------- */
+
+/* What the last run said, without what was true of it alone. */
+static json_t *without_run(const json_t *before, const tain_mirror *m)
+{
+    static const char *const runs[] = {"process", "end", "snapshot", "waiting"};
+    json_t *o = json_is_object(before) ? json_copy((json_t *)before) : json_pack("{s:n,s:i,s:[]}", "position", "epoch", 0, "tables");
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) json_object_del(o, runs[i]);
+    json_object_set_new(o, "mirror", json_string(m->definition->name));
+    json_object_set_new(o, "lag_ms", json_null());
+    json_object_set_new(o, "source", json_null());
+    return o;
+}
+
+static void set_state(json_t *o, tain_mirror_state state, const char *reason, const char *remedy)
+{
+    json_object_set_new(o, "status", json_string(tain_mirror_state_name(state)));
+    json_object_set_new(o, "reason", reason ? json_string(reason) : json_null());
+    json_object_set_new(o, "remedy", remedy ? json_string(remedy) : json_null());
+}
+
+/* An object that "process" is still to be added to. */
+static tain_status keep_object(tain_mirror *m, const json_t *o, tain_buffer *io_last, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *text = json_dumps(o, JSON_COMPACT);
+    TAIN_AUTO(tain_buffer_done) tain_buffer out = {0};
+    if (!text) return TAIN_OK;
+    tain_buffer_append(&out, text, strlen(text) - 1);
+    return keep(m, &(tain_json){.out = &out, .comma = true}, io_last, err);
+}
+
+tain_status tain_status_write_opening(tain_mirror *m, const json_t *before, tain_buffer *io_last, tain_error *err)
+{
+    json_t *o = without_run(before, m);
+    pthread_mutex_lock(&m->lock);
+    set_state(o, m->state, NULL, NULL);
+    pthread_mutex_unlock(&m->lock);
+    tain_status st = keep_object(m, o, io_last, err);
+    json_decref(o);
+    return st;
+}
+
+static const char *policy_name(tain_policy p)
+{
+    static const char *const names[] = {[TAIN_POLICY_RETRY] = "retry", [TAIN_POLICY_OPERATOR] = "operator", [TAIN_POLICY_STOP] = "stop"};
+    return names[p];
+}
+
+tain_status tain_status_note_end(tain_mirror *m, const tain_error *why, tain_error *err)
+{
+    json_t *before = tain_status_stored(m->lake);
+    if (!json_is_object(before) && !m->watched) {
+        json_decref(before);
+        return TAIN_OK;
+    }
+    json_t *o = without_run(before, m);
+    json_decref(before);
+    set_state(o, TAIN_MIRROR_STOPPED, why->message, tain_error_advice(why));
+    json_object_set_new(o, "end", json_pack("{s:s,s:s,s:s,s:s}", "code", tain_status_name(why->code), "policy", policy_name(tain_status_policy(why->code)),
+                                            "message", why->message, "remedy", tain_error_advice(why)));
+    tain_status st = keep_object(m, o, NULL, err);
+    json_decref(o);
+    return st;
 }
 
 /* --- reading back -------------------------------------------------------------------------------------------------- */
@@ -238,6 +340,8 @@ static void restore_table(tain_mirror *m, const json_t *o)
     if (!t) return;
     if (t->left_behind && strcmp(tain_json_get_str(o, "status", ""), tain_table_status_name(t->status)) != 0)
         tain_mirror_say(m, "%s is not mirrored any more: %s; its folder stays as it is", t->name, t->reason);
+    t->known = true;
+    t->was = tain_table_status_of(tain_json_get_str(o, "status", ""));
     if (!t->last_completed) t->last_completed = tain_time_from_iso(tain_json_get_str(o, "last_completed", ""));
     if (!t->latency) t->latency = tain_json_get_int(o, "latency_ms", 0) * TAIN_MILLISECOND;
     json_array_foreach(json_object_get(o, "warnings"), i, w)
@@ -252,24 +356,6 @@ json_t *tain_status_stored(tain_lake *lake)
     json_t *root;
     if (tain_store_get(tain_lake_store(lake), STATUS_KEY, 0, -1, &text, NULL) != TAIN_OK) return NULL;
     return tain_json_parse(text.data, text.size, STATUS_KEY, &root, NULL) == TAIN_OK ? root : NULL;
-}
-
-tain_status tain_status_note_end(tain_lake *lake, const tain_error *why, tain_error *err)
-{
-    json_t *status = tain_status_stored(lake);
-    if (!json_is_object(status)) {
-        json_decref(status);
-        return TAIN_OK;
-    }
-    json_object_set_new(status, "status", json_string(tain_mirror_state_name(TAIN_MIRROR_STOPPED)));
-    json_object_set_new(status, "lag_ms", json_null());
-    json_object_set_new(status, "reason", json_string(why->message));
-    json_object_set_new(status, "remedy", json_string(tain_error_advice(why)));
-    TAIN_AUTO(tain_free) char *text = json_dumps(status, JSON_COMPACT);
-    json_decref(status);
-    if (!text) return TAIN_OK;
-    tain_slice data = {.data = (const uint8_t *)text, .size = strlen(text)};
-    return tain_store_put(tain_lake_store(lake), STATUS_KEY, data, 0, err);
 }
 
 bool tain_status_had_content(const json_t *stored, const char *table, const char *identity)

@@ -7,12 +7,14 @@
 
 /* Appends the object. Thread: any. */
 void tain_status_to_json(tain_mirror *m, tain_buffer *out);
-/* Keeps it in the lake, unless that is what io_last has, which gets what was kept. io_last NULL: in any case. */
+/* Keeps it in the lake, unless that is what io_last has, which gets what was kept, but for "process". io_last NULL: in any case. */
 tain_status tain_status_write(tain_mirror *m, tain_buffer *io_last, tain_error *err);
 /* The last status written; NULL: there is none that can be read. Caller json_decref()s. */
 json_t *tain_status_stored(tain_lake *lake);
-/* Says in the last status written, if there is one, why the mirror has ended. */
-tain_status tain_status_note_end(tain_lake *lake, const tain_error *why, tain_error *err);
+/* The same while the mirror is being opened: what the last run said (NULL: nothing), and that this one has begun. */
+tain_status tain_status_write_opening(tain_mirror *m, const json_t *before, tain_buffer *io_last, tain_error *err);
+/* Says in the last status written why the mirror has ended; where there is none only of one that is watched. */
+tain_status tain_status_note_end(tain_mirror *m, const tain_error *why, tain_error *err);
 /* Whether that table of the source had been loaded and was followed, or had failed, by that status (NULL: no). */
 bool tain_status_had_content(const json_t *stored, const char *table, const char *identity);
 /* Takes back what only that status knows: warnings and their counts, when a table last completed and how late. Tables left

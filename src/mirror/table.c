@@ -13,6 +13,7 @@
 #include "lake/naming.h"
 #include "mirror/load/replay.h"
 #include "maintain/retention.h"
+#include "mirror/records.h"
 
 enum {
     FEED_ROWS = 65536,
@@ -26,6 +27,13 @@ const char *tain_table_status_name(tain_table_status s)
 {
     static const char *const names[] = {"Initialized", "Snapshotting", "Replicating", "Reseeding", "Stopped", "Failed"};
     return names[s];
+}
+
+tain_table_status tain_table_status_of(const char *name)
+{
+    tain_table_status s = TAIN_TABLE_FAILED;
+    while (s != TAIN_TABLE_INITIALIZED && strcmp(tain_table_status_name(s), name) != 0) s--;
+    return s;
 }
 
 static void leave_house(tain_table *t)
@@ -230,6 +238,7 @@ static tain_status feed_rows(tain_table *t, tain_parquet_file *f, const tain_del
 
 tain_status tain_table_open_file(const tain_table *t, const tain_delta_file *f, tain_parquet_file **ret, tain_error *err)
 {
+    if (t->beat) tain_beat_touch(t->beat);
     return t->delta ? tain_delta_file_open(t->delta, f, ret, err) : tain_parquet_open(t->store, f->path, f->size, ret, err);
 }
 
@@ -507,9 +516,11 @@ json_t *tain_table_memo(const tain_table *t, const char *memo)
 /* The lock is held. */
 static void set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy)
 {
+    tain_table_status from = t->status;
     t->status = status;
     snprintf(t->reason, sizeof t->reason, "%s", reason ? reason : "");
     snprintf(t->remedy, sizeof t->remedy, "%s", remedy ? remedy : "");
+    tain_records_turned(t, from);
 }
 
 /* One that was not followed lacks something already. */
@@ -518,6 +529,7 @@ void tain_table_set_dropped(tain_table *t)
     t->needs_load = false;
     pthread_mutex_lock(&t->lock);
     if (t->status != TAIN_TABLE_STOPPED) atomic_store(&t->finishes, t->status == TAIN_TABLE_REPLICATING);
+    t->gone = true;
     set_status(t, TAIN_TABLE_STOPPED, "the table was dropped in the source", "remove its folder if you do not need it any more");
     pthread_mutex_unlock(&t->lock);
 }
@@ -525,7 +537,17 @@ void tain_table_set_dropped(tain_table *t)
 void tain_table_set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy)
 {
     pthread_mutex_lock(&t->lock);
+    t->gone = false;
     set_status(t, status, reason, remedy);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void tain_table_set_failed(tain_table *t, tain_status kind, const char *reason, const char *remedy)
+{
+    pthread_mutex_lock(&t->lock);
+    t->gone = false;
+    t->fault = kind;
+    set_status(t, TAIN_TABLE_FAILED, reason, remedy);
     pthread_mutex_unlock(&t->lock);
 }
 

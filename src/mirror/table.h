@@ -34,6 +34,7 @@ typedef enum tain_table_status {
 #define TAIN_IDENTITY_KEY "tain.identity" /* property of a Delta table: what the table is in its source under any name */
 
 const char *tain_table_status_name(tain_table_status s);
+tain_table_status tain_table_status_of(const char *name); /* INITIALIZED: none is called so */
 
 /* What the mirror's definition says of a table's change data feed (feed.h). */
 typedef enum tain_feed_wish { TAIN_FEED_UNSAID, TAIN_FEED_ON, TAIN_FEED_OFF } tain_feed_wish;
@@ -103,6 +104,7 @@ typedef struct tain_table {
     const json_t      *policies;    /* borrowed from its definition; NULL: defaults */
     tain_time          retention;   /* of its definition; 0: not known */
     tain_pool         *pool;        /* borrowed from the mirror: for what is done with many files */
+    tain_beat         *beat;        /* borrowed from the mirror: turns with each file that is worked on; NULL: nobody looks */
     tain_delta        *delta;       /* NULL: no Delta table yet */
     tain_index        *index;
     tain_schema       *schema;      /* of rows now arriving, with the names that data files have; owned */
@@ -168,6 +170,12 @@ typedef struct tain_table {
     int64_t           rows_total;   /* estimate while loading */
     tain_time         last_completed, latency;
     tain_health       health;       /* when upkeep looked last */
+    int64_t           rows_read;    /* by a load, and not in rows_processed yet */
+    bool              gone;         /* STOPPED: the source has it no more */
+    tain_status       fault;        /* FAILED: of what kind it is */
+    bool              known;        /* the last run spoke of it: */
+    tain_table_status was;          /* as that */
+    struct { struct tain_records *by; int64_t rows, bytes; tain_time at; } recorded; /* up to then (records.h); by NULL: no records are kept */
 } tain_table;
 
 tain_table *tain_table_new(tain_store *lake, const char *cache_dir, const char *app_id, tain_source_table *source);
@@ -234,6 +242,8 @@ void tain_table_know_files(tain_table *t);
 /* The source has it no more. */
 void tain_table_set_dropped(tain_table *t);
 void tain_table_set_status(tain_table *t, tain_table_status status, const char *reason, const char *remedy);
+/* FAILED, for that reason; kind: whose trouble it is. */
+void tain_table_set_failed(tain_table *t, tain_status kind, const char *reason, const char *remedy);
 void tain_table_warn(tain_table *t, const char *code, const char *column, int64_t count);
 /* The same for what either is so or not: it counts as one. */
 void tain_table_note(tain_table *t, const char *code, const char *column);

@@ -11,9 +11,10 @@
 #include "mirror/guard.h"
 #include "mirror/history/history.h"
 #include "mirror/intake.h"
+#include "mirror/opening.h"
 #include "mirror/shape/move.h"
 #include "lake/naming.h"
-#include "maintain/presence.h"
+#include "mirror/records.h"
 #include "mirror/recover.h"
 #include "mirror/repair.h"
 #include "mirror/report.h"
@@ -47,140 +48,6 @@ size_t tain_worker_failed_tables(void)
 }
 
 /* --- tables -------------------------------------------------------------------------------------------------------- */
-
-static const tain_finding *worst(const tain_source_table *s)
-{
-    for (size_t i = 0; i < s->finding_count; i++)
-        if (s->findings[i].level == s->verdict) return &s->findings[i];
-    return NULL;
-}
-
-/* A table that cannot be mirrored is shown, stopped, with the reason: it enters by itself once it can. */
-static void refuse(tain_mirror *m, tain_table *t)
-{
-    const tain_finding *f = worst(t->source);
-    tain_delta_close(t->delta);
-    t->delta = NULL;
-    tain_table_set_status(t, TAIN_TABLE_STOPPED, f ? f->message : "not mirrored", f ? f->remedy : NULL);
-    tain_mirror_say(m, "%s is not mirrored: %s%s%s", t->name, f ? f->message : "", f && f->remedy ? "; " : "", f && f->remedy ? f->remedy : "");
-}
-
-/* A table that the last record passed by lacks what came before it: one that was left out or stopped while it was being
- * loaded is loaded again, one that failed stays so until it is asked for. */
-static void take_mark(tain_mirror *m, tain_table *t, const json_t *mark)
-{
-    const char *status = tain_json_get_str(mark, "status", "");
-    if (strcmp(status, tain_table_status_name(TAIN_TABLE_REPLICATING)) == 0) return; /* it was ahead */
-    if (strcmp(status, tain_table_status_name(TAIN_TABLE_FAILED)) == 0 && !t->load_reason) {
-        tain_table_set_status(t, TAIN_TABLE_FAILED, tain_json_get_str(mark, "reason", ""), tain_json_get_str(mark, "remedy", ""));
-        tain_mirror_say(m, "%s still lacks what came since it failed: %s (%s)", t->name, t->reason, t->remedy);
-    } else if (!t->load_reason) {
-        t->load_reason = tain_strdup("it was not followed for a while");
-    }
-}
-
-/* A table that had content and has no folder any more was not forgotten by us: it is not loaded again without a word. */
-static void miss_table(tain_mirror *m, tain_table *t, const json_t *stored)
-{
-    tain_error e;
-    t->needs_load = !tain_status_had_content(stored, t->name, t->source->identity);
-    if (t->needs_load) return;
-    (void)tain_fail(&e, TAIN_E_CORRUPT, "its folder %s is not in the lake any more", t->folder);
-    tain_mirror_fail_table(m, t, &e);
-}
-
-/* It may have been called otherwise then. */
-static const json_t *mark_of(const json_t *apart, const tain_table *t)
-{
-    const char *name;
-    json_t *mark;
-    json_object_foreach((json_t *)apart, name, mark)
-    {
-        const char *identity = tain_json_get_str(mark, "identity", NULL);
-        if (identity ? strcmp(identity, t->source->identity) == 0 : strcmp(name, t->name) == 0) return mark;
-    }
-    return NULL;
-}
-
-static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, const json_t *apart, const json_t *stored)
-{
-    bool found = false;
-    tain_error e = {0};
-    if (tain_table_open(t, m->source, &last->position, last->number, &found, &e) != TAIN_OK) {
-        tain_mirror_fail_table(m, t, &e);
-        tain_delta_close(t->delta);
-        t->delta = NULL;
-        return;
-    }
-    if (!found) return miss_table(m, t, stored);
-    int64_t version = tain_delta_txn(t->delta, m->app_id);
-    if (version >= m->next_epoch) m->next_epoch = version + 1;
-    if (tain_history_open(m, t, &e) != TAIN_OK) return tain_mirror_fail_table(m, t, &e);
-    if (!t->load_reason && tain_presence_check(t->delta, t->store, &e) != TAIN_OK) return tain_mirror_fail_table(m, t, &e);
-    tain_table_set_status(t, TAIN_TABLE_REPLICATING, NULL, NULL);
-    /* One whose commit was not followed by a record is announced by the next. */
-    t->behind = tain_position_compare(&t->have, &last->position) < 0; /* loaded while the others went on */
-    t->announced = version <= last->number && tain_position_compare(&t->have, &last->position) <= 0;
-    const json_t *mark = mark_of(apart, t);
-    if (version > last->number) {
-        if (tain_position_compare(&t->have, &m->whole) > 0) m->whole = t->have;
-    } else if (mark) {
-        take_mark(m, t, mark);
-    }
-    if (t->load_reason) tain_mirror_load_again(m, t, t->load_reason);
-}
-
-/* A mirrored table that the source has no more, or that is not selected now: shown, not touched. */
-static tain_status add_left_behind(void *ctx, const char *schema, const char *name, const char *folder, tain_error *err)
-{
-    tain_mirror *m = ctx;
-    char *full = tain_source_full_name(schema, name);
-    bool known = tain_mirror_find(m, full) != NULL;
-    free(full);
-    if (known) return TAIN_OK;
-    bool aside = tain_lake_is_aside(folder);
-    if (!aside && tain_table_is_of_others(tain_lake_store(m->lake), folder, m->app_id)) return TAIN_OK;
-    tain_source_options so = tain_definition_source_options(m->definition, NULL);
-    bool selected = tain_source_selects(&so, schema, name);
-    if (aside || (selected && m->definition->drop_removes)) return tain_store_remove_all(tain_lake_store(m->lake), folder, err);
-    tain_source_table *gone = tain_source_table_new(schema, name, "");
-    gone->columns = tain_schema_new();
-    tain_table *t = tain_mirror_add(m, gone);
-    t->left_behind = true;
-    tain_table_set_status(t, TAIN_TABLE_STOPPED, selected ? "the source has no such table any more" : "the table is not selected",
-                          selected ? "remove its folder if you do not need it, or use --on-drop delete" : "select it with --tables");
-    return TAIN_OK;
-}
-
-static tain_status open_tables(tain_mirror *m, const tain_catalog *catalog, tain_error *err)
-{
-    tain_epoch last;
-    json_t *apart;
-    TAIN_TRY(tain_lake_last_epoch(m->lake, &last, err));
-    TAIN_TRY(tain_lake_apart(m->lake, last.number, &apart, err));
-    json_t *stored = tain_status_stored(m->lake);
-    tain_recover_last(m, stored, &last, &apart);
-    m->position = last.position;
-    m->epoch = last.number;
-    m->source_time = last.source_time;
-    m->next_epoch = last.number + 1;
-    for (size_t i = 0; i < catalog->count; i++) tain_mirror_add(m, catalog->tables[i]);
-    TAIN_TRY(tain_move_home(m, err));
-    TAIN_TRY(tain_history_bring_home(m, err));
-    for (size_t i = 0; i < catalog->count; i++) {
-        tain_table *t = catalog->tables[i]->user;
-        if (catalog->tables[i]->verdict == TAIN_VERDICT_ERROR) {
-            refuse(m, t);
-        } else {
-            open_table(m, t, &last, apart, stored);
-        }
-    }
-    json_decref(apart);
-    tain_status st = tain_lake_each_table(m->lake, add_left_behind, m, err);
-    tain_status_restore(m, stored);
-    json_decref(stored);
-    return st;
-}
 
 static bool schema_differs(const tain_table *t)
 {
@@ -448,6 +315,7 @@ static void set_state(tain_mirror *m, tain_mirror_state s)
     pthread_mutex_lock(&m->lock);
     m->state = s;
     pthread_mutex_unlock(&m->lock);
+    tain_report_wake(m->report);
 }
 
 static tain_status writer_failure(tain_mirror *m, tain_error *err)
@@ -691,6 +559,7 @@ static tain_time poll_deadline(tain_mirror *m, const tain_intake *in)
 /* One turn of the loop. *done: caught up (once). */
 static tain_status turn(tain_mirror *m, tain_intake *in, patience *p, tain_position *confirmed, const tain_position *target, bool *done, tain_error *err)
 {
+    tain_beat_turn(&m->stream_beat);
     tain_status st = m->source->ops->poll(m->source, &in->sink, poll_deadline(m, in), err);
     if (st == TAIN_E_CANCELLED) st = in->trouble;
     TAIN_TRY(st);
@@ -824,18 +693,17 @@ static tain_status run_prepared(tain_mirror *m, const tain_worker_options *o, ta
     switch_feeds(m);
     TAIN_TRY(tain_upkeep_start(m, err));
     TAIN_TRY(tain_writer_start(m, err));
-    tain_report r;
-    tain_report_start(&r, m, o->progress, o->progress_ctx);
+    atomic_store(&m->opened, true);
+    tain_records_begin(m);
     tain_guard g;
     tain_guard_start(&g, m);
     tain_status st = run_loaded(m, o, err);
     set_state(m, TAIN_MIRROR_STOPPING);
     tain_guard_stop(&g);
     tain_writer_stop(m);
+    tain_beat_wait(&m->stream_beat); /* what is left ends by itself */
     if (m->once && st == TAIN_OK) st = finish_once(m, err);
     tain_upkeep_stop(m);
-    set_state(m, TAIN_MIRROR_STOPPED);
-    tain_report_stop(&r);
     return atomic_load(&m->gives_up) ? tain_guard_let_go(m, err) : st;
 }
 
@@ -897,6 +765,7 @@ static void undo(tain_mirror *m)
 {
     tain_store *store = tain_lake_store(m->lake);
     (void)!tain_store_remove(store, "mirroring.json", NULL);
+    if (m->watched) return; /* why, is told there */
     (void)!tain_store_remove_all(store, "_tain", NULL);
     if (tain_store_path(store)) rmdir(tain_store_path(store)); /* only if it is empty */
 }
@@ -910,14 +779,42 @@ static tain_status explain_name(const tain_definition *d, tain_status st, tain_e
     return st;
 }
 
+/* Until its tables can be followed. The lake is ours. */
+static tain_status open_mirror(tain_mirror *m, const tain_catalog *catalog, const tain_worker_options *o, tain_error *err)
+{
+    tain_lake_cache_dir(m->lake); /* there before the source wants to spool */
+    if (m->is_new) TAIN_TRY(tain_definition_save(m->definition, tain_lake_store(m->lake), err));
+    TAIN_TRY(tain_opening_tables(m, catalog, err));
+    TAIN_TRY(choose_loads(m, o, err));
+    if (atomic_load(&m->stop)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
+    TAIN_TRY(explain_name(m->definition, prepare(m, o, err), err));
+    return keep_changes(m, err);
+}
+
+static tain_status run_open(tain_mirror *m, const tain_catalog *catalog, const tain_worker_options *o, tain_error *err)
+{
+    TAIN_TRY(open_mirror(m, catalog, o, err));
+    m->is_new = false; /* from here on it stays, whatever ends it */
+    return run_prepared(m, o, err);
+}
+
+static tain_status run_owned(tain_mirror *m, const tain_catalog *catalog, const tain_worker_options *o, tain_error *err)
+{
+    tain_report r;
+    tain_report_start(&r, m, o->progress, o->progress_ctx);
+    tain_status st = run_open(m, catalog, o, err);
+    set_state(m, TAIN_MIRROR_STOPPED);
+    tain_report_stop(&r);
+    if (m->is_new) undo(m);
+    return st;
+}
+
 /* The source is looked at before anything is made in the lake, the lake is ours before anything is made in the source. */
 static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
     tain_definition *d = m->definition;
-    bool is_new;
     m->named = d->name != NULL; /* a name of one's own may be another mirror's, too; the lake's own cannot */
-    TAIN_TRY(fill_definition(d, &is_new, err));
-    m->is_new = is_new;
+    TAIN_TRY(fill_definition(d, &m->is_new, err));
     choose_policies(m);
     tain_catalog catalog;
     tain_globs_used used = {0};
@@ -926,23 +823,13 @@ static tain_status run(tain_mirror *m, const tain_worker_options *o, tain_error 
     TAIN_AUTO(tain_free) char *cache = tain_lake_cache_path(d->lake_url);
     so.spool_dir = cache;
     m->app_id = tain_format("tain:%s", d->id);
-    tain_status st = tain_source_open(&so, &m->source, err);
-    if (st == TAIN_OK) st = check_source(m, &catalog, err);
-    if (st == TAIN_OK) st = check_selection(m, &so, &catalog, err);
-    if (st == TAIN_OK) st = tain_lake_open(d->lake_url, true, &m->lake, err);
-    if (st == TAIN_OK) st = tain_lake_lock(m->lake, err);
-    m->owned = st == TAIN_OK;
-    if (st == TAIN_OK) tain_lake_cache_dir(m->lake); /* there before the source wants to spool */
-    if (st == TAIN_OK && is_new) st = tain_definition_save(d, tain_lake_store(m->lake), err);
-    if (st == TAIN_OK) st = open_tables(m, &catalog, err);
-    if (st == TAIN_OK) st = choose_loads(m, o, err);
-    if (st == TAIN_OK && atomic_load(&m->stop)) st = tain_fail(err, TAIN_E_CANCELLED, "stopped");
-    if (st == TAIN_OK) st = explain_name(d, prepare(m, o, err), err);
-    if (st == TAIN_OK) st = keep_changes(m, err);
-    if (st != TAIN_OK && is_new && m->owned) undo(m);
-    if (st != TAIN_OK) return st;
-    m->is_new = false; /* from here on it stays, whatever ends it */
-    return run_prepared(m, o, err);
+    TAIN_TRY(tain_source_open(&so, &m->source, err));
+    TAIN_TRY(check_source(m, &catalog, err));
+    TAIN_TRY(check_selection(m, &so, &catalog, err));
+    TAIN_TRY(tain_lake_open(d->lake_url, true, &m->lake, err));
+    TAIN_TRY(tain_lake_lock(m->lake, err));
+    m->owned = true;
+    return run_owned(m, &catalog, o, err);
 }
 
 static void table_done(tain_table *t)
@@ -953,12 +840,13 @@ static void table_done(tain_table *t)
     tain_source_table_free(gone);
 }
 
-/* What ended a mirror is for tain status to show, also when it had not even begun. */
+/* What ended a mirror is for tain status to show, also when it had not even begun. Of one that never was only who watches it is told;
+ * without an id it is not this lake's mirror. */
 static void note_end(tain_mirror *m, tain_status st, const tain_error *why)
 {
-    if (st == TAIN_OK || m->is_new || !m->app_id || !why) return; /* without an id it is not this lake's mirror */
-    if (!m->lake && tain_lake_open(m->definition->lake_url, false, &m->lake, NULL) == TAIN_OK) m->owned = tain_lake_lock(m->lake, NULL) == TAIN_OK;
-    if (m->owned) (void)!tain_status_note_end(m->lake, why, NULL); /* it has been said once already */
+    if (st == TAIN_OK || !why || (!m->watched && (m->is_new || !m->app_id))) return;
+    if (!m->lake && tain_lake_open(m->definition->lake_url, m->watched, &m->lake, NULL) == TAIN_OK) m->owned = tain_lake_lock(m->lake, NULL) == TAIN_OK;
+    if (m->owned) (void)!tain_status_note_end(m, why, NULL); /* it has been said once already */
 }
 
 static void mirror_done(tain_mirror *m)
@@ -973,6 +861,7 @@ static void mirror_done(tain_mirror *m)
     free(m->tables);
     tain_source_close(m->source);
     tain_lake_close(m->lake);
+    tain_records_free(m->records);
     tain_pool_free(m->pool);
     free(m->app_id);
     pthread_mutex_destroy(&m->lock);
@@ -984,13 +873,16 @@ static void mirror_done(tain_mirror *m)
 
 tain_status tain_worker_run(tain_definition *d, const tain_worker_options *o, tain_error *err)
 {
-    tain_mirror m = {.definition = d, .once = o->once, .say = o->say};
+    tain_mirror m = {.definition = d, .once = o->once, .say = o->say, .started = tain_now(), .watched = o->records != NULL};
     pthread_mutex_init(&m.lock, NULL);
     pthread_mutex_init(&m.tables_lock, NULL);
     pthread_cond_init(&m.changed, NULL);
     tain_meter_init(&m.meter);
     tain_pace_init(&m.pace, d->rate_rows, d->rate_bytes);
     m.pool = tain_pool_new(2);
+    if (o->records) m.records = tain_records_new(o->records, m.started);
+    tain_beat_wait(&m.stream_beat); /* until it turns: what it opens ends by itself */
+    tain_beat_wait(&m.writer_beat);
     atomic_store(&running, &m);
     tain_status st = run(&m, o, err);
     if (st == TAIN_E_CANCELLED && atomic_load(&m.stop)) st = TAIN_OK; /* before it had begun to follow */

@@ -15,6 +15,7 @@ typedef struct tain_worker_options {
     bool         resync_all;    /* load every table again */
     bool         repair;        /* compare those with content and write what differs, wherever the stream was */
     const char **resync;        /* or those "schema.table"; NULL-terminated, may be NULL */
+    const char  *records;       /* file that records of what is done to tables are added to (records.h); NULL: none. Who asks for them watches the mirror */
     void (*say)(const char *line);            /* any thread */
     void (*progress)(tain_mirror *m, void *ctx); /* a few times a second, on a thread of its own; may be NULL */
     void        *progress_ctx;

@@ -170,6 +170,7 @@ static tain_status process_with_patience(tain_mirror *m, tain_part *part, tain_e
 {
     tain_time began = tain_monotonic(), pause = 50 * TAIN_MILLISECOND;
     for (;;) {
+        tain_beat_turn(&m->writer_beat);
         tain_status st = process(m, part, err);
         if (st == TAIN_OK) {
             if (m->trouble.code != TAIN_OK) note_trouble(m, &(tain_error){0});
@@ -201,12 +202,14 @@ static void *writer_main(void *ctx)
 {
     tain_mirror *m = ctx;
     for (;;) {
+        tain_beat_wait(&m->writer_beat);
         tain_part *part = tain_queue_pop(m->parts, tain_monotonic() + 200 * TAIN_MILLISECOND);
         if (!part) {
             if (tain_upkeep_idle(m)) continue;
             break;
         }
         tain_error e = {0};
+        tain_beat_turn(&m->writer_beat);
         pthread_mutex_lock(&m->tables_lock);
         if (part->abort) {
             abort_epoch(m);
@@ -233,7 +236,10 @@ tain_status tain_writer_give(tain_mirror *m, tain_part *part, tain_error *err)
     bool failed = m->failure.code != TAIN_OK;
     if (!failed) m->in_flight++;
     pthread_mutex_unlock(&m->lock);
-    if (!failed && tain_queue_push(m->parts, part)) return TAIN_OK;
+    tain_beat_wait(&m->stream_beat);
+    bool given = !failed && tain_queue_push(m->parts, part);
+    tain_beat_turn(&m->stream_beat);
+    if (given) return TAIN_OK;
     tain_part_free(part);
     return tain_fail(err, TAIN_E_CANCELLED, "the writer has stopped");
 }
@@ -248,9 +254,11 @@ bool tain_writer_idle(tain_mirror *m)
 
 void tain_writer_drain(tain_mirror *m)
 {
+    tain_beat_wait(&m->stream_beat);
     pthread_mutex_lock(&m->lock);
     while (m->in_flight) pthread_cond_wait(&m->changed, &m->lock);
     pthread_mutex_unlock(&m->lock);
+    tain_beat_turn(&m->stream_beat);
 }
 
 void tain_writer_stop(tain_mirror *m)

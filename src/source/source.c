@@ -165,6 +165,19 @@ char *tain_source_full_name(const char *schema, const char *table)
     return tain_buffer_cstr(&out);
 }
 
+void tain_source_split_name(const char *full, char **ret_schema, char **ret_table)
+{
+    bool quoted = *full == '"';
+    const char *p = full + quoted;
+    tain_buffer schema = {0};
+    for (; *p && (quoted || *p != '.'); p++) {
+        if (quoted && *p == '"' && *++p != '"') break;
+        tain_buffer_append_u8(&schema, (uint8_t)*p);
+    }
+    *ret_schema = tain_buffer_cstr(&schema);
+    *ret_table = tain_strdup(*p == '.' ? p + 1 : p);
+}
+
 /* Taken as a name, not as a glob or a list. */
 char *tain_source_option(const char *option, const char *full)
 {

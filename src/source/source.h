@@ -13,6 +13,7 @@
 #ifndef TAIN_SOURCE_SOURCE_H
 #define TAIN_SOURCE_SOURCE_H
 
+#include "base/beat.h"
 #include "base/time.h"
 #include "batch/region.h"
 
@@ -221,6 +222,7 @@ typedef struct tain_source_ops {
 
 struct tain_source { /* embedded first by drivers */
     const tain_source_ops *ops;
+    tain_beat beat; /* turns while a call that may take long gets on */
     bool in_order; /* a chunk costs little only if its reader was told of it, by `ahead`, with the one in front of it */
 };
 
@@ -241,6 +243,8 @@ char *tain_source_unmatched(const tain_source_options *options);
 /* What a table is called in records, reports and options: schema.table; a schema that has a point in it, or begins with a
  * quote, is in double quotes, so that no two tables are called the same. Caller frees. */
 char *tain_source_full_name(const char *schema, const char *table);
+/* Back from that. Caller frees both. */
+void tain_source_split_name(const char *full, char **ret_schema, char **ret_table);
 /* "--resync main.t": the option for that table, as a command line takes it. full: as above. Caller frees. */
 char *tain_source_option(const char *option, const char *full);
 char *tain_source_resync(const tain_source_table *t); /* "--resync main.t" of that table. Caller frees. */

@@ -65,7 +65,7 @@ static void check_members(const json_t *o, const char *const *names)
 
 static void members_are_the_documented_ones(void **state)
 {
-    static const char *const top[] = {"mirror", "status", "position", "lag_ms", "epoch", "reason", "remedy", "source", "tables", NULL};
+    static const char *const top[] = {"mirror", "status", "position", "lag_ms", "epoch", "reason", "remedy", "source", "tables", "process", NULL};
     static const char *const each[] = {"name", "identity", "status", "rows_replicated", "rows_processed", "bytes_processed", "last_completed",
                                        "latency_ms", "health", "reason", "remedy", "warnings", NULL};
     static const char *const health[] = {"score", "files", "average_bytes", "deleted_share", "log_tail", NULL};
@@ -217,6 +217,80 @@ static void warnings_survive_a_restart(void **state)
     assert_int_equal(table->warnings[1].count, 2);
 }
 
+static void a_beat_alone_is_nothing_new(void **state)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer last = {0};
+    assert_ok(tain_status_write(&m, &last, err));
+    assert_ok(tain_store_remove(tain_lake_store(m.lake), "_tain/status.json", err));
+    atomic_store(&m.stream_beat.last, tain_now());
+    assert_ok(tain_status_write(&m, &last, err));
+    assert_null(tain_status_stored(m.lake));
+}
+
+static const char *beat(const char *which)
+{
+    return tain_json_get_str(json_object_get(json_object_get(say(), "process"), "beats"), which, NULL);
+}
+
+static void loops_tell_when_they_last_turned(void **state)
+{
+    m.started = 1767225600123456;
+    assert_null(beat("stream"));
+    assert_int_equal(tain_json_get_int(json_object_get(said, "process"), "pid", 0), getpid());
+    assert_string_equal(tain_json_get_str(json_object_get(said, "process"), "started", ""), "2026-01-01T00:00:00.123Z");
+    atomic_store(&m.stream_beat.last, 1767225600123456);
+    assert_string_equal(beat("stream"), "2026-01-01T00:00:00.123Z");
+    tain_beat_wait(&m.stream_beat); /* for another, so it is all right */
+    assert_true(tain_now() - tain_time_from_iso(beat("stream")) < 60 * TAIN_SECOND);
+    tain_beat_turn(&m.writer_beat);
+    atomic_store(&m.writer_beat.last, 1767225600123456);
+    assert_string_equal(beat("writer"), "2026-01-01T00:00:00.123Z");
+    tain_beat_touch(&m.writer_beat);
+    assert_true(tain_now() - tain_time_from_iso(beat("writer")) < 60 * TAIN_SECOND);
+}
+
+static json_t *end_of(tain_status code)
+{
+    tain_error why = {0};
+    (void)tain_fail(&why, code, "it \"ended\"");
+    assert_ok(tain_status_note_end(&m, &why, err));
+    return tain_status_stored(m.lake);
+}
+
+/* For a program that looks: what ended it, and whether it helps to try again. */
+static void the_end_is_told_with_what_it_calls_for(void **state)
+{
+    tain_table_warn(table, "invalid_utf8", "k", 2);
+    assert_ok(tain_status_write(&m, NULL, err));
+    json_t *o = end_of(TAIN_E_AUTH), *e = json_object_get(o, "end");
+    assert_string_equal(tain_json_get_str(o, "status", ""), "Stopped");
+    assert_string_equal(tain_json_get_str(o, "reason", ""), "it \"ended\"");
+    check_members(e, (const char *const[]){"code", "policy", "message", "remedy", NULL});
+    assert_string_equal(tain_json_get_str(e, "code", ""), "AUTH");
+    assert_string_equal(tain_json_get_str(e, "policy", ""), "operator");
+    assert_string_equal(tain_json_get_str(e, "message", ""), "it \"ended\"");
+    assert_string_equal(tain_json_get_str(e, "remedy", ""), "check user and password");
+    assert_int_equal(tain_json_get_int(json_object_get(o, "process"), "pid", 0), getpid());
+    assert_int_equal(json_array_size(json_object_get(o, "tables")), 1);
+    assert_ok(tain_status_write_opening(&m, o, NULL, err)); /* the next run */
+    json_decref(o);
+    o = tain_status_stored(m.lake);
+    assert_null(json_object_get(o, "end"));
+    assert_true(json_is_null(json_object_get(o, "reason")));
+    assert_string_equal(tain_json_get_str(o, "status", ""), "Initializing");
+    assert_int_equal(json_array_size(json_object_get(json_array_get(json_object_get(o, "tables"), 0), "warnings")), 1);
+    json_decref(o);
+}
+
+static void a_mirror_that_never_was_leaves_word_only_for_who_watches(void **state)
+{
+    assert_null(end_of(TAIN_E_UNAVAILABLE));
+    m.watched = true;
+    json_t *o = end_of(TAIN_E_UNAVAILABLE);
+    assert_string_equal(tain_json_get_str(json_object_get(o, "end"), "policy", ""), "retry");
+    json_decref(o);
+}
+
 static void what_is_kept_already_is_not_kept_again(void **state)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer last = {0};
@@ -327,6 +401,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(members_are_the_documented_ones),
         CASE(nothing_known_is_null),
+        CASE(a_beat_alone_is_nothing_new),
+        CASE(loops_tell_when_they_last_turned),
+        CASE(the_end_is_told_with_what_it_calls_for),
+        CASE(a_mirror_that_never_was_leaves_word_only_for_who_watches),
         CASE(health_falls_with_what_readers_pay_for),
         CASE(retention_is_set_when_another_is_asked_for),
         CASE(values_are_the_tables),

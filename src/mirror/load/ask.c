@@ -43,6 +43,7 @@ tain_status tain_load_ask(tain_mirror *m, tain_time deadline, bool *ret_ready, t
 tain_status tain_load_await(tain_mirror *m, tain_error *err)
 {
     for (bool ready = false; !ready;) {
+        tain_beat_turn(&m->stream_beat);
         if (atomic_load(&m->stop)) return tain_fail(err, TAIN_E_CANCELLED, "stopped");
         TAIN_TRY(tain_load_ask(m, tain_monotonic() + LOOK_EVERY, &ready, err));
     }

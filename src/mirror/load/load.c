@@ -163,6 +163,8 @@ static tain_status take_file(table_load *l, const tain_load_chunk *c, tain_error
     TAIN_TRY(tain_table_feed_file(t, f, err));
     pthread_mutex_lock(&t->lock);
     t->rows_live += c->rows;
+    t->rows_read += c->rows;
+    t->recorded.rows += c->rows; /* as read by an earlier run */
     pthread_mutex_unlock(&t->lock);
     l->rows += (uint64_t)c->rows;
     l->bytes += (uint64_t)c->bytes;
@@ -280,7 +282,7 @@ static void show_beginning(table_load *l, int64_t rows)
     tain_table *t = l->table;
     tain_table_set_status(t, t->delta ? TAIN_TABLE_RESEEDING : TAIN_TABLE_SNAPSHOTTING, t->load_reason, NULL);
     pthread_mutex_lock(&t->lock);
-    t->rows_live = 0;
+    t->rows_live = t->rows_read = 0;
     t->rows_total = rows;
     pthread_mutex_unlock(&t->lock);
 }
@@ -410,6 +412,7 @@ static void show_loaded(table_load *l)
     tain_table *t = l->table;
     pthread_mutex_lock(&t->lock);
     t->rows_processed += (int64_t)l->rows;
+    t->rows_read = 0;
     t->rows_live = tain_delta_live_rows(t->delta);
     t->last_completed = tain_now();
     pthread_mutex_unlock(&t->lock);

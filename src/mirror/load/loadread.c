@@ -61,6 +61,7 @@ static void count_rows(chunk *c, const tain_batch *batch)
     c->bytes += (size_t)bytes;
     pthread_mutex_lock(&t->lock);
     t->rows_live += (int64_t)batch->rows;
+    t->rows_read += (int64_t)batch->rows;
     t->bytes_processed += bytes;
     pthread_mutex_unlock(&t->lock);
     tain_meter_add(&c->load->mirror->meter, (tain_amount){(int64_t)batch->rows, bytes}, tain_monotonic());
@@ -351,8 +352,10 @@ void tain_load_read(loading *g)
 
 void tain_load_join(loading *g)
 {
+    tain_beat_wait(&g->mirror->stream_beat);
     for (int i = 0; i < g->thread_count; i++) pthread_join(g->threads[i], NULL);
     g->thread_count = 0;
+    tain_beat_turn(&g->mirror->stream_beat);
 }
 
 tain_status tain_load_check_mark(table_load *l, tain_reader *reader, tain_error *err)

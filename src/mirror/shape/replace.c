@@ -100,6 +100,7 @@ static tain_status make(void *item, tain_error *err)
     replacement *r = item;
     refooting *of = r->of;
     if (atomic_load(&of->failed)) return TAIN_OK;
+    if (of->table->beat) tain_beat_touch(of->table->beat);
     tain_status st = tain_delta_refoot(of->table->delta, r->old, of->added, of->sources, of->columns, &r->new, err);
     if (st != TAIN_OK) atomic_store(&of->failed, true);
     tain_fault(TAIN_FAULT_REFOOT_WRITTEN);

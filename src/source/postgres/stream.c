@@ -351,6 +351,7 @@ static void let_gather(const tain_pg_source *s)
 
 static tain_status wait_more(tain_pg_source *s, tain_time deadline, tain_error *err)
 {
+    tain_beat_turn(&s->base.beat);
     TAIN_TRY(ask_if_due(s, err));
     if (!tain_pg_decoder_between(&s->stream->decoder)) let_gather(s);
     tain_status waited = tain_pg_wait(&s->stream->conn, false, wake_at(s, deadline), err);
@@ -398,6 +399,7 @@ static tain_status follow(tain_pg_source *s, tain_sink *sink, tain_time deadline
             if (looked && now >= deadline) return TAIN_OK;
             TAIN_TRY(between(s, sink, now, err));
         } else if (messages % 4096 == 0) {
+            tain_beat_turn(&s->base.beat);
             tain_pg_stream_keep_alive(s);
         }
         TAIN_TRY(receive(s, sink, &what, err));

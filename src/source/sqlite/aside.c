@@ -629,6 +629,7 @@ static tain_status fill_all(filling *f, int64_t from, const char *path, tain_sou
     bool same;
     *end = TAIN_SQLITE_ASIDE_STALE;
     TAIN_TRY(tain_sqlite_connect(&f->live, f->s->path, TAIN_SQLITE_WRITE, &f->s->cancelled, TAIN_SQLITE_READ_PATIENCE, err));
+    f->live.beat = &f->s->source.beat;
     TAIN_TRY(attach(f, path, err));
     TAIN_TRY(tain_sqlite_slices_init(&f->slices, &f->live, f->s->schema_version, err));
     TAIN_TRY(tain_sqlite_slice_begin(&f->slices, &same, err));

@@ -68,7 +68,9 @@ static int busy(void *ctx, int times)
 
 static int progress(void *ctx)
 {
-    return is_cancelled(ctx);
+    const tain_sqlite_conn *c = ctx;
+    if (c->beat) tain_beat_turn(c->beat);
+    return is_cancelled(c);
 }
 
 static tain_status cannot_open(const char *path, int code, int sys, tain_error *err)

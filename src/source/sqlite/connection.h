@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
+#include "base/beat.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/time.h"
@@ -21,6 +22,7 @@ typedef struct tain_sqlite_conn {
     sqlite3     *db;        /* NULL: not connected */
     char        *path;
     atomic_bool *cancelled; /* borrowed; NULL: cannot be cancelled */
+    tain_beat   *beat;      /* borrowed; turns while statements run; NULL: nobody looks */
     tain_time    patience;
     tain_time    busy_since;
 } tain_sqlite_conn;

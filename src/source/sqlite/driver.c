@@ -82,6 +82,7 @@ static tain_status open_file(tain_sqlite *s, tain_error *err)
 {
     TAIN_TRY(tain_sqlite_watch_new(s->path, &s->watch, err));
     TAIN_TRY(tain_sqlite_connect(&s->db, s->path, TAIN_SQLITE_READ, &s->cancelled, TAIN_SQLITE_READ_PATIENCE, err));
+    s->db.beat = &s->source.beat;
     return s->options.poll_capture ? tain_sqlite_shadow_look(s, err) : TAIN_OK;
 }
 

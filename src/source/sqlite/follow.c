@@ -85,6 +85,7 @@ static tain_status open_other(tain_sqlite *s, const struct stat *st, tain_error 
     for (size_t i = 0; i < s->table_count; i++) tain_sqlite_forget_query(s->tables[i]);
     tain_sqlite_disconnect(&s->db);
     TAIN_TRY(tain_sqlite_connect(&s->db, s->path, TAIN_SQLITE_READ, &s->cancelled, TAIN_SQLITE_READ_PATIENCE, err));
+    s->db.beat = &s->source.beat;
     tain_sqlite_watch_again(s->watch);
     s->device = st->st_dev;
     s->inode = st->st_ino;

@@ -220,6 +220,7 @@ static tain_status begin(tain_sqlite *s, tain_source_table **tables, size_t n, t
 {
     bool done = false;
     TAIN_TRY(tain_sqlite_connect(&s->snapshot->live, s->path, TAIN_SQLITE_READ, &s->cancelled, TAIN_SQLITE_READ_PATIENCE, err));
+    s->snapshot->live.beat = &s->source.beat;
     for (int i = 0; i < TRIES && !done; i++) TAIN_TRY(try_begin(s, tables, n, i < TRIES_IN_SLICES, &done, err));
     if (!done) return tain_fail(err, TAIN_E_BUSY, "%s: its schema keeps changing", s->path);
     TAIN_TRY(position_of(s, tables, n, ret, err));
