@@ -298,6 +298,7 @@ static tain_status keep_object(tain_mirror *m, const json_t *o, tain_buffer *io_
 
 tain_status tain_status_write_opening(tain_mirror *m, const json_t *before, tain_buffer *io_last, tain_error *err)
 {
+    if (!before && !m->watched) return TAIN_OK;
     json_t *o = without_run(before, m);
     pthread_mutex_lock(&m->lock);
     set_state(o, m->state, NULL, NULL);

@@ -11,7 +11,8 @@ void tain_status_to_json(tain_mirror *m, tain_buffer *out);
 tain_status tain_status_write(tain_mirror *m, tain_buffer *io_last, tain_error *err);
 /* The last status written; NULL: there is none that can be read. Caller json_decref()s. */
 json_t *tain_status_stored(tain_lake *lake);
-/* The same while the mirror is being opened: what the last run said (NULL: nothing), and that this one has begun. */
+/* The same while the mirror is being opened: what the last run said (NULL: nothing), and that this one has begun; after no other run
+ * only of a mirror that is watched. */
 tain_status tain_status_write_opening(tain_mirror *m, const json_t *before, tain_buffer *io_last, tain_error *err);
 /* Says in the last status written why the mirror has ended; where there is none only of one that is watched. */
 tain_status tain_status_note_end(tain_mirror *m, const tain_error *why, tain_error *err);
