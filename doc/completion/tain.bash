@@ -4,9 +4,10 @@
 _tain()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} options
+    local service='--service --home --token-file --ca-file --json'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'demo check mirror verify query replay status table --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'demo check mirror verify query replay status table create list start stop pause resume resync logs drop connections apply export client-env --help --version' -- "$cur")
         return
     fi
     case $prev in
@@ -17,8 +18,12 @@ _tain()
         [[ $command == table ]] && set -- 'default directlake spark duckdb' || set -- 'default compat'
         mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); return ;;
     --on-drop) mapfile -t COMPREPLY < <(compgen -W 'keep delete' -- "$cur"); return ;;
-    --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --history-retention | --name | --as-of | --seconds | --last | --retention | --sort-by) return ;;
+    --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --history-retention | --name | --as-of | --seconds | --last | --retention | --sort-by | --service | --workspace | --description | --secret | --url) return ;;
+    --token-file | --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --home) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
     table) mapfile -t COMPREPLY < <(compgen -W 'history optimize vacuum' -- "$cur"); return ;;
+    connections) mapfile -t COMPREPLY < <(compgen -W 'list add change test remove' -- "$cur"); return ;;
+    client-env) mapfile -t COMPREPLY < <(compgen -W 'fab fabric-cicd microsoft-fabric-api azure-sdk azcopy terraform' -- "$cur"); return ;;
     esac
     case $command in
     demo) options='--seconds' ;;
@@ -29,10 +34,17 @@ _tain()
     replay) options='--as-of --to --json' ;;
     status) options='--json' ;;
     table) options='--last --sort-by --profile --retention --dry-run --json' ;;
+    create) options="--workspace --description --secret --start --tables --exclude --freshness --memory --retained-log --snapshot-from --capture --partitions --cdf --history --history-retention --profile --retention --on-drop $service" ;;
+    list | start | stop | pause | resume | resync | client-env) options=$service ;;
+    logs) options="--last --records $service" ;;
+    drop) options="--yes $service" ;;
+    connections) options="--secret --url --name $service" ;;
+    apply) options="--workspace --yes --prune $service" ;;
+    export) options="--workspace $service" ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$cur")
-    elif [[ $command == table ]]; then
+    elif [[ $command == @(table|apply|export) ]]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")

@@ -47,6 +47,9 @@ typedef struct tain_command {
 
 extern const tain_command tain_command_demo, tain_command_check, tain_command_mirror, tain_command_verify, tain_command_query, tain_command_replay,
     tain_command_status, tain_command_table;
+/* Those that speak to a running service. */
+extern const tain_command tain_command_create, tain_command_start, tain_command_stop, tain_command_pause, tain_command_resume, tain_command_resync,
+    tain_command_drop, tain_command_list, tain_command_logs, tain_command_connections, tain_command_apply, tain_command_export, tain_command_client_env;
 
 /* Reads options and arguments (argv[0] is the command's name). Returns -1 to go on, else an exit code: --help was asked
  * for, or usage was wrong and has been said. Arguments are in *ret, *ret_count of them. */
@@ -56,6 +59,10 @@ int tain_cli_parse(const tain_command *c, const tain_option *options, int argc, 
 int tain_cli_fail(const tain_error *e);
 /* A usage error of that command; returns the exit code of usage. */
 int tain_cli_usage(const tain_command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+typedef enum tain_says { TAIN_SAYS_NO, TAIN_SAYS_YES, TAIN_SAYS_NOTHING } tain_says;
+/* Asks who sits at the terminal, "question [y/N] "; NOTHING: nobody does. */
+tain_says tain_cli_ask(const char *question);
 
 enum { TAIN_CLI_WIDTH = 80 }; /* what output for people fits */
 
