@@ -41,8 +41,8 @@ static tain_status read_present(applying *a, const json_t *row, tain_error *err)
     p->id = tain_strdup(tain_json_get_str(row, "id", ""));
     p->name = tain_strdup(tain_json_get_str(row, "displayName", ""));
     p->status = tain_strdup(tain_json_get_str(row, "status", ""));
-    TAIN_TRY(tain_parts_get(a->client, workspace_id(a), p->id, &p->parts, err));
-    tain_status st = tain_platform_read(&p->parts.platform, p->name, &name, &p->logical_id, err);
+    TAIN_TRY(tain_git_parts_get(a->client, workspace_id(a), p->id, &p->parts, err));
+    tain_status st = tain_git_platform_read(&p->parts.platform, p->name, &name, &p->logical_id, err);
     tain_free(name);
     return st;
 }
@@ -122,7 +122,7 @@ static tain_status call(const applying *a, const char *method, const char *id, c
 static tain_status create(applying *a, const tain_git_step *s, char **ret_id, tain_error *err)
 {
     TAIN_AUTO(tain_json_decref) json_t *item = NULL;
-    json_t *body = tain_parts_to_json(&s->wanted->parts);
+    json_t *body = tain_git_parts_to_json(&s->wanted->parts);
     json_object_set_new(body, "displayName", json_string(s->wanted->name));
     TAIN_TRY(call(a, "POST", NULL, "", body, &item, err));
     *ret_id = tain_strdup(tain_json_get_str(item, "id", ""));
@@ -135,7 +135,7 @@ static tain_status change(const applying *a, const tain_git_step *s, tain_error 
     const tain_git_item *w = s->wanted;
     if (strcmp(w->name, s->present->name) != 0)
         TAIN_TRY(call(a, "PATCH", s->present->id, "", json_pack("{s:s}", "displayName", w->name), NULL, err));
-    return call(a, "POST", s->present->id, "/updateDefinition?updateMetadata=true", tain_parts_to_json(&w->parts), NULL, err);
+    return call(a, "POST", s->present->id, "/updateDefinition?updateMetadata=true", tain_git_parts_to_json(&w->parts), NULL, err);
 }
 
 static tain_status remove_it(applying *a, const tain_git_step *s, tain_error *err)

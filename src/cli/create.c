@@ -99,17 +99,17 @@ static tain_status find_source(const tain_client *c, const char *name, const cha
 static tain_status post_item(const tain_client *c, const json_t *workspace, const char *name, const json_t *connection, const settings *s, json_t **ret,
                              tain_error *err)
 {
-    tain_parts p = {0};
+    tain_git_parts p = {0};
     json_t    *definition = definition_of(connection, s);
     char      *text = json_dumps(definition, JSON_INDENT(2));
     tain_buffer_append_str(&p.mirroring, text);
     tain_buffer_append_u8(&p.mirroring, '\n');
-    json_t *body = tain_parts_to_json(&p);
+    json_t *body = tain_git_parts_to_json(&p);
     json_object_set_new(body, "displayName", json_string(name));
     if (s->description) json_object_set_new(body, "description", json_string(s->description));
     char       *path = tain_format("/v1/workspaces/%s/mirroredDatabases", tain_json_get_str(workspace, "id", ""));
     tain_status st = tain_client_call(c, "POST", path, body, ret, err);
-    tain_parts_done(&p);
+    tain_git_parts_done(&p);
     json_decref(definition);
     tain_free(text);
     tain_free(path);

@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 
-void tain_parts_done(tain_parts *p)
+void tain_git_parts_done(tain_git_parts *p)
 {
     tain_buffer_done(&p->mirroring);
     tain_buffer_done(&p->platform);
@@ -42,7 +42,7 @@ static json_t *part(const char *path, const tain_buffer *content)
     return json_pack("{s:s,s:o,s:s}", "path", path, "payload", encoded(content), "payloadType", "InlineBase64");
 }
 
-json_t *tain_parts_to_json(const tain_parts *p)
+json_t *tain_git_parts_to_json(const tain_git_parts *p)
 {
     json_t *parts = json_array();
     json_array_append_new(parts, part(TAIN_DEFINITION_FILE, &p->mirroring));
@@ -63,21 +63,21 @@ static tain_status take(const json_t *parts, const char *path, bool needed, tain
     return needed ? tain_fail(err, TAIN_E_CORRUPT, "a definition without %s came", path) : TAIN_OK;
 }
 
-tain_status tain_parts_from_json(const json_t *answer, tain_parts *ret, tain_error *err)
+tain_status tain_git_parts_from_json(const json_t *answer, tain_git_parts *ret, tain_error *err)
 {
     const json_t *parts = json_object_get(json_object_get(answer, "definition"), "parts");
-    tain_parts    p = {0};
+    tain_git_parts    p = {0};
     tain_status   st = take(parts, TAIN_DEFINITION_FILE, true, &p.mirroring, err);
     if (st == TAIN_OK) st = take(parts, TAIN_PLATFORM_FILE, false, &p.platform, err);
     if (st == TAIN_OK) *ret = p;
-    else tain_parts_done(&p);
+    else tain_git_parts_done(&p);
     return st;
 }
 
-tain_status tain_parts_get(const tain_client *c, const char *workspace, const char *id, tain_parts *ret, tain_error *err)
+tain_status tain_git_parts_get(const tain_client *c, const char *workspace, const char *id, tain_git_parts *ret, tain_error *err)
 {
     TAIN_AUTO(tain_json_decref) json_t *answer = NULL;
     TAIN_AUTO(tain_free) char *path = tain_format("/v1/workspaces/%s/mirroredDatabases/%s/getDefinition", workspace, id);
     TAIN_TRY(tain_client_call(c, "POST", path, NULL, &answer, err));
-    return tain_parts_from_json(answer, ret, err);
+    return tain_git_parts_from_json(answer, ret, err);
 }

@@ -11,18 +11,18 @@
 #define TAIN_PLATFORM_FILE   ".platform"
 
 /* What a mirrored database is, as its folder in Git has it. */
-typedef struct tain_parts {
+typedef struct tain_git_parts {
     tain_buffer mirroring; /* mirroring.json */
     tain_buffer platform;  /* .platform; empty: none */
-} tain_parts;
-void tain_parts_done(tain_parts *p);
+} tain_git_parts;
+void tain_git_parts_done(tain_git_parts *p);
 
 /* {"definition":{"parts":[...]}}, to which more may be added. */
-json_t     *tain_parts_to_json(const tain_parts *p);
+json_t     *tain_git_parts_to_json(const tain_git_parts *p);
 /* From the answer of getDefinition. CORRUPT: it is none. */
-tain_status tain_parts_from_json(const json_t *answer, tain_parts *ret, tain_error *err);
+tain_status tain_git_parts_from_json(const json_t *answer, tain_git_parts *ret, tain_error *err);
 
 /* Of a mirrored database of that workspace. */
-tain_status tain_parts_get(const tain_client *c, const char *workspace, const char *id, tain_parts *ret, tain_error *err);
+tain_status tain_git_parts_get(const tain_client *c, const char *workspace, const char *id, tain_git_parts *ret, tain_error *err);
 
 #endif

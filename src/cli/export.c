@@ -26,12 +26,12 @@ static char *folder_of(const exporting *x, const char *name, const char *logical
     return tain_format("%s/%s" TAIN_ITEM_SUFFIX, x->folder, safe);
 }
 
-static tain_status write_one(exporting *x, const json_t *item, const tain_parts *parts, tain_error *err)
+static tain_status write_one(exporting *x, const json_t *item, const tain_git_parts *parts, tain_error *err)
 {
     const char *name = tain_json_get_str(item, "displayName", ""), *id = tain_json_get_str(item, "id", "");
     TAIN_AUTO(tain_free) char *called = NULL, *logical_id = NULL;
     bool        changed;
-    tain_status st = tain_platform_read(&parts->platform, name, &called, &logical_id, err);
+    tain_status st = tain_git_platform_read(&parts->platform, name, &called, &logical_id, err);
     TAIN_AUTO(tain_free) char *folder = st == TAIN_OK ? folder_of(x, name, logical_id) : NULL;
     if (st == TAIN_OK) st = tain_git_write(folder, name, id, parts, &changed, err);
     if (st == TAIN_OK) json_array_append_new(x->told, json_pack("{s:s,s:s,s:b}", "name", name, "folder", folder, "changed", changed));
@@ -40,10 +40,10 @@ static tain_status write_one(exporting *x, const json_t *item, const tain_parts 
 
 static tain_status export_one(exporting *x, const json_t *item, tain_error *err)
 {
-    tain_parts parts = {0};
-    TAIN_TRY(tain_parts_get(x->client, tain_json_get_str(x->workspace, "id", ""), tain_json_get_str(item, "id", ""), &parts, err));
+    tain_git_parts parts = {0};
+    TAIN_TRY(tain_git_parts_get(x->client, tain_json_get_str(x->workspace, "id", ""), tain_json_get_str(item, "id", ""), &parts, err));
     tain_status st = write_one(x, item, &parts, err);
-    tain_parts_done(&parts);
+    tain_git_parts_done(&parts);
     return st;
 }
 

@@ -39,7 +39,7 @@ static tain_status write_if_other(const char *path, const tain_buffer *content, 
 
 /* --- what a file says ---------------------------------------------------------------------------------------------- */
 
-tain_status tain_platform_read(const tain_buffer *platform, const char *what, char **ret_name, char **ret_logical_id, tain_error *err)
+tain_status tain_git_platform_read(const tain_buffer *platform, const char *what, char **ret_name, char **ret_logical_id, tain_error *err)
 {
     TAIN_AUTO(tain_json_decref) json_t *o = NULL;
     *ret_name = *ret_logical_id = NULL;
@@ -83,7 +83,7 @@ static tain_status read_item(tain_git_item *item, tain_error *err)
     TAIN_TRY(read_state(item, definition, err));
     tain_status st = tain_client_read_file(platform, &item->parts.platform, err);
     if (st != TAIN_OK && st != TAIN_E_NOT_FOUND) return st;
-    TAIN_TRY(tain_platform_read(&item->parts.platform, platform, &item->name, &item->logical_id, err));
+    TAIN_TRY(tain_git_platform_read(&item->parts.platform, platform, &item->name, &item->logical_id, err));
     if (!item->name) item->name = name_of_folder(item->folder);
     return TAIN_OK;
 }
@@ -141,7 +141,7 @@ void tain_git_items_done(tain_git_items *g)
         tain_free(item->name);
         tain_free(item->logical_id);
         tain_free(item->state);
-        tain_parts_done(&item->parts);
+        tain_git_parts_done(&item->parts);
     }
     free(g->list);
     *g = (tain_git_items){0};
@@ -160,7 +160,7 @@ static void make_platform(const char *name, const char *logical_id, tain_buffer 
     json_decref(o);
 }
 
-tain_status tain_git_write(const char *folder, const char *name, const char *logical_id, const tain_parts *parts, bool *ret_changed, tain_error *err)
+tain_status tain_git_write(const char *folder, const char *name, const char *logical_id, const tain_git_parts *parts, bool *ret_changed, tain_error *err)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer made = {0};
     TAIN_AUTO(tain_free) char *definition = tain_format("%s/" TAIN_DEFINITION_FILE, folder), *platform = tain_format("%s/" TAIN_PLATFORM_FILE, folder);

@@ -16,7 +16,7 @@ void tain_git_presents_done(tain_git_presents *p)
         tain_free(one->name);
         tain_free(one->status);
         tain_free(one->logical_id);
-        tain_parts_done(&one->parts);
+        tain_git_parts_done(&one->parts);
     }
     free(p->list);
     *p = (tain_git_presents){0};

@@ -11,7 +11,7 @@
 typedef struct tain_git_present { /* in the service */
     char      *id, *name, *status;
     char      *logical_id; /* of its .platform; NULL: it has none */
-    tain_parts parts;
+    tain_git_parts parts;
 } tain_git_present;
 
 typedef struct tain_git_presents {

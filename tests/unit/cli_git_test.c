@@ -280,13 +280,13 @@ static void what_is_written_is_read_byte_for_byte(void **state)
 {
     static const uint8_t odd[] = "{ \"properties\" :{},\r\n\t\"\xc3\xa4\":1}\n\n";
     for (size_t tail = 0; tail < 4; tail++) { /* every length of padding */
-        tain_parts out = {0}, back = {0};
+        tain_git_parts out = {0}, back = {0};
         bool       changed;
         tain_buffer_append(&out.mirroring, odd, sizeof odd - 1 - (tail ? 1 : 0));
         for (size_t i = 0; i < tail; i++) tain_buffer_append_u8(&out.mirroring, '\n');
         tain_buffer_append_str(&out.platform, "{ }");
-        json_t *j = tain_parts_to_json(&out);
-        OK(tain_parts_from_json(j, &back, &err));
+        json_t *j = tain_git_parts_to_json(&out);
+        OK(tain_git_parts_from_json(j, &back, &err));
         char *path = tain_format("%s/x%zu" TAIN_ITEM_SUFFIX, folder, tail);
         OK(tain_git_write(path, "x", ID_A, &back, &changed, &err));
         assert_true(changed);
@@ -302,14 +302,14 @@ static void what_is_written_is_read_byte_for_byte(void **state)
         tain_buffer_done(&there);
         free(path);
         json_decref(j);
-        tain_parts_done(&out);
-        tain_parts_done(&back);
+        tain_git_parts_done(&out);
+        tain_git_parts_done(&back);
     }
 }
 
 static void a_missing_platform_is_made(void **state)
 {
-    tain_parts p = {0};
+    tain_git_parts p = {0};
     bool       changed;
     tain_buffer_append_str(&p.mirroring, "{\"properties\":{}}");
     char *path = tain_format("%s/x" TAIN_ITEM_SUFFIX, folder);
@@ -317,7 +317,7 @@ static void a_missing_platform_is_made(void **state)
     OK(tain_git_read(folder, &wanted, &err));
     assert_string_equal(wanted.list[0].name, "the name");
     assert_string_equal(wanted.list[0].logical_id, ID_A);
-    tain_parts_done(&p);
+    tain_git_parts_done(&p);
     free(path);
 }
 
@@ -329,9 +329,9 @@ static void parts_that_are_none_are_refused(void **state)
         "{\"definition\":{\"parts\":[{\"path\":\"mirroring.json\",\"payload\":7}]}}",
     };
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
-        tain_parts p;
+        tain_git_parts p;
         json_t    *j = json_loads(answers[i], 0, NULL);
-        assert_int_equal(tain_parts_from_json(j, &p, NULL), TAIN_E_CORRUPT);
+        assert_int_equal(tain_git_parts_from_json(j, &p, NULL), TAIN_E_CORRUPT);
         json_decref(j);
     }
 }
