@@ -23,6 +23,7 @@
 static tain_error        err;
 static tain_http_server *server;
 
+#ifndef assert_ok /* control_fixture.h has them too */
 #define assert_ok(call)                                                                                    \
     do {                                                                                                   \
         tain_status st_ = (call);                                                                          \
@@ -33,6 +34,7 @@ static tain_http_server *server;
         assert_int_equal(call, status);                                                                    \
         if (!strstr(err.message, text)) fail_msg("%s: does not say '%s': %s", #call, text, err.message);   \
     } while (0)
+#endif
 #define assert_has(text, part)                                                                             \
     do {                                                                                                   \
         if (!strstr(text, part)) fail_msg("there is no '%s' in: %s", part, text);                          \
