@@ -49,10 +49,10 @@ function options(host: HTMLElement, p: Props, width: number): uPlot.Options {
     height: HEIGHT,
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [10, 8, 0, 0],
     scales: { y: { range: (_u, _min, max) => [0, Math.max(p.least, (max ?? 0) * 1.1)] } },
     axes: [
-      { ...axis, space: 72, values: (_u, at) => at.map((t) => clock(new Date(t * 1000)).slice(0, 5)) },
+      { ...axis, size: 26, space: 72, values: (_u, at) => at.map((t) => clock(new Date(t * 1000)).slice(0, 5)) },
       { ...axis, size: 64, space: 36, values: (_u, at) => at.map((v) => p.show(v)) },
     ],
     series: [

@@ -18,6 +18,8 @@ export function Dialog({ title, onClose, children, wide = false }: Props) {
     const before = document.activeElement;
     const dialog = ref.current;
     dialog?.showModal();
+    // Not the button that closes: what one came for, or else the harmless answer.
+    dialog?.querySelector<HTMLElement>("input, select, textarea, .dialog-foot button")?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();

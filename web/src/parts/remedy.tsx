@@ -2,7 +2,7 @@
 // remedy.tsx -- what to do: a sentence, or SQL that is for copying.
 import { Copy } from "./copy";
 
-const SQL = /^\s*(ALTER|CREATE|GRANT|DROP|SELECT|UPDATE|SET|REVOKE|PRAGMA|EXEC|BEGIN|--)\b/i;
+const SQL = /^\s*(ALTER|CREATE|GRANT|DROP|SELECT|UPDATE|SET|REVOKE|PRAGMA|EXEC|BEGIN)\b/; // as tain writes it
 
 /** Whether a remedy is something to run rather than to read. */
 export const isScript = (text: string) => SQL.test(text) || text.includes("\n");

@@ -21,7 +21,7 @@ const COLUMNS: readonly GridColumn<AuditEntry>[] = [
   { key: "user", title: "User", cell: (e) => e.userName ?? "–" },
   { key: "action", title: "Action", cell: (e) => <code>{e.action}</code> },
   { key: "object", title: "On", from: "medium", cell: (e) => e.object ?? "–" },
-  { key: "origin", title: "From", from: "wide", cell: (e) => e.origin ?? "–" },
+  { key: "origin", title: "From", from: "medium", cell: (e) => e.origin ?? "–" },
   { key: "outcome", title: "Outcome", from: "narrow", cell: (e) => <Badge state={outcome(e.outcome?.toLowerCase())} title={e.detail ?? undefined} /> },
 ];
 

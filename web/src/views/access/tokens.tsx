@@ -37,7 +37,7 @@ export function Tokens() {
     { key: "role", title: "Role", by: (t) => t.role, cell: (t) => t.role ?? "–" },
     { key: "expires", title: "Expires", by: (t) => t.expiresDateTime ?? null, from: "medium", cell: (t) => (t.expiresDateTime ? <Time at={t.expiresDateTime} /> : "never") },
     { key: "used", title: "Last used", by: (t) => t.lastUsedDateTime ?? null, from: "medium", cell: (t) => <Ago at={t.lastUsedDateTime} /> },
-    { key: "act", title: "Actions", cell: (t) => <div class="row-actions"><Button small kind="quiet" icon="trash" label={`Revoke ${t.name}`} onClick={() => setQuestion(revoke(t))} /></div> },
+    { key: "act", title: "Actions", number: true, cell: (t) => <div class="row-actions"><Button small kind="quiet" icon="trash" label={`Revoke ${t.name}`} onClick={() => setQuestion(revoke(t))} /></div> },
   ];
   return (
     <section class="panel-plain">

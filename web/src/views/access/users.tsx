@@ -43,7 +43,7 @@ export function Users() {
     { key: "roles", title: "Roles", cell: (u) => roles(u, workspaces ?? []) },
     { key: "state", title: "State", by: (u) => Number(u.disabled), from: "narrow", cell: (u) => <Badge state={u.disabled ? { tone: "off", label: "Disabled" } : { tone: "ok", label: "Active" }} /> },
     {
-      key: "act", title: "Actions",
+      key: "act", title: "Actions", number: true,
       cell: (u) => (
         <div class="row-actions">
           <Button small kind="quiet" icon="edit" label={`Change ${u.name}`} onClick={() => setEditing(u)} />

@@ -37,19 +37,28 @@ function took(e: Execution): number | null {
 
 const key = (e: Execution) => String(e.id);
 
-function columns(withItem: boolean): GridColumn<Execution>[] {
+function columns(withItem: boolean, withTable: boolean): GridColumn<Execution>[] {
   const all: (GridColumn<Execution> | false)[] = [
     { key: "time", title: "Time", cell: (e) => <Time at={e.timestamp} short /> },
     withItem && { key: "item", title: "Mirror", from: "medium", cell: (e) => e.itemName ?? "–" },
-    { key: "table", title: "Table", cell: (e) => <Table e={e} /> },
-    { key: "operation", title: "Operation", from: "narrow", cell: (e) => <span title={e.operationName}>{operationLabel(e.operationName)}</span> },
+    withTable && { key: "table", title: "Table", cell: (e) => <Table e={e} /> },
+    { key: "operation", title: "Operation", ...(withTable ? { from: "narrow" as const } : {}), cell: (e) => <Operation e={e} why={!withTable} /> },
     { key: "outcome", title: "Outcome", from: "narrow", cell: (e) => <Badge state={outcome(e)} /> },
     { key: "rows", title: "Rows", number: true, cell: (e) => <span title={count(e.processedRows)}>{compact(e.processedRows)}</span> },
     { key: "bytes", title: "Bytes", number: true, from: "wide", cell: (e) => bytes(e.processedBytes) },
-    { key: "took", title: "Duration", number: true, from: "wide", cell: (e) => duration(took(e)) },
+    { key: "took", title: "Duration", number: true, from: "medium", cell: (e) => duration(took(e)) },
     { key: "latency", title: "Latency", number: true, from: "medium", cell: (e) => duration(e.replicatorBatchLatency === null ? null : e.replicatorBatchLatency * 1000) },
   ];
   return all.filter((c): c is GridColumn<Execution> => c !== false);
+}
+
+function Operation({ e, why }: { e: Execution; why: boolean }) {
+  return (
+    <div class="operation">
+      <span title={e.operationName}>{operationLabel(e.operationName)}</span>
+      {why && e.errorMessage && <span class="cell-under toned error">{e.errorMessage}</span>}
+    </div>
+  );
 }
 
 function Table({ e }: { e: Execution }) {
@@ -120,7 +129,7 @@ export function Executions({ filter, mirrors }: Props) {
       </div>
       <Failure error={error} />
       {!data && !error && <Loading what="operations" />}
-      {data && <Grid caption="Operations" columns={columns(mirrors !== undefined)} rows={rows} rowKey={key} empty="No such operation is recorded." portion={1000} />}
+      {data && <Grid caption="Operations" columns={columns(mirrors !== undefined, !filter.table)} rows={rows} rowKey={key} empty="No such operation is recorded." portion={1000} />}
       {data && token && (
         <div class="more">
           <Button onClick={more}>Show older</Button>

@@ -66,7 +66,7 @@ export function Connections() {
     { key: "kind", title: "Source", by: (c) => typeLabel(c.url.split(":")[0]), from: "medium", cell: (c) => typeLabel(c.url.split(":")[0]) },
     { key: "secret", title: "Secret", by: (c) => c.secret, from: "narrow", cell: (c) => secretLabel(c.secret) },
     {
-      key: "act", title: "Actions",
+      key: "act", title: "Actions", number: true,
       cell: (c) => (
         <div class="row-actions">
           <span role="status">{tested[c.id]?.ok && <Badge state={{ tone: "ok", label: "Answers" }} />}</span>

@@ -3,9 +3,10 @@
 import type { Monitor, SourceLog } from "../../api/types";
 import { bytes, compact, count, plural } from "../../format/number";
 import { lagTone, tally, type Tone } from "../../format/state";
-import { duration } from "../../format/time";
+import { duration, localTime, parseTime, utcTime } from "../../format/time";
 import { Bar, Figure } from "../../parts/figure";
 import { Ago } from "../../parts/time";
+import { useNow } from "../../state/now";
 
 const newest = (m: Monitor) => m.tables.map((t) => t.last_completed).filter((t): t is string => t !== null).sort().pop() ?? null;
 const sum = (m: Monitor, of: "rows_replicated" | "rows_processed" | "bytes_processed") => m.tables.reduce((n, t) => n + (t[of] ?? 0), 0);
@@ -29,7 +30,7 @@ function Retained({ log }: { log: SourceLog }) {
   ) : (
     "no limit set"
   );
-  return <Figure label="Source log retained" value={bytes(log.retained_bytes)} tone={logTone(log)} under={under} help="What the source keeps of its log until this mirror has it" />;
+  return <Figure label="Retained log" value={bytes(log.retained_bytes)} tone={logTone(log)} under={under} help="What the source keeps of its log until this mirror has it" />;
 }
 
 function Lag({ m }: { m: Monitor }) {
@@ -46,6 +47,14 @@ function Lag({ m }: { m: Monitor }) {
   );
 }
 
+function Worker({ m }: { m: Monitor }) {
+  const now = useNow();
+  const since = parseTime(m.startedDateTime);
+  const restarts = plural(m.restarts ?? 0, "restart");
+  if (!m.pid || !since) return <Figure label="Worker" value="–" under={m.restarts ? `not running, ${restarts}` : "not running"} />;
+  return <Figure label="Worker up" value={<span title={`since ${localTime(since)} (${utcTime(since)})`}>{duration(now.getTime() - since.getTime())}</span>} under={`pid ${m.pid}, ${restarts}`} help="The process that does the work" />;
+}
+
 export function Figures({ m }: { m: Monitor }) {
   const t = tally(m);
   const bad = [t.error && `${t.error} failed`, t.warn && `${t.warn} with warnings`, t.busy && `${t.busy} loading`].filter(Boolean).join(", ");
@@ -56,7 +65,7 @@ export function Figures({ m }: { m: Monitor }) {
       <Figure label="Last completed" value={<Ago at={newest(m)} />} under={m.epoch === null ? undefined : `epoch ${count(m.epoch)}`} />
       <Figure label="Tables" value={count(m.tables.length)} tone={t.error ? "error" : t.warn ? "warn" : undefined} under={bad || "all well"} />
       {m.sourceLog && <Retained log={m.sourceLog} />}
-      <Figure label="Worker" value={m.pid ? <Ago at={m.startedDateTime} none="–" /> : "not running"} under={m.pid ? `pid ${m.pid}, ${plural(m.restarts ?? 0, "restart")}` : plural(m.restarts ?? 0, "restart")} help="The process that does the work" />
+      <Worker m={m} />
     </dl>
   );
 }

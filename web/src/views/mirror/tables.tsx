@@ -3,7 +3,7 @@
 import { useMemo, useState } from "preact/hooks";
 import type { MirrorId } from "../../api/service";
 import type { Monitor, TableRow } from "../../api/types";
-import { bytes, compact, count } from "../../format/number";
+import { bytes, compact, count, plural } from "../../format/number";
 import { healthTone, type Tone, tableState } from "../../format/state";
 import { duration } from "../../format/time";
 import { Badge, Toned } from "../../parts/badge";
@@ -27,10 +27,11 @@ const HEALTH = "How good the table's files are to read: their number, size, and 
 
 function Name({ id, t, status }: { id: MirrorId; t: TableRow; status: string }) {
   const why = t.reason ?? t.warnings[0]?.message;
+  const more = t.warnings.length - (t.reason ? 0 : 1);
   return (
     <div class="cell-name">
       <a href={hrefOf({ view: "table", ...id, schema: t.schema, table: t.table })}>{t.name}</a>
-      {why && why !== "paused" && <span class="cell-under">{why}</span>}
+      {why && why !== "paused" && <span class="cell-under">{more > 0 ? `${why} (and ${plural(more, "more warning")})` : why}</span>}
       <span class="cell-state">
         <Badge state={tableState(t, status)} />
       </span>
@@ -48,7 +49,6 @@ function columns(id: MirrorId, status: string): GridColumn<TableRow>[] {
     { key: "completed", title: "Last completed", by: (t) => t.last_completed, from: "narrow", cell: (t) => <Ago at={t.last_completed} /> },
     { key: "latency", title: "Latency", number: true, by: (t) => t.latency_ms, from: "medium", help: "Of the newest change: from its commit in the source to its commit in the lake", cell: (t) => duration(t.latency_ms) },
     { key: "health", title: "Health", number: true, by: (t) => t.health?.score ?? null, from: "medium", help: HEALTH, cell: (t) => (t.health ? <Toned tone={healthTone(t.health.score)}>{t.health.score}</Toned> : "–") },
-    { key: "warnings", title: "Warnings", number: true, by: (t) => t.warnings.length, from: "wide", cell: (t) => (t.warnings.length ? <Toned tone="warn">{t.warnings.length}</Toned> : <span class="muted">0</span>) },
   ];
 }
 

@@ -15,12 +15,12 @@ const TROUBLE = { error: 0, warn: 1, busy: 2, off: 3, ok: 4 };
 const COLUMNS: readonly GridColumn<MirrorRow>[] = [
   { key: "name", title: "Name", by: (m) => m.displayName, cell: (m) => <Name mirror={m} /> },
   { key: "status", title: "Status", by: (m) => TROUBLE[rowState(m).tone], from: "narrow", cell: (m) => <Badge state={rowState(m)} title={m.status} /> },
-  { key: "source", title: "Source", by: (m) => typeLabel(m.sourceType), from: "wide", cell: (m) => typeLabel(m.sourceType) },
+  { key: "source", title: "Source", by: (m) => typeLabel(m.sourceType), from: "medium", cell: (m) => typeLabel(m.sourceType) },
   { key: "lag", title: "Lag", number: true, by: (m) => m.lag_ms, help: "How old the newest change is that the source has and the lake has not", cell: (m) => <Lag mirror={m} /> },
   { key: "rows", title: "Rows replicated", number: true, by: (m) => m.rowsReplicated, from: "medium", cell: (m) => <span title={count(m.rowsReplicated)}>{compact(m.rowsReplicated)}</span> },
-  { key: "tables", title: "Tables", number: true, by: (m) => m.tables, from: "medium", cell: (m) => count(m.tables) },
+  { key: "tables", title: "Tables", number: true, by: (m) => m.tables, from: "wide", cell: (m) => count(m.tables) },
   { key: "warnings", title: "Warnings", number: true, by: (m) => m.failed * 1000 + m.warnings, from: "narrow", cell: (m) => <Trouble mirror={m} /> },
-  { key: "completed", title: "Last completed", by: (m) => m.lastCompletedDateTime, from: "wide", cell: (m) => <Ago at={m.lastCompletedDateTime} /> },
+  { key: "completed", title: "Last completed", by: (m) => m.lastCompletedDateTime, from: "medium", cell: (m) => <Ago at={m.lastCompletedDateTime} /> },
 ];
 
 function Name({ mirror: m }: { mirror: MirrorRow }) {
