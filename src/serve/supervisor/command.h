@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* command.h -- what a definition and a connection come to on the command line of a worker.
  *
- * A secret never stands there: the address has `env:TAIN_SOURCE_PASSWORD` in its place, and the variable is in the environment. */
+ * A secret never stands there: the address has `env:TAIN_SOURCE_PASSWORD` in its place, and the variable is in the environment.
+ * Thread: any. */
 #ifndef TAIN_SERVE_SUPERVISOR_COMMAND_H
 #define TAIN_SERVE_SUPERVISOR_COMMAND_H
 
@@ -19,12 +20,21 @@ tain_status tain_source_access_of(tain_control *c, const char *connection, const
 void        tain_source_access_done(tain_source_access *a); /* wipes the environment first */
 
 typedef struct tain_command_line {
-    char **argv;        /* "mirror", SOURCE, LAKE, options: without the program; NULL-terminated */
-    char **environment; /* as above */
+    char   **argv;        /* "mirror", SOURCE, LAKE, options: without the program; NULL-terminated */
+    char   **environment; /* as above */
+    int64_t  memory;      /* beyond which the process must not grow, bytes */
+    uint64_t print;       /* the same as long as the command is, and its connection */
 } tain_command_line;
 
 /* CONFIG, INVALID, NOT_FOUND, UNSUPPORTED say what of the definition cannot be run. */
 tain_status tain_command_line_of(tain_control *c, const tain_control_item *i, tain_command_line *ret, tain_error *err);
+void        tain_command_line_add(tain_command_line *l, char *word); /* at the end; takes it */
 void        tain_command_line_done(tain_command_line *l);
+
+/* The folder of its lake: a relative one is in HOME/lakes. Caller frees. */
+char *tain_command_lake(tain_control *c, const tain_control_item *i);
+/* Ours, with `more` in front of what has the same name: for starting a process. Caller wipes by tain_command_environment_done. */
+char **tain_command_environment(char *const *more);
+void   tain_command_environment_done(char **environment);
 
 #endif

@@ -37,8 +37,8 @@ typedef struct tain_supervisor_alarm { /* borrowed, for as long as the call take
 
 typedef struct tain_supervisor_options {
     const char *program;  /* what workers are: NULL: this binary */
-    const char *lakes;    /* the folder that lakes with a relative path are in; NULL: HOME/lakes */
     tain_time   patience; /* for an orderly stop; 0: 30 s */
+    tain_time   silence;  /* a worker that shows nothing for so long, or one of whose loops does not turn for twice as long, is replaced; 0: 30 s */
     tain_time   lag;      /* beyond which LAG is told; 0: 5 min */
     void (*alarm)(void *ctx, const tain_supervisor_alarm *a); /* on the supervisor's thread, which waits: hand it on; may be NULL */
     void *alarm_ctx;
