@@ -222,6 +222,7 @@ void tain_exchange_end(void *ctx, struct MHD_Connection *c, void **io, enum MHD_
     tain_line_enter(&x->server->lines, x->line, TAIN_LINE_WAITING, 0);
     drop_body(x);
     tain_http_target_done(&x->target);
+    tain_http_arguments_done(&x->form);
     tain_free(x);
     *io = NULL;
 }

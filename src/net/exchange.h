@@ -24,6 +24,8 @@ typedef struct tain_exchange {
     struct MHD_Connection *connection;
     tain_line             *line;
     tain_http_target       target;
+    tain_http_arguments    form; /* the body's, once somebody asked */
+    bool                   has_form;
     tain_http_request      request;
     tain_buffer            body;
     int                    refused; /* status; 0: not, as yet */

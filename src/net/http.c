@@ -18,11 +18,7 @@ enum { BACKLOG = 128, HEAD_MOST = 64 << 10, SPARE = 16 };
 
 const char *tain_http_query(const tain_http_request *q, const char *name)
 {
-    const tain_http_target *t = &((const tain_exchange *)q->connection)->target;
-    for (size_t i = 0; i < t->count; i++) {
-        if (strcmp(t->arguments[i].name, name) == 0) return t->arguments[i].value;
-    }
-    return NULL;
+    return tain_http_arguments_get(&((const tain_exchange *)q->connection)->target.query, name);
 }
 
 const char *tain_http_header(const tain_http_request *q, const char *name)
@@ -33,6 +29,14 @@ const char *tain_http_header(const tain_http_request *q, const char *name)
 const char *tain_http_cookie(const tain_http_request *q, const char *name)
 {
     return MHD_lookup_connection_value(((const tain_exchange *)q->connection)->connection, MHD_COOKIE_KIND, name);
+}
+
+const char *tain_http_form(const tain_http_request *q, const char *name)
+{
+    tain_exchange *x = q->connection;
+    if (!x->has_form) (void)tain_http_arguments_parse((const char *)q->body.data, q->body.size, &x->form);
+    x->has_form = true;
+    return tain_http_arguments_get(&x->form, name);
 }
 
 /* A line's end in a value would begin another header. */

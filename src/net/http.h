@@ -33,6 +33,8 @@ typedef struct tain_http_request {
 const char *tain_http_query(const tain_http_request *q, const char *name);
 const char *tain_http_header(const tain_http_request *q, const char *name);
 const char *tain_http_cookie(const tain_http_request *q, const char *name);
+/* A field of the body, which is a form (application/x-www-form-urlencoded). */
+const char *tain_http_form(const tain_http_request *q, const char *name);
 
 typedef struct tain_http_field { char *name, *value; } tain_http_field;
 

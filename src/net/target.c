@@ -62,7 +62,7 @@ static const char *parse_path(const char *text, size_t n, tain_buffer *path)
     return NULL;
 }
 
-/* --- query --------------------------------------------------------------------------------------------------------- */
+/* --- arguments ----------------------------------------------------------------------------------------------------- */
 
 static char *decoded(const char *text, size_t n)
 {
@@ -72,24 +72,47 @@ static char *decoded(const char *text, size_t n)
     return NULL;
 }
 
-static bool add_argument(tain_http_target *t, const char *text, size_t n)
+static bool add_argument(tain_http_arguments *a, const char *text, size_t n)
 {
     const char     *equals = memchr(text, '=', n);
     size_t          name = equals ? (size_t)(equals - text) : n, skip = equals ? name + 1 : n;
     tain_http_field f = {decoded(text, name), decoded(text + skip, n - skip)};
-    t->arguments = tain_realloc(t->arguments, (t->count + 1) * sizeof f);
-    t->arguments[t->count++] = f;
+    a->fields = tain_realloc(a->fields, (a->count + 1) * sizeof f);
+    a->fields[a->count++] = f;
     return f.name && f.value;
 }
 
-static const char *parse_query(const char *text, tain_http_target *t)
+const char *tain_http_arguments_parse(const char *text, size_t n, tain_http_arguments *ret)
 {
-    for (;;) {
-        size_t n = strcspn(text, "&");
-        if (n && !add_argument(t, text, n)) return "an argument of a query is percent-encoded UTF-8";
-        if (!text[n]) return NULL;
-        text += n + 1;
+    *ret = (tain_http_arguments){0};
+    for (size_t at = 0; at < n;) {
+        const char *and = memchr(text + at, '&', n - at);
+        size_t      end = and ? (size_t)(and - text) : n;
+        if (end > at && !add_argument(ret, text + at, end - at)) {
+            tain_http_arguments_done(ret);
+            return "an argument is percent-encoded UTF-8";
+        }
+        at = end + 1;
     }
+    return NULL;
+}
+
+const char *tain_http_arguments_get(const tain_http_arguments *a, const char *name)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        if (strcmp(a->fields[i].name, name) == 0) return a->fields[i].value;
+    }
+    return NULL;
+}
+
+void tain_http_arguments_done(tain_http_arguments *a)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        tain_free(a->fields[i].name);
+        tain_free(a->fields[i].value);
+    }
+    tain_free(a->fields);
+    *a = (tain_http_arguments){0};
 }
 
 /* --- target -------------------------------------------------------------------------------------------------------- */
@@ -101,23 +124,15 @@ const char *tain_http_target_parse(const char *text, tain_http_target *ret)
     if (!text || strchr(text, '#')) return "a request has a target, without fragment";
     const size_t n = strcspn(text, "?");
     const char  *why = parse_path(text, n, &path);
-    if (!why && text[n]) why = parse_query(text + n + 1, ret);
-    if (!why) {
-        ret->path = tain_buffer_cstr(&path);
-        return NULL;
-    }
-    tain_buffer_done(&path);
-    tain_http_target_done(ret);
+    if (!why && text[n]) why = tain_http_arguments_parse(text + n + 1, strlen(text + n + 1), &ret->query);
+    if (!why) ret->path = tain_buffer_cstr(&path);
+    else tain_buffer_done(&path);
     return why;
 }
 
 void tain_http_target_done(tain_http_target *t)
 {
-    for (size_t i = 0; i < t->count; i++) {
-        tain_free(t->arguments[i].name);
-        tain_free(t->arguments[i].value);
-    }
-    tain_free(t->arguments);
+    tain_http_arguments_done(&t->query);
     tain_free(t->path);
     *t = (tain_http_target){0};
 }

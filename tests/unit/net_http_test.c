@@ -74,6 +74,19 @@ static void bodies_come_whole(void **state)
     free(big);
 }
 
+static void tell_form(void *ctx, const tain_http_request *q, tain_http_reply *p)
+{
+    tain_buffer_printf(&p->body, "a=%s b=%s c=%s\n", or_dash(tain_http_form(q, "a")), or_dash(tain_http_form(q, "b")), or_dash(tain_http_form(q, "c")));
+}
+
+static void forms_are_read(void **state)
+{
+    serve((tain_http_options){.handle = tell_form});
+    assert_has(ask("POST /?a=no HTTP/1.1\r\nHost: h\r\nContent-Length: 19\r\nConnection: close\r\n\r\na=1+2%26&b&&a=3&c=4"), "a=1 2& b= c=4");
+    assert_has(ask("POST /?a=no HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close\r\n\r\na=%ff"), "a=- b=- c=-");
+    assert_has(ask("POST /?a=no HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), "a=- b=- c=-");
+}
+
 static void head_has_no_body(void **state)
 {
     serve((tain_http_options){.handle = tell});
@@ -345,7 +358,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_request_is_told), TEST(the_other_ends_user_is_known), TEST(bodies_come_whole), TEST(head_has_no_body),
+        TEST(a_request_is_told), TEST(the_other_ends_user_is_known), TEST(bodies_come_whole), TEST(forms_are_read), TEST(head_has_no_body),
         TEST(connections_are_kept), TEST(expectations_are_met), TEST(replies_are_what_was_said), TEST(paths_are_what_they_seem),
         TEST(two_readings_are_refused), TEST(what_is_too_large_is_refused), TEST(who_dawdles_is_cut), TEST(a_handler_may_take_longer),
         TEST(one_address_has_its_share), TEST(all_together_are_bounded), TEST(noise_is_no_request), TEST(stopping_waits_for_what_is_answered),

@@ -358,7 +358,8 @@ static void azure_clients_get_their_token_back(void **state)
     assert_has(post_form("/adfs/oauth2/v2.0/token", "client_secret=tain_00&grant_type=client_credentials"), " 401 ");
     assert_has(post_form("/adfs/oauth2/v2.0/token", "client_secret=x&grant_type=password"), " 400 ");
     assert_has(post_form("/adfs/oauth2/v2.0/token", ""), " 400 ");
-    assert_has(post_form("/adfs/oauth2/v2.0/token", "client_secret=%&grant_type=client_credentials&&="), " 401 ");
+    assert_has(post_form("/adfs/oauth2/v2.0/token", "client_secret=%&grant_type=client_credentials&&="), " 400 ");
+    assert_has(post_form("/adfs/oauth2/v2.0/token", "&&=&client_secret=&grant_type=client_credentials"), " 401 ");
     assert_has(call("GET", "/adfs/oauth2/v2.0/token", ""), " 405 ");
 }
 

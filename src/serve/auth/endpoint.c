@@ -5,7 +5,6 @@
  * is what they get back to use. Two ways: a managed identity (App Service, api-version 2019-08-01), and client credentials (RFC 6749, 4.4)
  * at an authority whose first segment is a tenant; `adfs` is the one that clients look for nowhere else. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -16,6 +15,7 @@
 
 /* --- answers ------------------------------------------------------------------------------------------------------- */
 
+/* In the words of both: OAuth, and what a managed identity's client shows. */
 static void fail(tain_http_reply *p, int status, const char *code, const char *why)
 {
     tain_json j = {.out = &p->body};
@@ -24,6 +24,8 @@ static void fail(tain_http_reply *p, int status, const char *code, const char *w
     tain_json_object(&j);
     tain_json_kstr(&j, "error", code);
     tain_json_kstr(&j, "error_description", why);
+    tain_json_kint(&j, "statusCode", status);
+    tain_json_kstr(&j, "message", why);
     tain_json_object_end(&j);
 }
 
@@ -68,33 +70,6 @@ static void msi(tain_auth *a, const tain_http_request *q, tain_http_reply *p)
 
 /* --- client credentials -------------------------------------------------------------------------------------------- */
 
-static int hex(char c)
-{
-    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c | 0x20) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-/* A field of a form (application/x-www-form-urlencoded); caller frees. NULL: absent, or not of that kind. */
-static char *field(tain_slice form, const char *name)
-{
-    const char *at = (const char *)form.data, *end = at + form.size;
-    for (const size_t n = strlen(name); at < end;) {
-        const char *and = memchr(at, '&', (size_t)(end - at)), *stop = and ? and : end;
-        if ((size_t)(stop - at) > n && memcmp(at, name, n) == 0 && at[n] == '=') {
-            char *value = tain_strndup(at + n + 1, (size_t)(stop - at) - n - 1), *to = value;
-            for (const char *c = value; *c; c++) {
-                int high = *c == '%' ? hex(c[1]) : -1, low = high >= 0 ? hex(c[2]) : -1;
-                *to++ = low >= 0 ? (char)(high * 16 + low) : *c == '+' ? ' ' : *c;
-                if (low >= 0) c += 2;
-            }
-            *to = 0;
-            return value;
-        }
-        at = stop + 1;
-    }
-    return NULL;
-}
-
 static void give(const char *secret, tain_time until, tain_http_reply *p)
 {
     tain_json     j = {.out = &p->body};
@@ -110,7 +85,7 @@ static void give(const char *secret, tain_time until, tain_http_reply *p)
 
 static void token(tain_auth *a, const tain_http_request *q, tain_http_reply *p)
 {
-    TAIN_AUTO(tain_free) char *grant = field(q->body, "grant_type"), *secret = field(q->body, "client_secret");
+    const char *grant = tain_http_form(q, "grant_type"), *secret = tain_http_form(q, "client_secret");
     tain_time   until;
     tain_error  err = {0};
     if (strcmp(q->method, "POST") != 0) return fail(p, 405, "invalid_request", "a token is asked for by POST");
