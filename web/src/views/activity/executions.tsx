@@ -105,7 +105,7 @@ export function Executions({ filter, mirrors }: Props) {
     }
   };
   return (
-    <section aria-label="Operations">
+    <div class="executions">
       <div class="toolbar">
         {mirrors && (
           <select class="input" aria-label="Mirror" value={item} onChange={(e) => setItem(e.currentTarget.value)}>
@@ -135,6 +135,6 @@ export function Executions({ filter, mirrors }: Props) {
           <Button onClick={more}>Show older</Button>
         </div>
       )}
-    </section>
+    </div>
   );
 }
