@@ -46,7 +46,7 @@ typedef struct tain_command {
 } tain_command;
 
 extern const tain_command tain_command_demo, tain_command_check, tain_command_mirror, tain_command_verify, tain_command_query, tain_command_replay,
-    tain_command_status, tain_command_table;
+    tain_command_status, tain_command_table, tain_command_serve;
 /* Those that speak to a running service. */
 extern const tain_command tain_command_create, tain_command_start, tain_command_stop, tain_command_pause, tain_command_resume, tain_command_resync,
     tain_command_drop, tain_command_list, tain_command_logs, tain_command_connections, tain_command_apply, tain_command_export, tain_command_client_env;

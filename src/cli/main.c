@@ -6,6 +6,7 @@
 static const tain_command *const commands[] = {
     &tain_command_demo,  &tain_command_check,  &tain_command_mirror, &tain_command_verify,
     &tain_command_query, &tain_command_replay, &tain_command_status, &tain_command_table,
+    &tain_command_serve,
     NULL, /* from here on those that speak to a service */
     &tain_command_create, &tain_command_list,   &tain_command_start, &tain_command_stop,  &tain_command_pause,
     &tain_command_resume, &tain_command_resync, &tain_command_logs,  &tain_command_drop,  &tain_command_connections,

@@ -7,7 +7,7 @@
 #include "cli/attach.h"
 #include "cli/cli.h"
 
-typedef enum format { TABLE, CSV, JSON } format;
+typedef enum format { TABLE, CSV, JSON, ROWS } format;
 
 /* --- output, a chunk at a time ------------------------------------------------------------------------------------- */
 
@@ -15,7 +15,8 @@ typedef struct output {
     format       format;
     tain_result *result;
     tain_grid    grid;
-    int64_t      rows;
+    int64_t      rows, most; /* most 0: all */
+    bool         truncated;
 } output;
 
 static void csv_cell(const char *text, size_t n, bool null)
@@ -62,6 +63,30 @@ static void json_rows(output *o, const tain_batch *b)
     fwrite(out.data, 1, out.size, stdout);
 }
 
+/* Arrays, one a row: of rows as objects nobody sees the columns where there are none. */
+static void array_rows(output *o, const tain_batch *b)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer out = {0};
+    for (size_t r = 0; r < b->rows; r++) {
+        tain_json j = {.out = &out};
+        tain_buffer_append_str(&out, o->rows + (int64_t)r ? ",\n " : "\n ");
+        tain_json_array(&j);
+        for (size_t c = 0; c < b->schema->count; c++) tain_result_put_json(o->result, c, b, r, &j);
+        tain_json_array_end(&j);
+    }
+    fwrite(out.data, 1, out.size, stdout);
+}
+
+static void array_head(const output *o)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer out = {0};
+    tain_json j = {.out = &out};
+    tain_json_array(&j);
+    for (size_t c = 0; c < tain_result_columns(o->result); c++) tain_json_str(&j, tain_result_name(o->result, c));
+    tain_json_array_end(&j);
+    printf("{\"columns\":%s,\n\"rows\":[", tain_buffer_cstr(&out));
+}
+
 static void table_rows(output *o, const tain_batch *b)
 {
     for (size_t r = 0; r < b->rows; r++) {
@@ -76,6 +101,7 @@ static void begin(output *o)
 {
     size_t n = tain_result_columns(o->result);
     if (o->format == JSON) putchar('[');
+    if (o->format == ROWS) array_head(o);
     if (o->format == TABLE) {
         char *align = tain_alloc(n + 1);
         for (size_t c = 0; c < n; c++) align[c] = tain_result_is_number(o->result, c) ? 'r' : 'l';
@@ -94,19 +120,35 @@ static void begin(output *o)
 static void end(output *o)
 {
     if (o->format == JSON) puts(o->rows ? "\n]" : "]");
+    if (o->format == ROWS) printf("%s],\n\"truncated\":%s}\n", o->rows ? "\n" : "", o->truncated ? "true" : "false");
     if (o->format != TABLE) return;
     tain_grid_print(&o->grid, stdout, 0);
-    printf("(%lld row%s)\n", (long long)o->rows, o->rows == 1 ? "" : "s");
+    printf("(%lld row%s%s)\n", (long long)o->rows, tain_plural(o->rows), o->truncated ? "; there are more" : "");
     free((char *)o->grid.align);
     tain_grid_done(&o->grid);
 }
 
-static tain_status print_result(tain_result *result, format f, tain_error *err)
+/* Cuts the batch where enough has been shown. True: that was it. */
+static bool is_enough(output *o, tain_batch *batch, size_t *io_rows)
 {
-    output o = {.format = f, .result = result};
+    if (!o->most || o->rows + (int64_t)*io_rows <= o->most) return false;
+    *io_rows = (size_t)(o->most - o->rows);
+    batch->rows = *io_rows;
+    return o->truncated = true;
+}
+
+static void (*printer_of(format f))(output *, const tain_batch *)
+{
+    static void (*const all[])(output *, const tain_batch *) = {[TABLE] = table_rows, [CSV] = csv_rows, [JSON] = json_rows, [ROWS] = array_rows};
+    return all[f];
+}
+
+static tain_status print_result(tain_result *result, format f, int64_t most, tain_error *err)
+{
+    output o = {.format = f, .result = result, .most = most};
     tain_batch batch;
     size_t rows = 0;
-    if (f == JSON) tain_result_keep_nesting(result);
+    if (f == JSON || f == ROWS) tain_result_keep_nesting(result);
     tain_batch_init(&batch, tain_result_text_schema(result));
     begin(&o);
     tain_status st;
@@ -114,8 +156,10 @@ static tain_status print_result(tain_result *result, format f, tain_error *err)
         tain_batch_clear(&batch);
         st = tain_result_next_text(result, &batch, &rows, err);
         if (st != TAIN_OK || rows == 0) break;
-        (f == CSV ? csv_rows : f == JSON ? json_rows : table_rows)(&o, &batch);
+        bool enough = is_enough(&o, &batch, &rows);
+        printer_of(f)(&o, &batch);
         o.rows += (int64_t)rows;
+        if (enough) break;
     }
     if (st == TAIN_OK) end(&o);
     tain_batch_done(&batch);
@@ -124,31 +168,52 @@ static tain_status print_result(tain_result *result, format f, tain_error *err)
 
 /* --- the command --------------------------------------------------------------------------------------------------- */
 
-static tain_status query(const char *lake, const char *sql, const char *as_of, format f, tain_error *err)
+typedef struct settings {
+    format      format;
+    const char *as_of;
+    bool        confined;
+    int64_t     most;
+} settings;
+
+/* Its SQL reads the lake alone. */
+static tain_status confine(tain_attached *a, const char *lake, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *path = realpath(lake, NULL), *folder = path ? tain_format("%s/", path) : NULL;
+    if (!folder) return tain_fail_errno(err, "cannot open %s", lake);
+    return tain_scan_confine(tain_attached_scan(a), (const char *const[]){folder, NULL}, err);
+}
+
+static tain_status query(const char *lake, const char *sql, const settings *s, tain_error *err)
 {
     TAIN_AUTO(tain_attached_free) tain_attached *attached = NULL;
-    TAIN_TRY(tain_attach_lake(lake, as_of, &attached, err));
+    TAIN_TRY(tain_attach_lake(lake, s->as_of, &attached, err));
+    if (s->confined) TAIN_TRY(confine(attached, lake, err));
     TAIN_AUTO(tain_result_free) tain_result *result = NULL;
     TAIN_TRY(tain_scan_query(tain_attached_scan(attached), sql, &result, err));
-    return print_result(result, f, err);
+    return print_result(result, s->format, s->most, err);
 }
 
 static int run(int argc, char **argv)
 {
-    const char *format_name = "table", *as_of = NULL;
+    const char *format_name = "table";
     char **args;
     bool json = false;
+    settings s = {0};
+    int limit = 0;
     const tain_option options[] = {
-        {"format", TAIN_OPTION_CHOICE, &format_name, "table|csv|json", "json: one array of row objects"},
-        {"as-of", TAIN_OPTION_TEXT, &as_of, "WHEN", "all tables as they were at that epoch, or time (UTC)"},
+        {"format", TAIN_OPTION_CHOICE, &format_name, "table|csv|json|rows", "json: row objects; rows: columns, then arrays"},
+        {"limit", TAIN_OPTION_INT, &limit, "N", "no more rows than that are shown"},
+        {"confined", TAIN_OPTION_FLAG, &s.confined, NULL, "the SQL reads this lake alone, and writes nothing"},
+        {"as-of", TAIN_OPTION_TEXT, &s.as_of, "WHEN", "all tables as they were at that epoch, or time (UTC)"},
         {"json", TAIN_OPTION_FLAG, &json, NULL, "the same as --format json"},
         {NULL},
     };
     int n, code = tain_cli_parse(&tain_command_query, options, argc, argv, &args, &n);
     if (code >= 0) return code;
-    format f = json || strcmp(format_name, "json") == 0 ? JSON : strcmp(format_name, "csv") == 0 ? CSV : TABLE;
+    s.format = json || strcmp(format_name, "json") == 0 ? JSON : strcmp(format_name, "csv") == 0 ? CSV : strcmp(format_name, "rows") == 0 ? ROWS : TABLE;
+    s.most = limit;
     tain_error e = {0};
-    tain_status st = query(args[0], args[1], as_of, f, &e);
+    tain_status st = query(args[0], args[1], &s, &e);
     free(args);
     return st == TAIN_OK ? TAIN_EXIT_OK : tain_cli_fail(&e);
 }

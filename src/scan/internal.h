@@ -20,6 +20,8 @@ struct tain_scan {
     duckdb_connection connection;
     tain_scan_slot  **slots; /* pointers, because the filter function keeps looking at them while the array grows */
     size_t            slot_count;
+    char             *temp_dir; /* NULL: none */
+    bool              confined;
 };
 
 /* Runs a statement for its effect. */

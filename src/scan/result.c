@@ -63,6 +63,15 @@ static void describe(tain_result *r)
     }
 }
 
+static tain_status check_confined(const tain_result *r, idx_t n, tain_error *err)
+{
+    duckdb_statement_type type = duckdb_prepared_statement_type(r->plan);
+    if (!r->scan->confined || (n == 1 && (type == DUCKDB_STATEMENT_TYPE_SELECT || type == DUCKDB_STATEMENT_TYPE_EXPLAIN))) return TAIN_OK;
+    tain_status st = tain_fail(err, TAIN_E_PERMISSION, "only one query is run here, and it only reads");
+    tain_error_remedy(err, "write one SELECT");
+    return st;
+}
+
 static tain_status begin_last(tain_result *r, const char *sql, tain_error *err)
 {
     if (duckdb_nparams(r->plan)) return tain_fail(err, TAIN_E_INVALID, "a statement cannot have parameters here");
@@ -100,9 +109,10 @@ static tain_status begin(tain_result *r, duckdb_extracted_statements all, idx_t 
     const char *problem = duckdb_extract_statements_error(all);
     if (problem) return tain_scan_fail(err, DUCKDB_ERROR_PARSER, problem);
     if (n == 0) return tain_fail(err, TAIN_E_INVALID, "there is no statement in the text");
-    for (idx_t i = 0; i + 1 < n; i++) TAIN_TRY(run_one(r->scan, all, i, err));
+    for (idx_t i = 0; !r->scan->confined && i + 1 < n; i++) TAIN_TRY(run_one(r->scan, all, i, err));
     if (duckdb_prepare_extracted_statement(r->scan->connection, all, n - 1, &r->plan) != DuckDBSuccess)
         return prepare_fail(&r->plan, err);
+    TAIN_TRY(check_confined(r, n, err));
     return begin_last(r, last_statement(r->scan, sql, n), err);
 }
 

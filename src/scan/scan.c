@@ -63,6 +63,7 @@ static tain_status open_connection(tain_scan *s, const tain_scan_options *o, tai
 tain_status tain_scan_open(const tain_scan_options *options, tain_scan **ret, tain_error *err)
 {
     tain_scan *s = tain_alloc(sizeof *s);
+    if (options && options->temp_dir) s->temp_dir = tain_strdup(options->temp_dir);
     tain_status status = open_connection(s, options, err);
     if (status == TAIN_OK) *ret = s;
     else tain_scan_close(s);
@@ -75,7 +76,26 @@ void tain_scan_close(tain_scan *s)
     if (s->connection) duckdb_disconnect(&s->connection);
     if (s->db) duckdb_close(&s->db);
     tain_scan_slots_free(s);
+    tain_free(s->temp_dir);
     tain_free(s);
+}
+
+tain_status tain_scan_confine(tain_scan *s, const char *const *folders, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer sql = {0};
+    /* It may read the folder it spills to as well: that must be one of its own. */
+    TAIN_AUTO(tain_free) char *spill = tain_format("%s/tain-query-%d", s->temp_dir ? s->temp_dir : "", (int)getpid());
+    tain_buffer_append_str(&sql, "SET temp_directory = ");
+    tain_sql_string(&sql, s->temp_dir ? spill : "", s->temp_dir ? strlen(spill) : 0);
+    tain_buffer_append_str(&sql, "; SET allowed_directories = [");
+    for (size_t i = 0; folders[i]; i++) {
+        if (i) tain_buffer_append_u8(&sql, ',');
+        tain_sql_string(&sql, folders[i], strlen(folders[i]));
+    }
+    tain_buffer_append_str(&sql, "]; SET enable_external_access = false; SET lock_configuration = true");
+    TAIN_TRY(tain_scan_run(s, tain_buffer_cstr(&sql), err));
+    s->confined = true;
+    return TAIN_OK;
 }
 
 void tain_scan_halt(tain_scan *s)

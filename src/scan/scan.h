@@ -44,6 +44,10 @@ void tain_result_put_json(const tain_result *r, size_t column, const tain_batch 
  * value does not fit exactly; io is then as it was. A result is read either as text or typed. */
 tain_status tain_result_next(tain_result *r, tain_batch *io, size_t *ret_rows, tain_error *err);
 
+/* From now on its SQL reads these folders (NULL-terminated, absolute), and the tables that were added, and nothing else of the machine; it is one query
+ * that writes nowhere. Anything else is PERMISSION. There is no way back. */
+tain_status tain_scan_confine(tain_scan *s, const char *const *folders, tain_error *err);
+
 /* The first value of the first row as text, "" where it is null or there is none. Caller frees. */
 tain_status tain_scan_ask(tain_scan *s, const char *sql, char **ret, tain_error *err);
 /* What is running ends soon, as CANCELLED. Any thread. */

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* principal.c -- users, their roles, tokens and sessions; who is calling; to whom a mirror belongs */
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/json.h"
+#include "control/role.h"
+#include "control/user.h"
+#include "serve/api/call.h"
+
+/* --- who is calling ------------------------------------------------------------------------------------------------------ */
+
+static json_t *roles_of(const tain_call *c, const char *user)
+{
+    tain_control_grants all;
+    tain_error          ignored;
+    json_t             *roles = json_object();
+    if (!*user || tain_control_role_list(c->api->control, user, (tain_control_page){.most = 1000}, &all, &ignored) != TAIN_OK) return roles;
+    for (size_t i = 0; i < all.count; i++)
+        if (all.rows[i].workspace) json_object_set_new(roles, all.rows[i].workspace, json_string(tain_control_role_name(all.rows[i].role)));
+    tain_control_grants_done(&all);
+    return roles;
+}
+
+/* login: there is no saying who it is, and a name and password would help. */
+static tain_status me(tain_call *c, tain_error *err)
+{
+    const tain_caller *who = &c->caller;
+    bool               nobody = !*who->name;
+    c->out = json_pack("{s:o,s:s,s:s,s:o,s:b,s:b}", "id", tain_call_str(*who->user ? who->user : NULL), "name", who->name, "role",
+                       tain_control_role_name(who->role), "workspaces", roles_of(c, who->user), "session", who->session, "login", nobody);
+    return TAIN_OK;
+}
+
+static tain_status sign_in(tain_call *c, tain_error *err)
+{
+    const char *name, *password;
+    TAIN_TRY(tain_call_text(c, "name", true, &name, err));
+    TAIN_TRY(tain_call_text(c, "password", true, &password, err));
+    return tain_auth_sign_in(c->api->auth, c->request, name, password, c->reply, err);
+}
+
+static tain_status sign_out(tain_call *c, tain_error *err)
+{
+    tain_auth_sign_out(c->api->auth, &c->caller, c->reply);
+    return TAIN_OK;
+}
+
+/* --- users --------------------------------------------------------------------------------------------------------------- */
+
+static json_t *user_to_json(const tain_call *c, const tain_control_user *u)
+{
+    tain_error        ignored;
+    tain_control_role role = TAIN_CONTROL_NOBODY;
+    if (tain_control_role_get(c->api->control, u->id, NULL, &role, &ignored) != TAIN_OK) role = TAIN_CONTROL_NOBODY;
+    return json_pack("{s:s,s:s,s:b,s:b,s:s,s:o,s:o}", "id", u->id, "name", u->name, "disabled", u->disabled, "hasPassword", u->has_password, "role",
+                     tain_control_role_name(role), "workspaceRoles", roles_of(c, u->id), "createdDateTime", tain_call_time(u->created));
+}
+
+static tain_status show_user(tain_call *c, const char *id, tain_error *err)
+{
+    tain_control_user u;
+    TAIN_TRY(tain_control_user_get(c->api->control, id, &u, err));
+    c->out = user_to_json(c, &u);
+    tain_control_user_done(&u);
+    return TAIN_OK;
+}
+
+static tain_status users(tain_call *c, tain_error *err)
+{
+    tain_control_page  page;
+    tain_control_users all;
+    json_t            *rows = json_array();
+    TAIN_TRY(tain_call_page(c, &page, err));
+    TAIN_TRY(tain_control_user_list(c->api->control, page, &all, err));
+    for (size_t i = 0; i < all.count; i++) json_array_append_new(rows, user_to_json(c, &all.rows[i]));
+    tain_call_list(c, "value", rows, all.next);
+    tain_control_users_done(&all);
+    return TAIN_OK;
+}
+
+/* "" and null: nobody. */
+static tain_status role_of(const char *name, tain_control_role *ret, tain_error *err)
+{
+    *ret = TAIN_CONTROL_NOBODY;
+    return name && *name ? tain_control_role_parse(name, ret, err) : TAIN_OK;
+}
+
+static tain_status set_role(tain_call *c, const char *user, const char *workspace, const char *name, tain_error *err)
+{
+    tain_control_role role;
+    TAIN_TRY(role_of(name, &role, err));
+    return tain_control_role_set(c->api->control, user, workspace, role, err);
+}
+
+static tain_status set_roles(tain_call *c, const char *user, tain_error *err)
+{
+    const json_t *role = json_object_get(c->in, "role"), *each = json_object_get(c->in, "workspaceRoles");
+    const char   *workspace;
+    json_t       *one;
+    if (role) TAIN_TRY(set_role(c, user, NULL, json_string_value(role), err));
+    json_object_foreach((json_t *)each, workspace, one)
+    {
+        TAIN_TRY(set_role(c, user, workspace, json_string_value(one), err));
+    }
+    return TAIN_OK;
+}
+
+static tain_status check_roles(tain_call *c, tain_error *err)
+{
+    tain_control_role ignored;
+    return role_of(json_string_value(json_object_get(c->in, "role")), &ignored, err);
+}
+
+static tain_status add_user(tain_call *c, tain_error *err)
+{
+    const char *name, *password;
+    char        id[37];
+    TAIN_TRY(tain_call_text(c, "name", true, &name, err));
+    TAIN_TRY(tain_call_text(c, "password", false, &password, err));
+    TAIN_TRY(check_roles(c, err));
+    c->code = "DuplicateUserName";
+    tain_status st = tain_control_user_add(c->api->control, name, password, id, err);
+    if (st != TAIN_E_EXISTS) c->code = NULL;
+    TAIN_TRY(st);
+    TAIN_TRY(set_roles(c, id, err));
+    c->reply->status = 201;
+    return show_user(c, id, err);
+}
+
+static tain_status change_user(tain_call *c, tain_error *err)
+{
+    const char   *id = c->argument[0], *password;
+    const json_t *disabled = json_object_get(c->in, "disabled");
+    TAIN_TRY(tain_call_text(c, "password", false, &password, err));
+    TAIN_TRY(check_roles(c, err));
+    if (json_object_get(c->in, "password")) TAIN_TRY(tain_control_user_set_password(c->api->control, id, password, err));
+    if (json_is_boolean(disabled)) TAIN_TRY(tain_control_user_disable(c->api->control, id, json_is_true(disabled), err));
+    TAIN_TRY(set_roles(c, id, err));
+    return show_user(c, id, err);
+}
+
+static tain_status remove_user(tain_call *c, tain_error *err)
+{
+    return tain_control_user_remove(c->api->control, c->argument[0], err);
+}
+
+/* --- tokens -------------------------------------------------------------------------------------------------------------- */
+
+static bool is_admin(const tain_call *c)
+{
+    return c->caller.role == TAIN_CONTROL_ADMIN;
+}
+
+static tain_status tokens(tain_call *c, tain_error *err)
+{
+    tain_control_page   page;
+    tain_control_tokens all;
+    json_t             *rows = json_array();
+    TAIN_TRY(tain_call_page(c, &page, err));
+    TAIN_TRY(tain_control_token_list(c->api->control, is_admin(c) ? NULL : c->caller.user, page, &all, err));
+    for (size_t i = 0; i < all.count; i++) {
+        const tain_control_token *t = &all.rows[i];
+        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:o}", "id", t->id, "userId", t->user, "name", t->name, "role",
+                                              tain_control_role_name(t->role), "session", t->session, "createdDateTime", tain_call_time(t->created),
+                                              "expiresDateTime", tain_call_time(t->expires), "usedDateTime", tain_call_time(t->used)));
+    }
+    tain_call_list(c, "value", rows, all.next);
+    tain_control_tokens_done(&all);
+    return TAIN_OK;
+}
+
+/* Whose token it shall be: the caller's own, or, by an administrator, another's. */
+static tain_status token_user(tain_call *c, const char **ret, tain_error *err)
+{
+    TAIN_TRY(tain_call_text(c, "userId", false, ret, err));
+    if (*ret && !is_admin(c)) return tain_fail(err, TAIN_E_PERMISSION, "only an administrator makes tokens of others");
+    if (!*ret) *ret = c->caller.user;
+    if (**ret) return TAIN_OK;
+    tain_status st = tain_fail(err, TAIN_E_INVALID, "the body has no \"userId\": a token is a user's");
+    tain_error_remedy(err, "make a user first (POST /v1/users), and name it");
+    return st;
+}
+
+static tain_status expiry(const tain_call *c, tain_time *ret, tain_error *err)
+{
+    const json_t *days = json_object_get(c->in, "expiresInDays");
+    *ret = 0;
+    if (!days || json_is_null(days)) return TAIN_OK;
+    if (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > 36500)
+        return tain_fail(err, TAIN_E_INVALID, "\"expiresInDays\" is not a number of days from 1 to 36500");
+    *ret = tain_now() + json_integer_value(days) * 86400 * TAIN_SECOND;
+    return TAIN_OK;
+}
+
+static tain_status add_token(tain_call *c, tain_error *err)
+{
+    const char       *name, *user, *role;
+    char              id[37], text[TAIN_CONTROL_TOKEN_TEXT];
+    tain_control_role least;
+    tain_time         expires;
+    TAIN_TRY(tain_call_text(c, "name", true, &name, err));
+    TAIN_TRY(tain_call_text(c, "role", false, &role, err));
+    TAIN_TRY(role_of(role ? role : "admin", &least, err));
+    TAIN_TRY(token_user(c, &user, err));
+    TAIN_TRY(expiry(c, &expires, err));
+    least = tain_control_role_least(least, c->caller.most); /* a token gives no more than that by which it was made */
+    TAIN_TRY(tain_control_token_add(c->api->control, user, name, least, expires, id, text, err));
+    c->reply->status = 201;
+    c->out = json_pack("{s:s,s:s}", "id", id, "token", text);
+    return TAIN_OK;
+}
+
+static tain_status is_own_token(tain_call *c, const char *id, tain_error *err)
+{
+    tain_control_tokens all;
+    bool                found = false;
+    TAIN_TRY(tain_control_token_list(c->api->control, c->caller.user, (tain_control_page){.most = 1000}, &all, err));
+    for (size_t i = 0; i < all.count; i++) found = found || strcasecmp(all.rows[i].id, id) == 0;
+    tain_control_tokens_done(&all);
+    return found ? TAIN_OK : tain_fail(err, TAIN_E_NOT_FOUND, "no token '%s' of yours", id);
+}
+
+static tain_status remove_token(tain_call *c, tain_error *err)
+{
+    if (!is_admin(c)) TAIN_TRY(is_own_token(c, c->argument[0], err));
+    return tain_control_token_remove(c->api->control, c->argument[0], err);
+}
+
+/* --- owners -------------------------------------------------------------------------------------------------------------- */
+
+static tain_status find_user(tain_call *c, char ret_id[static 37], tain_error *err)
+{
+    tain_control_user u;
+    const char       *id, *name;
+    TAIN_TRY(tain_call_text(c, "userId", false, &id, err));
+    TAIN_TRY(tain_call_text(c, "userName", !id, &name, err));
+    TAIN_TRY(id ? tain_control_user_get(c->api->control, id, &u, err) : tain_control_user_find(c->api->control, name, &u, err));
+    snprintf(ret_id, 37, "%s", u.id);
+    tain_control_user_done(&u);
+    return TAIN_OK;
+}
+
+static tain_status transfer(tain_call *c, tain_error *err)
+{
+    tain_control_item i;
+    char              user[37];
+    TAIN_TRY(tain_call_item(c, &i, err));
+    bool own = i.owner && *c->caller.user && strcmp(i.owner, c->caller.user) == 0;
+    tain_control_item_done(&i);
+    if (!own) TAIN_TRY(tain_auth_need(c->api->auth, &c->caller, c->argument[0], TAIN_CONTROL_ADMIN, err));
+    TAIN_TRY(find_user(c, user, err));
+    return tain_control_item_transfer(c->api->control, c->argument[1], user, err);
+}
+
+const tain_route tain_routes_principal[] = {
+    {"GET", "/v1/me", TAIN_CALL_OPEN, NULL, me},
+    {"POST", "/v1/session", TAIN_CALL_OPEN, "session.begin", sign_in},
+    {"DELETE", "/v1/session", TAIN_CONTROL_NOBODY, "session.end", sign_out},
+    {"GET", "/v1/users", TAIN_CONTROL_ADMIN, NULL, users},
+    {"POST", "/v1/users", TAIN_CONTROL_ADMIN, "user.create", add_user},
+    {"PATCH", "/v1/users/{}", TAIN_CONTROL_ADMIN, "user.change", change_user},
+    {"DELETE", "/v1/users/{}", TAIN_CONTROL_ADMIN, "user.remove", remove_user},
+    {"GET", "/v1/tokens", TAIN_CONTROL_NOBODY, NULL, tokens},
+    {"POST", "/v1/tokens", TAIN_CONTROL_NOBODY, "token.create", add_token},
+    {"DELETE", "/v1/tokens/{}", TAIN_CONTROL_NOBODY, "token.remove", remove_token},
+    {"POST", "/v1/workspaces/{}/mirroredDatabases/{}/transferOwner", TAIN_CONTROL_CONTRIBUTOR, "item.transfer", transfer},
+    {0},
+};

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* query.c -- SQL over the tables of a mirror, in a process of its own */
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "serve/api/call.h"
+#include "serve/api/run.h"
+
+enum { ROWS = 1000, ROWS_MOST = 1000 };
+
+static tain_status limit_of(const tain_call *c, int64_t *ret, tain_error *err)
+{
+    *ret = tain_json_get_int(c->in, "limit", ROWS);
+    if (*ret < 1 || *ret > ROWS_MOST) return tain_fail(err, TAIN_E_INVALID, "\"limit\" is not from 1 to %d", ROWS_MOST);
+    return TAIN_OK;
+}
+
+static tain_status run(tain_call *c, const char *lake, const char *sql, int64_t limit, tain_error *err)
+{
+    char rows[24];
+    int  code = 0;
+    TAIN_AUTO(tain_buffer_done) tain_buffer out = {0}, errors = {0};
+    snprintf(rows, sizeof rows, "%lld", (long long)limit);
+    const char *argv[] = {"query", "--format", "rows", "--limit", rows, "--confined", "--", lake, sql, NULL};
+    tain_run    r = {.argv = argv, .patience = 60 * TAIN_SECOND, .most = 64 << 20};
+    tain_time   begin = tain_monotonic();
+    TAIN_TRY(tain_run_command(&r, &out, &errors, &code, err));
+    if (code) {
+        c->code = "QueryFailed";
+        return tain_run_failure(&errors, TAIN_E_INVALID, err);
+    }
+    TAIN_TRY(tain_json_parse(out.data, out.size, "the answer", &c->out, err));
+    json_object_set_new(c->out, "milliseconds", json_integer((tain_monotonic() - begin) / TAIN_MILLISECOND));
+    return TAIN_OK;
+}
+
+static tain_status query(tain_call *c, tain_error *err)
+{
+    tain_control_item i;
+    const char       *sql;
+    int64_t           limit;
+    TAIN_TRY(tain_call_text(c, "sql", true, &sql, err));
+    TAIN_TRY(limit_of(c, &limit, err));
+    TAIN_TRY(tain_call_item(c, &i, err));
+    tain_status st = run(c, i.lake, sql, limit, err);
+    tain_control_item_done(&i);
+    return st;
+}
+
+const tain_route tain_routes_query[] = {
+    {"POST", "/v1/workspaces/{}/mirroredDatabases/{}/query", TAIN_CONTROL_VIEWER, "mirror.query", query},
+    {0},
+};

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "serve/api/report.h"
+
+#include "source/source.h"
+
+tain_status tain_report_read(tain_call *c, tain_mirror_report *ret, tain_error *err)
+{
+    tain_control_item i;
+    TAIN_TRY(tain_call_item(c, &i, err));
+    tain_control_item_done(&i);
+    return tain_supervisor_report(c->api->supervisor, c->argument[1], ret, err);
+}
+
+json_t *tain_report_error(const tain_error *e)
+{
+    if (!e->code) return json_null();
+    return json_pack("{s:s,s:s,s:s,s:b}", "errorCode", tain_status_name(e->code), "message", e->message, "remedy", tain_error_advice(e), "isRetriable",
+                     tain_status_policy(e->code) == TAIN_POLICY_RETRY);
+}
+
+/* The end of a schema in double quotes, where each quote of its own is doubled; NULL: it does not end. */
+static const char *quoted_end(const char *p)
+{
+    for (p++; *p; p++)
+        if (*p == '"' && *++p != '"') return p;
+    return NULL;
+}
+
+static char *without_quotes(const char *from, const char *to)
+{
+    tain_buffer out = {0};
+    for (const char *p = from + 1; p < to - 1; p++) {
+        tain_buffer_append_u8(&out, (uint8_t)*p);
+        p += *p == '"';
+    }
+    return tain_buffer_cstr(&out);
+}
+
+tain_name tain_name_of(const char *name)
+{
+    const char *end = *name == '"' ? quoted_end(name) : NULL;
+    if (end && *end == '.') return (tain_name){without_quotes(name, end), tain_strdup(end + 1)};
+    const char *point = strchr(name, '.');
+    if (!point) return (tain_name){tain_strdup(""), tain_strdup(name)};
+    return (tain_name){tain_strndup(name, (size_t)(point - name)), tain_strdup(point + 1)};
+}
+
+void tain_name_done(tain_name *n)
+{
+    tain_free(n->schema);
+    tain_free(n->table);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* report.h -- what a mirror says of itself, read for a call. Inside of serve/api. */
+#ifndef TAIN_SERVE_API_REPORT_H
+#define TAIN_SERVE_API_REPORT_H
+
+#include "serve/api/call.h"
+
+/* Of the item that the path names, which must be in that workspace. */
+tain_status tain_report_read(tain_call *c, tain_mirror_report *ret, tain_error *err);
+/* {"errorCode","message","remedy","isRetriable"}; null without one. */
+json_t     *tain_report_error(const tain_error *e);
+
+/* What tain_source_full_name put together, taken apart. */
+typedef struct tain_name { char *schema, *table; } tain_name;
+tain_name tain_name_of(const char *name);
+void      tain_name_done(tain_name *n);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "serve/api/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+typedef struct child {
+    pid_t pid;
+    int   out, errors; /* our ends of its pipes */
+} child;
+
+/* --- starting ---------------------------------------------------------------------------------------------------------- */
+
+static char **vector(const char *first, const char *const *rest)
+{
+    size_t n = 0;
+    while (rest && rest[n]) n++;
+    char **all = tain_alloc((n + 2) * sizeof *all);
+    if (first) *all = (char *)first;
+    for (size_t i = 0; i < n; i++) all[i + (first != NULL)] = (char *)rest[i];
+    return all;
+}
+
+static char **joined(char *const *ours, const char *const *more)
+{
+    size_t n = 0, m = 0;
+    while (ours[n]) n++;
+    while (more && more[m]) m++;
+    char **all = tain_alloc((n + m + 1) * sizeof *all);
+    for (size_t i = 0; i < m; i++) all[i] = (char *)more[i];
+    for (size_t i = 0; i < n; i++) all[m + i] = ours[i];
+    return all;
+}
+
+/* In the child, between fork and exec: only what may be called there. */
+static void become(char **argv, char **env, int out, int errors)
+{
+    int nothing = open("/dev/null", O_RDONLY);
+    if (nothing >= 0) dup2(nothing, 0);
+    dup2(out, 1);
+    dup2(errors, 2);
+    execve("/proc/self/exe", argv, env);
+    _exit(127);
+}
+
+static tain_status start(const tain_run *r, child *ret, tain_error *err)
+{
+    int out[2], errors[2];
+    if (pipe2(out, O_CLOEXEC) < 0) return tain_fail_errno(err, "cannot make a pipe");
+    if (pipe2(errors, O_CLOEXEC) < 0) {
+        close(out[0]);
+        close(out[1]);
+        return tain_fail_errno(err, "cannot make a pipe");
+    }
+    char **argv = vector("tain", r->argv), **env = joined(environ, r->environment);
+    ret->pid = fork();
+    if (ret->pid == 0) become(argv, env, out[1], errors[1]);
+    int sys = errno;
+    close(out[1]);
+    close(errors[1]);
+    tain_free(argv);
+    tain_free(env);
+    ret->out = out[0];
+    ret->errors = errors[0];
+    errno = sys;
+    return ret->pid < 0 ? tain_fail_errno(err, "cannot start a process") : TAIN_OK;
+}
+
+/* --- listening --------------------------------------------------------------------------------------------------------- */
+
+/* False: there will be no more. */
+static bool take(int fd, tain_buffer *to)
+{
+    ssize_t n = read(fd, tain_buffer_reserve(to, 1 << 16), 1 << 16);
+    if (n > 0) to->size += (size_t)n;
+    return n > 0 || (n < 0 && errno == EINTR);
+}
+
+static tain_status listen_to(const tain_run *r, const child *c, tain_buffer *out, tain_buffer *errors, tain_error *err)
+{
+    struct pollfd p[] = {{.fd = c->out, .events = POLLIN}, {.fd = c->errors, .events = POLLIN}};
+    tain_time     end = tain_monotonic() + r->patience;
+    while (p[0].fd >= 0 || p[1].fd >= 0) {
+        tain_time left = end - tain_monotonic();
+        if (left <= 0) return tain_fail(err, TAIN_E_CANCELLED, "it took longer than %lld s", (long long)(r->patience / TAIN_SECOND));
+        if (poll(p, 2, (int)(left / TAIN_MILLISECOND) + 1) <= 0) continue;
+        if (p[0].revents && !take(c->out, out)) p[0].fd = -1;
+        if (p[1].revents && !take(c->errors, errors)) p[1].fd = -1;
+        if (out->size + errors->size > r->most) return tain_fail(err, TAIN_E_CANCELLED, "its answer is larger than %zu bytes", r->most);
+    }
+    return TAIN_OK;
+}
+
+static int reap(const child *c, bool kill_it)
+{
+    int status = 0;
+    if (kill_it) kill(c->pid, SIGKILL);
+    while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) continue;
+    close(c->out);
+    close(c->errors);
+    return status;
+}
+
+tain_status tain_run_command(const tain_run *r, tain_buffer *ret_output, tain_buffer *ret_errors, int *ret_code, tain_error *err)
+{
+    child c = {0};
+    TAIN_TRY(start(r, &c, err));
+    tain_status st = listen_to(r, &c, ret_output, ret_errors, err);
+    int         status = reap(&c, st != TAIN_OK);
+    TAIN_TRY(st);
+    if (WIFSIGNALED(status)) return tain_fail(err, TAIN_E_CANCELLED, "it ended by signal %d", WTERMSIG(status));
+    *ret_code = WEXITSTATUS(status);
+    return TAIN_OK;
+}
+
+/* --- what it complained of --------------------------------------------------------------------------------------------- */
+
+tain_status tain_run_failure(tain_buffer *errors, tain_status code, tain_error *err)
+{
+    char *text = tain_buffer_cstr(errors), *at = strstr(text, "tain: "), *remedy;
+    char *message = at ? at + 6 : text;
+    remedy = strstr(message, "\n  remedy: ");
+    int length = (int)strcspn(message, "\n");
+    tain_status st = tain_fail(err, code, "%.*s", length, length ? message : "it failed and said nothing");
+    if (remedy) tain_error_remedy(err, "%.*s", (int)strcspn(remedy + 11, "\n"), remedy + 11);
+    return st;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* table.c -- one table of a mirror: what it is made of; pause, resume, load again */
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "control/execution.h"
+#include "delta/delta.h"
+#include "lake/lake.h"
+#include "serve/api/item.h"
+#include "serve/api/report.h"
+#include "source/source.h"
+
+/* --- what it is --------------------------------------------------------------------------------------------------------- */
+
+static const json_t *row_of(const json_t *worker, const char *name)
+{
+    const json_t *all = json_object_get(worker, "tables"), *row;
+    size_t        i;
+    json_array_foreach(all, i, row)
+    {
+        if (strcmp(tain_json_get_str(row, "name", ""), name) == 0) return row;
+    }
+    return NULL;
+}
+
+static json_t *columns_of(const tain_schema *s)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    tain_error ignored;
+    json_t    *root = NULL, *columns = json_array(), *field;
+    size_t     i;
+    tain_schema_to_json(s, &text);
+    if (tain_json_parse(text.data, text.size, "", &root, &ignored) != TAIN_OK) return columns;
+    json_array_foreach(json_object_get(root, "fields"), i, field)
+    {
+        json_array_append_new(columns, json_pack("{s:O,s:O,s:O}", "name", json_object_get(field, "name"), "type", json_object_get(field, "type"), "nullable",
+                                                 json_object_get(field, "nullable")));
+    }
+    json_decref(root);
+    return columns;
+}
+
+static void look_into(json_t *out, const char *folder)
+{
+    tain_store *store = NULL;
+    tain_delta *t = NULL;
+    tain_error  ignored;
+    if (tain_store_open(folder, false, &store, &ignored) == TAIN_OK && tain_delta_open(store, &t, &ignored) == TAIN_OK) {
+        json_object_set_new(out, "columns", columns_of(tain_delta_meta(t)->schema));
+        json_object_set_new(out, "deltaVersion", json_integer(tain_delta_version(t)));
+        json_object_set_new(out, "rows", json_integer(tain_delta_live_rows(t)));
+        json_object_set_new(out, "bytes", json_integer(tain_delta_bytes(t)));
+    }
+    tain_delta_close(t);
+    if (store) tain_store_close(store);
+}
+
+/* The newest hundred times that its columns, or it, were made or changed. */
+static tain_status changes_of(tain_call *c, const char *schema, const char *table, json_t *rows, const char *operation, tain_error *err)
+{
+    tain_control_executions             all;
+    const tain_control_execution_filter filter = {.item = c->argument[1], .schema = schema, .table = table, .operation = operation};
+    TAIN_TRY(tain_control_execution_list(c->api->control, &filter, (tain_control_page){.most = 100}, &all, err));
+    for (size_t i = 0; i < all.count; i++)
+        json_array_append_new(rows, json_pack("{s:o,s:s,s:o}", "dateTime", tain_call_time(all.rows[i].time), "operation", operation, "change",
+                                              tain_call_str(all.rows[i].error)));
+    tain_control_executions_done(&all);
+    return TAIN_OK;
+}
+
+static tain_status describe(tain_call *c, const tain_mirror_report *r, const char *name, tain_error *err)
+{
+    const char   *schema = c->argument[2], *table = c->argument[3];
+    const json_t *row = row_of(r->worker, name);
+    if (!row) return tain_call_fail(c, "TableNotFound", TAIN_E_NOT_FOUND, err, "the mirror has no table %s", name);
+    TAIN_AUTO(tain_free) char *key = tain_lake_table_folder(schema, table), *folder = tain_format("%s/%s", r->lake, key);
+    json_t *history = json_array();
+    c->out = json_copy((json_t *)row);
+    json_object_set_new(c->out, "schema", json_string(schema));
+    json_object_set_new(c->out, "table", json_string(table));
+    json_object_set_new(c->out, "folder", json_string(folder));
+    json_object_set_new(c->out, "columns", json_array());
+    json_object_set_new(c->out, "schemaHistory", history);
+    look_into(c->out, folder);
+    TAIN_TRY(changes_of(c, schema, table, history, "ReplicatingSchema", err));
+    return changes_of(c, schema, table, history, "AddTable", err);
+}
+
+static tain_status get(tain_call *c, tain_error *err)
+{
+    tain_mirror_report r;
+    TAIN_AUTO(tain_free) char *name = tain_source_full_name(c->argument[2], c->argument[3]);
+    TAIN_TRY(tain_report_read(c, &r, err));
+    tain_status st = describe(c, &r, name, err);
+    tain_mirror_report_done(&r);
+    return st;
+}
+
+/* --- pause and resume: what of it is in the definition, so that it goes where that goes ----------------------------------- */
+
+/* properties.tain.paused, made where it is not there. */
+static json_t *paused_of(json_t *definition)
+{
+    json_t *properties = json_object_get(definition, "properties"), *tain = json_object_get(properties, "tain"), *paused;
+    if (!json_is_object(tain)) json_object_set_new(properties, "tain", tain = json_object());
+    paused = json_object_get(tain, "paused");
+    if (!json_is_array(paused)) json_object_set_new(tain, "paused", paused = json_array());
+    return paused;
+}
+
+static size_t find(const json_t *list, const char *name)
+{
+    const json_t *one;
+    size_t        i;
+    json_array_foreach(list, i, one)
+    {
+        if (json_is_string(one) && strcmp(json_string_value(one), name) == 0) break;
+    }
+    return i;
+}
+
+static tain_status store(tain_call *c, const json_t *definition, tain_error *err)
+{
+    char                    *text = json_dumps(definition, JSON_INDENT(2));
+    tain_control_item_change to = {.definition = {(const uint8_t *)text, strlen(text)}};
+    tain_status              st = tain_control_item_change_some(c->api->control, c->argument[1], &to, err);
+    free(text);
+    if (st == TAIN_OK) tain_supervisor_look(c->api->supervisor, c->argument[1]);
+    return st;
+}
+
+static tain_status set_paused(tain_call *c, bool pause, tain_error *err)
+{
+    tain_control_item i;
+    tain_status       st = TAIN_OK;
+    TAIN_AUTO(tain_free) char *name = tain_source_full_name(c->argument[2], c->argument[3]);
+    TAIN_TRY(tain_call_item(c, &i, err));
+    json_t *definition = tain_item_definition(&i), *paused = definition ? paused_of(definition) : NULL;
+    tain_control_item_done(&i);
+    if (!paused) return tain_fail(err, TAIN_E_CONFIG, "the definition of the mirrored database cannot be read");
+    size_t at = find(paused, name);
+    bool   is_paused = at < json_array_size(paused);
+    if (pause && !is_paused) json_array_append_new(paused, json_string(name));
+    if (!pause && is_paused) json_array_remove(paused, at);
+    if (pause != is_paused) st = store(c, definition, err);
+    json_decref(definition);
+    return st;
+}
+
+static tain_status pause_table(tain_call *c, tain_error *err) { return set_paused(c, true, err); }
+static tain_status resume_table(tain_call *c, tain_error *err) { return set_paused(c, false, err); }
+
+/* --- loading again -------------------------------------------------------------------------------------------------------- */
+
+static tain_status resync_table(tain_call *c, tain_error *err)
+{
+    tain_control_item i;
+    TAIN_AUTO(tain_free) char *name = tain_source_full_name(c->argument[2], c->argument[3]);
+    TAIN_TRY(tain_call_item(c, &i, err));
+    tain_control_item_done(&i);
+    return tain_supervisor_resync(c->api->supervisor, c->argument[1], (const char *const[]){name, NULL}, err);
+}
+
+static tain_status resync(tain_call *c, tain_error *err)
+{
+    tain_control_item i;
+    const json_t     *list = json_object_get(c->in, "tables"), *one;
+    size_t            k, n = 0;
+    TAIN_TRY(tain_call_item(c, &i, err));
+    tain_control_item_done(&i);
+    if (!list || json_is_null(list)) return tain_supervisor_resync(c->api->supervisor, c->argument[1], NULL, err);
+    const char **names = tain_alloc((json_array_size(list) + 1) * sizeof *names);
+    json_array_foreach(list, k, one)
+    {
+        if (json_is_string(one)) names[n++] = json_string_value(one);
+    }
+    tain_status st = n ? tain_supervisor_resync(c->api->supervisor, c->argument[1], names, err)
+                       : tain_fail(err, TAIN_E_INVALID, "\"tables\" names no table; null means all");
+    tain_free(names);
+    return st;
+}
+
+#define M "/v1/workspaces/{}/mirroredDatabases/{}"
+
+const tain_route tain_routes_table[] = {
+    {"GET", M "/tables/{}/{}", TAIN_CONTROL_VIEWER, NULL, get},
+    {"POST", M "/tables/{}/{}/pause", TAIN_CONTROL_CONTRIBUTOR, "table.pause", pause_table},
+    {"POST", M "/tables/{}/{}/resume", TAIN_CONTROL_CONTRIBUTOR, "table.resume", resume_table},
+    {"POST", M "/tables/{}/{}/resync", TAIN_CONTROL_CONTRIBUTOR, "table.resync", resync_table},
+    {"POST", M "/resync", TAIN_CONTROL_CONTRIBUTOR, "mirror.resync", resync},
+    {0},
+};

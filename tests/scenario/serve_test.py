@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The service as a whole: mirrors made, started, watched, changed and dropped by REST; what it answers to what is wrong."""
+import base64
+import os
+import signal
+import sqlite3
+import sys
+
+from service import *
+
+
+def shop(folder, rows=100):
+    path = os.path.join(folder, "shop.db")
+    c = sqlite3.connect(path, isolation_level=None)
+    c.execute("pragma journal_mode = wal")
+    c.execute("create table orders (id integer primary key, total real, note text)")
+    c.execute("create table items (id integer primary key, name text)")
+    c.executemany("insert into orders values (?, ?, ?)", [(i, i / 2, f"order {i}") for i in range(rows)])
+    c.execute("insert into items values (1, 'a')")
+    return path, c
+
+
+def rows_of(m, table):
+    return next(t["rows_replicated"] for t in m["tables"] if t["name"] == table)
+
+
+def test_a_mirror_from_its_making_to_its_end(folder):
+    db, c = shop(folder)
+    with Service(os.path.join(folder, "home")) as s:
+        path = s.create("shop", s.connect("sqlite://" + db), start=False)
+        assert s.call("POST", path + "/getMirroringStatus", expect=200).json == {"status": "Initialized"}
+        item = s.call("GET", path, expect=200).json
+        assert item["type"] == "MirroredDatabase" and item["properties"]["sqlEndpointProperties"]["provisioningStatus"] == "Success", item
+        started = s.call("POST", path + "/startMirroring", expect=200)
+        assert started.body == b"" and started.headers["Content-Type"] == "application/octet-stream" and started.headers["Content-Length"] == "0", started
+        m = s.wait_running(path)
+        assert rows_of(m, "main.orders") == 100, m
+        c.execute("insert into orders values (1000, 1, 'new')")
+        wait_until(lambda: rows_of(s.monitor(path), "main.orders") == 101, what="the new row")
+        lake = m["lake"]
+        assert len(read_delta(os.path.join(lake, "Tables", "main", "orders"))[2]) == 101
+        tables = s.call("POST", path + "/getTablesMirroringStatus", {}, expect=200).json
+        orders = next(t for t in tables["data"] if t["sourceTableName"] == "orders")
+        assert orders["status"] == "Replicating" and orders["sourceSchemaName"] == "main" and orders["metrics"]["processedRows"] >= 101, tables
+        answer = s.call("POST", path + "/query", {"sql": "select count(*) as n, max(note) from main.orders"}, expect=200).json
+        assert answer["columns"][0] == "n" and answer["rows"] == [[101, "order 99"]] and not answer["truncated"], answer
+        detail = s.call("GET", path + "/tables/main/orders", expect=200).json
+        assert [x["name"] for x in detail["columns"]] == ["id", "total", "note"] and detail["rows"] == 101, detail
+        for verb, status in (("pause", "Paused"), ("resume", "Running"), ("stop", "Stopped"), ("start", "Running")):
+            s.call("POST", f"{path}/{verb}Mirroring", expect=200)
+            wait_until(lambda: s.monitor(path)["status"] == status, what=status)
+        done = s.call("DELETE", path, expect=200)
+        assert done.body == b"" and "x-tain-warning" not in done.headers, done
+        assert s.call("GET", path).json["errorCode"] == "ItemNotFound"
+        assert [r for r in c.execute("select name from sqlite_master where name like '%tain%'")] == [], "what tain made in the source is taken back"
+        assert os.path.isdir(lake), "its lake stays"
+        assert s.stop() == 0
+
+
+def test_what_is_given_is_given_back(folder):
+    """A definition comes back byte for byte, with whatever blanks and unknown members it has."""
+    text = '{ "properties" : {"source":{"type":"GenericMirror","typeProperties":{}},\r\n\t"target":{"type":"MountedRelationalDatabase","typeProperties":{"format":"Delta"}},"x":"\u00e4"} }\n\n'
+    platform = '{"metadata":{"type":"MirroredDatabase","displayName":"a"},  "config":{"version":"2.0","logicalId":"55555555-5555-5555-5555-555555555555"}}'
+    with Service(os.path.join(folder, "home")) as s:
+        ws = s.workspace()
+        made = s.call("POST", f"/v1/workspaces/{ws}/items", {"displayName": "a", "type": "MirroredDatabase", "definition": {"parts": [part("mirroring.json", text), part(".platform", platform)]}}, expect=201).json
+        got = s.call("POST", f"/v1/workspaces/{ws}/items/{made['id']}/getDefinition", expect=200).json["definition"]["parts"]
+        assert {p["path"]: base64.b64decode(p["payload"]).decode() for p in got} == {"mirroring.json": text, ".platform": platform}
+        s.call("PATCH", f"/v1/workspaces/{ws}/items/{made['id']}", {"displayName": "b"}, expect=200)
+        got = s.call("POST", f"/v1/workspaces/{ws}/mirroreddatabases/{made['id']}/GETDEFINITION", expect=200).json["definition"]["parts"]
+        renamed = json.loads(next(base64.b64decode(p["payload"]) for p in got if p["path"] == ".platform"))
+        assert renamed["metadata"]["displayName"] == "b" and renamed["config"]["logicalId"] == "55555555-5555-5555-5555-555555555555", renamed
+
+
+def test_wrong_requests_get_one_clear_error(folder):
+    with Service(os.path.join(folder, "home")) as s:
+        ws, unknown = s.workspace(), "11111111-1111-1111-1111-111111111111"
+        items = f"/v1/workspaces/{ws}/items"
+        s.call("POST", items, {"displayName": "taken", "type": "MirroredDatabase"}, expect=201)
+        wrong = [
+            ("GET", "/v1/nothing", None, 404, "EntityNotFound"),
+            ("DELETE", "/v1/workspaces", None, 405, "InvalidRequest"),
+            ("GET", f"/v1/workspaces/{unknown}/items", None, 404, "WorkspaceNotFound"),
+            ("GET", f"{items}/{unknown}", None, 404, "ItemNotFound"),
+            ("POST", items, {"displayName": "taken", "type": "MirroredDatabase"}, 409, "ItemDisplayNameAlreadyInUse"),
+            ("POST", items, {"displayName": "x", "type": "Lakehouse"}, 400, "InvalidItemType"),
+            ("POST", items, {"type": "MirroredDatabase"}, 400, "InvalidRequest"),
+            ("POST", items, {"displayName": "x", "definition": {"parts": [{"path": "mirroring.json", "payload": "%%%"}]}}, 400, "CorruptedPayload"),
+            ("POST", items, {"displayName": "x", "definition": {"parts": [part("mirroring.json", "no json")]}}, 400, "CorruptedPayload"),
+            ("POST", items, {"displayName": "x", "definition": {"parts": [part("other.json", "{}")]}}, 400, "CorruptedPayload"),
+            ("GET", items + "?continuationToken=x", None, 400, "InvalidRequest"),
+            ("POST", "/v1/connections", {"displayName": "x"}, 400, "InvalidRequest"),
+            ("POST", "/v1/workspaces", {"displayName": "default"}, 409, "WorkspaceNameAlreadyExists"),
+        ]
+        for method, path, body, status, code in wrong:
+            a = s.call(method, path, body, expect=status)
+            assert a.json["errorCode"] == code == a.headers["x-ms-public-api-error-code"] and a.json["message"] and a.json["requestId"], (path, body, a)
+
+
+def test_a_query_reads_the_lake_and_nothing_else(folder):
+    db, c = shop(folder)
+    home = os.path.join(folder, "home")
+    with Service(home) as s:
+        path = s.create("shop", s.connect("sqlite://" + db))
+        lake = s.wait_running(path)["lake"]
+        key = os.path.join(home, "control.db")
+        outside = os.path.join(folder, "out.csv")
+        for sql in (f"select * from read_text('{key}')", f"select * from read_blob('{key}')", f"copy (select 1) to '{outside}'", f"copy (select 1) to '{lake}/x.csv'",
+                    f"attach '{folder}/other.db'", "set enable_external_access = true", "install httpfs", "load httpfs", "select 1; select 2",
+                    f"create table t as select 1", f"select * from '{folder}/../../etc/passwd'", f"select * from read_text('{lake}/../../../control.db')"):
+            a = s.call("POST", path + "/query", {"sql": sql})
+            assert a.status == 400 and a.json["errorCode"] == "QueryFailed" and a.json["message"], (sql, a)
+        assert not os.path.exists(outside) and not os.path.exists(lake + "/x.csv") and not os.path.exists(folder + "/other.db")
+        many = s.call("POST", path + "/query", {"sql": "select id from main.orders order by id", "limit": 7}, expect=200).json
+        assert many["rows"] == [[i] for i in range(7)] and many["truncated"], many
+        none = s.call("POST", path + "/query", {"sql": "select id, note from main.orders where id < 0"}, expect=200).json
+        assert none["columns"] == ["id", "note"] and none["rows"] == [], none
+
+
+def test_nothing_is_open_beyond_loopback_without_tls(folder):
+    r = tain("serve", "--home", os.path.join(folder, "home"), "--listen", "0.0.0.0:0", check=3)
+    assert "TLS" in r.err and "https://" in r.err, r
+    assert not os.path.exists(os.path.join(folder, "home", "service.json"))
+
+
+def test_it_tells_of_itself(folder):
+    db, c = shop(folder)
+    with Service(os.path.join(folder, "home")) as s:
+        assert s.call("GET", "/health", expect=200).json["status"] == "ok"
+        s.call("GET", "/ready", expect=200)
+        assert "/v1/workspaces/{workspaceId}/mirroredDatabases/{id}/startMirroring" in s.call("GET", "/openapi.json", expect=200).json["paths"]
+        assert b"<html" in s.call("GET", "/", expect=200).body
+        path = s.create("shop", s.connect("sqlite://" + db))
+        s.wait_running(path)
+        text = s.call("GET", "/metrics", expect=200).body.decode()
+        assert 'tain_mirror_running{mirror="shop"' in text and 'tain_table_rows_replicated_total{mirror="shop",' in text, text
+        all_ = {m["displayName"]: m for m in s.call("GET", "/v1/mirrors", expect=200).json["value"]}
+        assert set(all_) == {"shop", "tain"} and all_["shop"]["rowsReplicated"] == 101 and all_["shop"]["tables"] == 2, all_
+        audit = [(e["action"], e["outcome"]) for e in s.call("GET", "/v1/audit", expect=200).json["value"]]
+        assert ("item.create", "done") in audit and ("mirror.start", "done") in audit, audit
+
+
+def test_what_was_done_is_a_delta_table_too(folder):
+    db, c = shop(folder)
+    with Service(os.path.join(folder, "home")) as s:
+        path = s.create("shop", s.connect("sqlite://" + db))
+        s.wait_running(path)
+        done = wait_until(lambda: [e["operationName"] for e in s.call("GET", path + "/executions").json["value"] if e["sourceTableName"] == "orders"], what="executions")
+        assert "AddTable" in done, done
+        table = os.path.join(s.home, "lake", "monitoring", "tain.MirroredDatabase", "Tables", "main", "MirroredDatabaseTableExecution")
+
+        def recorded():
+            if not os.path.isdir(os.path.join(table, "_delta_log")):
+                return False
+            columns, _, rows = read_delta(table)
+            got = [dict(zip(columns, r)) for r in rows]
+            return any(r["OperationName"] == "AddTable" and r["SourceTableName"] == "orders" and r["ItemName"] == "shop" for r in got)
+        wait_until(recorded, 60, "the record in the Delta table")
+
+
+if __name__ == "__main__":
+    sys.exit(main(globals()))
