@@ -7,7 +7,7 @@ _tain()
     local service='--service --home --token-file --ca-file --json'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'demo check mirror verify query replay status table create list start stop pause resume resync logs drop connections apply export client-env --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'demo check mirror verify query replay status table serve create list start stop pause resume resync logs drop connections apply export client-env --help --version' -- "$cur")
         return
     fi
     case $prev in
@@ -30,7 +30,8 @@ _tain()
     check) options='--tables --exclude --name --partitions --snapshot-from --json' ;;
     mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --partitions --cdf --no-cdf --history --no-history --history-retention --profile --retention --on-drop --name --remove --records --json' ;;
     verify) options='--tables --exclude --jobs --json' ;;
-    query) options='--format --as-of --json' ;;
+    query) options='--format --limit --confined --as-of --json' ;;
+    serve) options='--home --lake --listen --hosts --tls-cert --tls-key --url --key-file --oidc-issuer --oidc-audience --oidc-ca --webhook --no-monitoring --login' ;;
     replay) options='--as-of --to --json' ;;
     status) options='--json' ;;
     table) options='--last --sort-by --profile --retention --dry-run --json' ;;
