@@ -440,6 +440,7 @@ static void take_item(tain_ward *w, tain_control_item *item)
     take_lake(w);
     if (tain_wish_read(tain_buffer_slice(&item->definition), &wish, NULL) != TAIN_OK) return;
     w->source_type = tain_strdup(wish.type);
+    w->records.ignored = wish.unrecorded;
     tain_wish_done(&wish);
 }
 
