@@ -37,14 +37,11 @@ static const char *workspace_name(const applying *a)
 static tain_status read_present(applying *a, const json_t *row, tain_error *err)
 {
     tain_git_present *p = &a->present.list[a->present.count++];
-    char         *name = NULL;
     p->id = tain_strdup(tain_json_get_str(row, "id", ""));
     p->name = tain_strdup(tain_json_get_str(row, "displayName", ""));
     p->status = tain_strdup(tain_json_get_str(row, "status", ""));
     TAIN_TRY(tain_git_parts_get(a->client, workspace_id(a), p->id, &p->parts, err));
-    tain_status st = tain_git_platform_read(&p->parts.platform, p->name, &name, &p->logical_id, err);
-    tain_free(name);
-    return st;
+    return tain_git_platform_read(&p->parts.platform, p->name, &p->platform, err);
 }
 
 static tain_status read_service(applying *a, tain_error *err)
@@ -96,7 +93,7 @@ static void print_plan(const applying *a)
 static json_t *step_to_json(const applying *a, const tain_git_step *s)
 {
     const char *error = tain_json_get_str(a->failures, tain_git_step_name(s), NULL);
-    const char *id = s->present ? s->present->id : NULL, *logical_id = s->wanted ? s->wanted->logical_id : s->present->logical_id;
+    const char *id = s->present ? s->present->id : NULL, *logical_id = s->wanted ? s->wanted->platform.logical_id : s->present->platform.logical_id;
     return json_pack("{s:s,s:s,s:s?,s:s?,s:s?,s:s?,s:s?}", "action", tain_git_plan_action_name(s->action), "name", tain_git_step_name(s), "id", id, "logicalId",
                      logical_id, "changes", s->changes, "then", s->steer, "error", error);
 }
@@ -123,25 +120,27 @@ static tain_status create(applying *a, const tain_git_step *s, char **ret_id, ta
 {
     TAIN_AUTO(tain_json_decref) json_t *item = NULL;
     json_t *body = tain_git_parts_to_json(&s->wanted->parts);
-    json_object_set_new(body, "displayName", json_string(s->wanted->name));
+    const tain_git_platform *p = &s->wanted->platform;
+    json_object_set_new(body, "displayName", json_string(p->name));
+    if (p->description) json_object_set_new(body, "description", json_string(p->description));
     TAIN_TRY(call(a, "POST", NULL, "", body, &item, err));
     *ret_id = tain_strdup(tain_json_get_str(item, "id", ""));
-    if (s->wanted->logical_id) json_object_set_new(a->created, s->wanted->logical_id, json_true());
+    if (p->logical_id) json_object_set_new(a->created, p->logical_id, json_true());
     return TAIN_OK;
 }
 
 static tain_status change(const applying *a, const tain_git_step *s, tain_error *err)
 {
     const tain_git_item *w = s->wanted;
-    if (strcmp(w->name, s->present->name) != 0)
-        TAIN_TRY(call(a, "PATCH", s->present->id, "", json_pack("{s:s}", "displayName", w->name), NULL, err));
+    if (strcmp(w->platform.name, s->present->name) != 0)
+        TAIN_TRY(call(a, "PATCH", s->present->id, "", json_pack("{s:s}", "displayName", w->platform.name), NULL, err));
     return call(a, "POST", s->present->id, "/updateDefinition?updateMetadata=true", tain_git_parts_to_json(&w->parts), NULL, err);
 }
 
 static tain_status remove_it(applying *a, const tain_git_step *s, tain_error *err)
 {
     TAIN_TRY(call(a, "DELETE", s->present->id, "", NULL, NULL, err));
-    if (s->present->logical_id) json_object_del(a->created, s->present->logical_id);
+    if (s->present->platform.logical_id) json_object_del(a->created, s->present->platform.logical_id);
     return TAIN_OK;
 }
 
@@ -237,7 +236,7 @@ static int run(int argc, char **argv)
 {
     settings          s = {0};
     const tain_option options[] = {
-        {"workspace", TAIN_OPTION_TEXT, &s.workspace, "NAME", "where (the only one; made if it is not there)"},
+        {"workspace", TAIN_OPTION_TEXT, &s.workspace, "NAME", "where (default); made if it is not there"},
         {"yes", TAIN_OPTION_FLAG, &s.yes, NULL, "carry the plan out without asking"},
         {"prune", TAIN_OPTION_FLAG, &s.prune, NULL, "remove all that the folder does not have"},
         TAIN_CLIENT_OPTIONS(s.client), {NULL},

@@ -245,7 +245,7 @@ static int run(int argc, char **argv)
 
 const tain_command tain_command_client_env = {
     .name = "client-env", .arguments = "CLIENT", .summary = "how a client of Fabric is pointed here", .least = 1, .most = 1, .run = run,
-    .example = "  eval \"$(tain client-env fab --home /srv/tain --token-file token)\"\n"
-               "  tain client-env terraform --service https://tain.example:8443\n"
-               "CLIENT is fab, fabric-cicd, microsoft-fabric-api, azure-sdk, azcopy or terraform.\n",
+    .example = "  tain client-env terraform --service https://tain.example:8443\n"
+               "  eval \"$(tain client-env fab --home /srv/tain --token-file token)\"\n"
+               "CLIENT: fab, fabric-cicd, microsoft-fabric-api, azure-sdk, azcopy, terraform.\n",
 };

@@ -167,7 +167,7 @@ static int run(int argc, char **argv)
 {
     settings          s = {0};
     const tain_option options[] = {
-        {"workspace", TAIN_OPTION_TEXT, &s.workspace, "NAME", "where (the only one; made if it is not there)"},
+        {"workspace", TAIN_OPTION_TEXT, &s.workspace, "NAME", "where (default); made if it is not there"},
         {"description", TAIN_OPTION_TEXT, &s.description, "TEXT", "what it is for"},
         {"secret", TAIN_OPTION_TEXT, &s.secret, "SECRET", "password of SOURCE: env:NAME, file:PATH or itself"},
         {"start", TAIN_OPTION_FLAG, &s.start, NULL, "start it, too"},
@@ -199,6 +199,6 @@ static int run(int argc, char **argv)
 const tain_command tain_command_create = {
     .name = "create", .arguments = "NAME SOURCE", .summary = "a mirrored database in a service", .least = 2, .most = 2, .run = run,
     .example = "  tain create shop postgresql://tain@db/shop --secret env:SHOP_PASSWORD --start\n"
-               "  tain create sales/eu shop --tables 'eu.*'       # by a connection that is there\n"
+               "  tain create sales/eu shop --tables 'eu.*'    # by a connection that is there\n"
                "  tain create till /srv/till.db --workspace shops\n",
 };

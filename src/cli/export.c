@@ -20,7 +20,8 @@ static char *folder_of(const exporting *x, const char *name, const char *logical
 {
     for (size_t i = 0; i < x->there.count; i++) {
         const tain_git_item *g = &x->there.list[i];
-        if (logical_id && g->logical_id ? strcmp(g->logical_id, logical_id) == 0 : strcmp(g->name, name) == 0) return tain_strdup(g->folder);
+        const char *its = g->platform.logical_id;
+        if (logical_id && its ? strcmp(its, logical_id) == 0 : strcmp(g->platform.name, name) == 0) return tain_strdup(g->folder);
     }
     TAIN_AUTO(tain_free) char *safe = tain_folder_from_name(name);
     return tain_format("%s/%s" TAIN_ITEM_SUFFIX, x->folder, safe);
@@ -29,13 +30,13 @@ static char *folder_of(const exporting *x, const char *name, const char *logical
 static tain_status write_one(exporting *x, const json_t *item, const tain_git_parts *parts, tain_error *err)
 {
     const char *name = tain_json_get_str(item, "displayName", ""), *id = tain_json_get_str(item, "id", "");
-    TAIN_AUTO(tain_free) char *called = NULL, *logical_id = NULL;
-    bool        changed;
-    tain_status st = tain_git_platform_read(&parts->platform, name, &called, &logical_id, err);
-    TAIN_AUTO(tain_free) char *folder = st == TAIN_OK ? folder_of(x, name, logical_id) : NULL;
-    if (st == TAIN_OK) st = tain_git_write(folder, name, id, parts, &changed, err);
-    if (st == TAIN_OK) json_array_append_new(x->told, json_pack("{s:s,s:s,s:b}", "name", name, "folder", folder, "changed", changed));
-    return st;
+    TAIN_AUTO(tain_git_platform_done) tain_git_platform platform = {0};
+    bool changed;
+    TAIN_TRY(tain_git_platform_read(&parts->platform, name, &platform, err));
+    TAIN_AUTO(tain_free) char *folder = folder_of(x, name, platform.logical_id);
+    TAIN_TRY(tain_git_write(folder, name, id, parts, &changed, err));
+    json_array_append_new(x->told, json_pack("{s:s,s:s,s:b}", "name", name, "folder", folder, "changed", changed));
+    return TAIN_OK;
 }
 
 static tain_status export_one(exporting *x, const json_t *item, tain_error *err)
@@ -109,7 +110,7 @@ static int run(int argc, char **argv)
     const char         *workspace = NULL;
     tain_client_options o = {0};
     const tain_option   options[] = {
-        {"workspace", TAIN_OPTION_TEXT, &workspace, "NAME", "which (the only one)"}, TAIN_CLIENT_OPTIONS(o), {NULL},
+        {"workspace", TAIN_OPTION_TEXT, &workspace, "NAME", "which (default)"}, TAIN_CLIENT_OPTIONS(o), {NULL},
     };
     tain_client c;
     tain_error  e = {0};

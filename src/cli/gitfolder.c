@@ -39,19 +39,27 @@ static tain_status write_if_other(const char *path, const tain_buffer *content, 
 
 /* --- what a file says ---------------------------------------------------------------------------------------------- */
 
-tain_status tain_git_platform_read(const tain_buffer *platform, const char *what, char **ret_name, char **ret_logical_id, tain_error *err)
+tain_status tain_git_platform_read(const tain_buffer *platform, const char *what, tain_git_platform *ret, tain_error *err)
 {
     TAIN_AUTO(tain_json_decref) json_t *o = NULL;
-    *ret_name = *ret_logical_id = NULL;
+    *ret = (tain_git_platform){0};
     if (!platform->size) return TAIN_OK;
     TAIN_TRY(tain_json_parse(platform->data, platform->size, what, &o, err));
     const json_t *metadata = json_object_get(o, "metadata");
     const char   *type = tain_json_get_str(metadata, "type", "MirroredDatabase");
     const char   *id = tain_json_get_str(json_object_get(o, "config"), "logicalId", NULL);
     if (strcmp(type, "MirroredDatabase") != 0) return tain_fail(err, TAIN_E_INVALID, "%s is of a %s, not of a MirroredDatabase", what, type);
-    *ret_name = tain_strdup(tain_json_get_str(metadata, "displayName", NULL));
-    *ret_logical_id = id && *id && strcmp(id, NO_ID) != 0 ? tain_strdup(id) : NULL;
+    ret->name = tain_strdup(tain_json_get_str(metadata, "displayName", NULL));
+    ret->description = tain_strdup(tain_json_get_str(metadata, "description", NULL));
+    ret->logical_id = id && *id && strcmp(id, NO_ID) != 0 ? tain_strdup(id) : NULL;
     return TAIN_OK;
+}
+
+void tain_git_platform_done(tain_git_platform *p)
+{
+    tain_free(p->name);
+    tain_free(p->description);
+    tain_free(p->logical_id);
 }
 
 static tain_status read_state(tain_git_item *item, const char *what, tain_error *err)
@@ -83,8 +91,8 @@ static tain_status read_item(tain_git_item *item, tain_error *err)
     TAIN_TRY(read_state(item, definition, err));
     tain_status st = tain_client_read_file(platform, &item->parts.platform, err);
     if (st != TAIN_OK && st != TAIN_E_NOT_FOUND) return st;
-    TAIN_TRY(tain_git_platform_read(&item->parts.platform, platform, &item->name, &item->logical_id, err));
-    if (!item->name) item->name = name_of_folder(item->folder);
+    TAIN_TRY(tain_git_platform_read(&item->parts.platform, platform, &item->platform, err));
+    if (!item->platform.name) item->platform.name = name_of_folder(item->folder);
     return TAIN_OK;
 }
 
@@ -99,10 +107,10 @@ static int is_item(const struct dirent *d)
 static tain_status check_unlike(const tain_git_items *g, const tain_git_item *item, tain_error *err)
 {
     for (const tain_git_item *other = g->list; other < item; other++) {
-        if (strcmp(other->name, item->name) == 0)
-            return tain_fail(err, TAIN_E_INVALID, "%s and %s are both called '%s'", other->folder, item->folder, item->name);
-        if (other->logical_id && item->logical_id && strcmp(other->logical_id, item->logical_id) == 0)
-            return tain_fail(err, TAIN_E_INVALID, "%s and %s have the same logical id %s", other->folder, item->folder, item->logical_id);
+        const tain_git_platform *a = &other->platform, *b = &item->platform;
+        if (strcmp(a->name, b->name) == 0) return tain_fail(err, TAIN_E_INVALID, "%s and %s are both called '%s'", other->folder, item->folder, b->name);
+        if (a->logical_id && b->logical_id && strcmp(a->logical_id, b->logical_id) == 0)
+            return tain_fail(err, TAIN_E_INVALID, "%s and %s have the same logical id %s", other->folder, item->folder, b->logical_id);
     }
     return TAIN_OK;
 }
@@ -138,8 +146,7 @@ void tain_git_items_done(tain_git_items *g)
     for (size_t i = 0; i < g->count; i++) {
         tain_git_item *item = &g->list[i];
         tain_free(item->folder);
-        tain_free(item->name);
-        tain_free(item->logical_id);
+        tain_git_platform_done(&item->platform);
         tain_free(item->state);
         tain_git_parts_done(&item->parts);
     }

@@ -11,12 +11,20 @@
 
 #define TAIN_ITEM_SUFFIX ".MirroredDatabase"
 
+/* What a .platform says; NULL where it does not. */
+typedef struct tain_git_platform {
+    char *name, *description; /* metadata.displayName and its */
+    char *logical_id;         /* config.logicalId */
+} tain_git_platform;
+tain_status tain_git_platform_read(const tain_buffer *platform, const char *what, tain_git_platform *ret, tain_error *err);
+void        tain_git_platform_done(tain_git_platform *p);
+static inline void tain_git_platform_done_scope(tain_git_platform *p) { tain_git_platform_done(p); }
+
 typedef struct tain_git_item {
-    char      *folder;     /* its path */
-    char      *name;       /* displayName of its .platform, else of the folder */
-    char      *logical_id; /* NULL: it has none */
-    char      *state;      /* properties.tain.state: running, stopped, paused; NULL: as it is */
-    tain_git_parts parts;
+    char             *folder;   /* its path */
+    tain_git_platform platform; /* its name is the folder's where .platform says none */
+    char             *state;    /* properties.tain.state: running, stopped, paused; NULL: as it is */
+    tain_git_parts    parts;
 } tain_git_item;
 
 typedef struct tain_git_items {
@@ -31,9 +39,6 @@ static inline void tain_git_items_done_scope(tain_git_items *g) { tain_git_items
 
 /* Writes one; *ret_changed: something there was not so before. A .platform that is missing is made, with that logical id. */
 tain_status tain_git_write(const char *folder, const char *name, const char *logical_id, const tain_git_parts *parts, bool *ret_changed, tain_error *err);
-
-/* metadata.displayName and config.logicalId of a .platform; NULL where it has none. Caller frees. */
-tain_status tain_git_platform_read(const tain_buffer *platform, const char *what, char **ret_name, char **ret_logical_id, tain_error *err);
 
 /* Logical ids of what was created from here in a workspace: an object {id: true}, which is *ret's. */
 tain_status tain_git_created(const char *folder, const char *workspace, json_t **ret, tain_error *err);

@@ -15,7 +15,7 @@ void tain_git_presents_done(tain_git_presents *p)
         tain_free(one->id);
         tain_free(one->name);
         tain_free(one->status);
-        tain_free(one->logical_id);
+        tain_git_platform_done(&one->platform);
         tain_git_parts_done(&one->parts);
     }
     free(p->list);
@@ -83,7 +83,7 @@ static void compare_part(const tain_buffer *a, const tain_buffer *b, const char 
 static char *changes_of(const tain_git_item *wanted, const tain_git_present *present)
 {
     differences d = {0};
-    if (strcmp(wanted->name, present->name) != 0) {
+    if (strcmp(wanted->platform.name, present->name) != 0) {
         char *text = tain_format("name (was '%s')", present->name);
         note(&d, text);
         tain_free(text);
@@ -124,7 +124,7 @@ static const tain_git_present *find(const tain_git_presents *all, const bool *ta
     for (size_t i = 0; i < all->count; i++) {
         const tain_git_present *p = &all->list[i];
         if (taken[i]) continue;
-        if (by_id ? same_text(p->logical_id, wanted->logical_id) : strcmp(p->name, wanted->name) == 0) return p;
+        if (by_id ? same_text(p->platform.logical_id, wanted->platform.logical_id) : strcmp(p->name, wanted->platform.name) == 0) return p;
     }
     return NULL;
 }
@@ -161,7 +161,7 @@ static void add_wanted(tain_git_plan *p, const tain_git_item *wanted, const tain
 
 static void add_unwanted(tain_git_plan *p, const tain_git_present *present, const json_t *created, bool prune)
 {
-    bool ours = present->logical_id && json_object_get(created, present->logical_id);
+    bool ours = present->platform.logical_id && json_object_get(created, present->platform.logical_id);
     add(p, (tain_git_step){.action = ours || prune ? TAIN_GIT_REMOVE : TAIN_GIT_LEAVE, .present = present,
                        .changes = tain_strdup(ours ? "was created from this folder" : prune ? "is not in the folder" : "is not of this folder; --prune removes it")});
 }
@@ -207,5 +207,5 @@ const char *tain_git_plan_action_name(tain_git_action a)
 
 const char *tain_git_step_name(const tain_git_step *s)
 {
-    return s->wanted ? s->wanted->name : s->present->name;
+    return s->wanted ? s->wanted->platform.name : s->present->name;
 }

@@ -9,9 +9,9 @@
 #include "cli/gitfolder.h"
 
 typedef struct tain_git_present { /* in the service */
-    char      *id, *name, *status;
-    char      *logical_id; /* of its .platform; NULL: it has none */
-    tain_git_parts parts;
+    char             *id, *name, *status;
+    tain_git_platform platform;
+    tain_git_parts    parts;
 } tain_git_present;
 
 typedef struct tain_git_presents {

@@ -137,9 +137,10 @@ tain_status tain_names_workspace(const tain_client *c, const char *name, json_t 
         *ret = json_incref(json_array_get(all, 0));
         return TAIN_OK;
     }
-    if (n == 0) return tain_fail(err, TAIN_E_NOT_FOUND, "there is no workspace yet");
+    tain_status st = pick("workspace", TAIN_DEFAULT_WORKSPACE, all, by_name, plain_name, ret, err);
+    if (st != TAIN_E_NOT_FOUND || n == 0) return st;
     TAIN_AUTO(tain_free) char *names = names_of(all, plain_name, NULL, NULL);
-    tain_status st = tain_fail(err, TAIN_E_INVALID, "there are %zu workspaces", n);
+    st = tain_fail(err, TAIN_E_INVALID, "there are %zu workspaces", n);
     tain_error_remedy(err, "say which by --workspace: %s", names);
     return st;
 }

@@ -11,9 +11,9 @@
 
 /* Of GET /v1/mirrors. INVALID: several are called so. */
 tain_status tain_names_mirror(const tain_client *c, const char *name, json_t **ret, tain_error *err);
-/* name NULL: the only one that there is. */
+/* name NULL: the only one that there is, or else TAIN_DEFAULT_WORKSPACE. */
 tain_status tain_names_workspace(const tain_client *c, const char *name, json_t **ret, tain_error *err);
-/* As above; one that is not there is made, called TAIN_DEFAULT_WORKSPACE without a name. */
+/* As above; one that is not there is made. */
 tain_status tain_names_make_workspace(const tain_client *c, const char *name, json_t **ret, tain_error *err);
 tain_status tain_names_connection(const tain_client *c, const char *name, json_t **ret, tain_error *err);
 

@@ -83,7 +83,7 @@ static void put(const char *item, const char *name, const char *id, const char *
 static void have(const char *name, const char *status, const char *id, const char *tain)
 {
     tain_git_present *p = &present.list[present.count++];
-    *p = (tain_git_present){.id = tain_format("id of %s", name), .name = tain_strdup(name), .status = tain_strdup(status), .logical_id = tain_strdup(id)};
+    *p = (tain_git_present){.id = tain_format("id of %s", name), .name = tain_strdup(name), .status = tain_strdup(status), .platform.logical_id = tain_strdup(id)};
     tain_buffer_printf(&p->parts.mirroring, "{\"properties\":{\"source\":{\"type\":\"GenericMirror\"},\"tain\":{%s}}}", tain);
     char *text = id ? platform(name, id) : NULL;
     if (text) tain_buffer_append_str(&p->parts.platform, text);
@@ -273,7 +273,7 @@ static void an_id_of_zeros_is_none(void **state)
 {
     put("a", "a", "00000000-0000-0000-0000-000000000000", "");
     OK(tain_git_read(folder, &wanted, &err));
-    assert_null(wanted.list[0].logical_id);
+    assert_null(wanted.list[0].platform.logical_id);
 }
 
 static void what_is_written_is_read_byte_for_byte(void **state)
@@ -315,8 +315,8 @@ static void a_missing_platform_is_made(void **state)
     char *path = tain_format("%s/x" TAIN_ITEM_SUFFIX, folder);
     OK(tain_git_write(path, "the name", ID_A, &p, &changed, &err));
     OK(tain_git_read(folder, &wanted, &err));
-    assert_string_equal(wanted.list[0].name, "the name");
-    assert_string_equal(wanted.list[0].logical_id, ID_A);
+    assert_string_equal(wanted.list[0].platform.name, "the name");
+    assert_string_equal(wanted.list[0].platform.logical_id, ID_A);
     tain_git_parts_done(&p);
     free(path);
 }
