@@ -6,6 +6,7 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
+#include "net/credential.h"
 #include "net/http.h"
 #include "net/line.h"
 #include "net/target.h"
@@ -14,6 +15,7 @@ struct tain_http_server {
     tain_http_options  options; /* without texts, and with defaults put in */
     tain_lines         lines;
     _Atomic size_t     gathered; /* bytes of bodies held now */
+    _Atomic(tain_credential *) credential; /* NULL: no TLS */
     struct MHD_Daemon *daemon;
     int                fd;
     uint16_t           port;

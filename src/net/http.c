@@ -4,12 +4,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <openssl/x509.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "net/certificate.h"
 #include "net/exchange.h"
 
 enum { BACKLOG = 128, HEAD_MOST = 64 << 10, SPARE = 16 };
@@ -117,21 +116,32 @@ static uint16_t port_of(int fd)
 
 /* --- TLS ----------------------------------------------------------------------------------------------------------- */
 
-/* GnuTLS would take what does not fit together, and fail at every handshake. */
-static tain_status check_pair(const tain_http_options *o, tain_error *err)
+static tain_http_server *server_of(tain_lines *all)
 {
-    X509     *cert = NULL;
-    EVP_PKEY *key = NULL;
-    if (!o->cert && !o->key) return TAIN_OK;
-    if (!o->cert || !o->key) return tain_fail(err, TAIN_E_CONFIG, "TLS needs a certificate and its key");
-    tain_status st = tain_certificate_read((tain_slice){(const uint8_t *)o->cert, strlen(o->cert)}, "the certificate is no PEM text", &cert, err);
-    if (st == TAIN_OK) st = tain_certificate_read_key((tain_slice){(const uint8_t *)o->key, strlen(o->key)}, "the key is no PEM text", &key, err);
-    bool fit = st == TAIN_OK && X509_check_private_key(cert, key) == 1;
-    X509_free(cert);
-    EVP_PKEY_free(key);
-    if (st != TAIN_OK && err) err->code = TAIN_E_CONFIG;
-    if (st != TAIN_OK) return TAIN_E_CONFIG;
-    return fit ? TAIN_OK : tain_fail(err, TAIN_E_CONFIG, "the key is not that of the certificate");
+    return (tain_http_server *)((char *)all - offsetof(tain_http_server, lines));
+}
+
+/* Called by GnuTLS in a handshake. What it is shown stays until the server ends. */
+static int show(gnutls_session_t session, const gnutls_datum_t *authorities, int n, const gnutls_pk_algorithm_t *kinds, int m, gnutls_pcert_st **ret,
+                unsigned *ret_count, gnutls_privkey_t *ret_key)
+{
+    struct MHD_Connection *c = gnutls_session_get_ptr(session);
+    tain_line             *l = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    tain_credential       *shown = atomic_load(&server_of(l->all)->credential);
+    *ret = shown->chain;
+    *ret_count = shown->count;
+    *ret_key = shown->key;
+    return 0;
+}
+
+tain_status tain_http_renew(tain_http_server *s, const char *cert, const char *key, tain_error *err)
+{
+    tain_credential *next;
+    if (!atomic_load(&s->credential)) return tain_fail(err, TAIN_E_CONFIG, "this server was begun without TLS");
+    TAIN_TRY(tain_credential_make(cert, key, &next, err));
+    next->before = atomic_load(&s->credential);
+    while (!atomic_compare_exchange_weak(&s->credential, &next->before, next)) {}
+    return TAIN_OK;
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------------- */
@@ -149,17 +159,18 @@ static size_t as_it_is(void *ctx, struct MHD_Connection *c, char *text)
     return strlen(text);
 }
 
-static struct MHD_Daemon *start(tain_http_server *s, const tain_http_options *o)
+static struct MHD_Daemon *start(tain_http_server *s)
 {
-    const struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)o->cert}, {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)o->key},
-                                         {MHD_OPTION_HTTPS_PRIORITIES, 0, "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"}, {MHD_OPTION_END, 0, NULL}};
-    const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    const bool                  tls = atomic_load(&s->credential) != NULL;
+    const struct MHD_OptionItem with_tls[] = {{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)show},
+                                              {MHD_OPTION_HTTPS_PRIORITIES, 0, "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"}, {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem without[] = {{MHD_OPTION_END, 0, NULL}};
     const unsigned              flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC;
-    return MHD_start_daemon(flags | (o->cert ? MHD_USE_TLS : 0), 0, NULL, NULL, tain_exchange_go_on, s, MHD_OPTION_LISTEN_SOCKET, s->fd,
+    return MHD_start_daemon(flags | (tls ? MHD_USE_TLS : 0), 0, NULL, NULL, tain_exchange_go_on, s, MHD_OPTION_LISTEN_SOCKET, s->fd,
                             MHD_OPTION_CONNECTION_LIMIT, s->options.connections + SPARE, MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->options.connections_each,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MOST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
                             as_it_is, NULL, MHD_OPTION_URI_LOG_CALLBACK, tain_exchange_begin, s, MHD_OPTION_NOTIFY_COMPLETED, tain_exchange_end, s,
-                            MHD_OPTION_NOTIFY_CONNECTION, on_line, s, MHD_OPTION_ARRAY, o->cert ? tls : none, MHD_OPTION_END);
+                            MHD_OPTION_NOTIFY_CONNECTION, on_line, s, MHD_OPTION_ARRAY, tls ? with_tls : without, MHD_OPTION_END);
 }
 
 static void put_defaults(tain_http_options *o)
@@ -173,29 +184,37 @@ static void put_defaults(tain_http_options *o)
 
 static tain_status begin(tain_http_server *s, const tain_http_options *o, tain_error *err)
 {
-    tain_lines_init(&s->lines, s->options.connections, s->options.patience * TAIN_SECOND, o->cert == NULL);
-    s->daemon = start(s, o);
+    tain_lines_init(&s->lines, s->options.connections, s->options.patience * TAIN_SECOND, !atomic_load(&s->credential));
+    s->daemon = start(s);
     if (s->daemon) return TAIN_OK;
     tain_lines_drain(&s->lines);
     tain_lines_done(&s->lines);
+    return tain_fail(err, TAIN_E_UNAVAILABLE, "a server on port %u of %s cannot be started", o->port, o->address);
+}
+
+static void release(tain_http_server *s)
+{
+    tain_credential_free(atomic_load(&s->credential));
     close(s->fd);
-    return o->cert ? tain_fail(err, TAIN_E_CONFIG, "a server with this certificate and key cannot be started")
-                   : tain_fail(err, TAIN_E_UNAVAILABLE, "a server on port %u of %s cannot be started", o->port, o->address);
+    tain_free(s);
 }
 
 tain_status tain_http_serve(const tain_http_options *o, tain_http_server **ret, tain_error *err)
 {
-    int fd;
-    TAIN_TRY(check_pair(o, err));
-    TAIN_TRY(listen_on(o, &fd, err));
+    int              fd;
+    tain_credential *credential = NULL;
+    if (o->cert || o->key) TAIN_TRY(tain_credential_make(o->cert, o->key, &credential, err));
+    tain_status st = listen_on(o, &fd, err);
+    if (st != TAIN_OK) {
+        tain_credential_free(credential);
+        return st;
+    }
     tain_http_server *s = tain_alloc(sizeof *s);
-    s->options = *o;
+    *s = (tain_http_server){.options = *o, .credential = credential, .fd = fd, .port = port_of(fd)};
     put_defaults(&s->options);
-    s->fd = fd;
-    s->port = port_of(fd);
-    tain_status st = begin(s, o, err);
+    st = begin(s, o, err);
     if (st == TAIN_OK) *ret = s;
-    else tain_free(s);
+    else release(s);
     return st;
 }
 
@@ -211,6 +230,5 @@ void tain_http_stop(tain_http_server *s)
     tain_lines_drain(&s->lines);
     MHD_stop_daemon(s->daemon);
     tain_lines_done(&s->lines);
-    close(s->fd);
-    tain_free(s);
+    release(s);
 }

@@ -70,6 +70,9 @@ typedef struct tain_http_options {
 /* UNAVAILABLE, PERMISSION: the address cannot be listened on; CONFIG: certificate and key. */
 tain_status tain_http_serve(const tain_http_options *o, tain_http_server **ret, tain_error *err);
 uint16_t    tain_http_port(const tain_http_server *s);
+/* Another certificate and key from now on; connections that there are stay as they are. CONFIG: what serve would have refused, or the
+ * server was begun without TLS; nothing has changed then. */
+tain_status tain_http_renew(tain_http_server *s, const char *cert, const char *key, tain_error *err);
 /* Takes no more, waits for what is being answered. NULL is fine. */
 void        tain_http_stop(tain_http_server *s);
 

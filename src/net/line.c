@@ -99,6 +99,7 @@ tain_line *tain_line_open(tain_lines *all, int fd)
     socklen_t               n = sizeof a;
     if (getpeername(fd, (struct sockaddr *)&a, &n)) a.ss_family = AF_UNSPEC;
     tain_peer_text((struct sockaddr *)&a, l->peer);
+    l->all = all;
     l->fd = fd;
     l->loopback = tain_peer_is_loopback((struct sockaddr *)&a);
     l->uid = l->loopback ? tain_peer_uid(fd) : (uid_t)-1;

@@ -20,6 +20,7 @@ typedef enum tain_line_phase { TAIN_LINE_WAITING, TAIN_LINE_ARRIVING, TAIN_LINE_
 
 typedef struct tain_line {
     struct tain_line *next, *before;
+    struct tain_lines *all;
     int               fd; /* borrowed */
     tain_line_phase   phase;    /* locked, as is the deadline */
     tain_time         deadline; /* monotonic */

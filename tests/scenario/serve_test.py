@@ -157,6 +157,8 @@ def test_what_was_done_is_a_delta_table_too(folder):
             got = [dict(zip(columns, r)) for r in rows]
             return any(r["OperationName"] == "AddTable" and r["SourceTableName"] == "orders" and r["ItemName"] == "shop" for r in got)
         wait_until(recorded, 60, "the record in the Delta table")
+        own = s.call("GET", "/v1/executions", expect=200).json["value"]
+        assert not [e for e in own if e["itemName"] == "tain"], "what that mirror does makes no records to mirror"
 
 
 if __name__ == "__main__":

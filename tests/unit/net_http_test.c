@@ -297,6 +297,47 @@ static void noise_is_no_request(void **state)
     assert_has(get("/"), "HTTP/1.1 200 ");
 }
 
+/* Eight bodies of the largest size fit at a time; small ones always do. */
+static void bodies_together_are_bounded(void **state)
+{
+    enum { SIZE = 200000 };
+    int   fd[9];
+    char *request = malloc(SIZE + 200);
+    serve((tain_http_options){.handle = wait_for_leave, .body_most = SIZE});
+    int n = snprintf(request, 200, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", SIZE);
+    memset(request + n, 'x', SIZE);
+    request[n + SIZE] = 0;
+    for (int i = 0; i < 8; i++) {
+        fd[i] = dial();
+        say(fd[i], request);
+        sem_wait(&entered);
+    }
+    assert_has(ask(request), " 503 ");
+    fd[8] = dial();
+    say(fd[8], "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close\r\n\r\nsmall");
+    sem_wait(&entered);
+    for (int i = 0; i < 10; i++) sem_post(&leave);
+    for (int i = 0; i < 9; i++) {
+        assert_has(hear(fd[i], NULL), " 200 ");
+        close(fd[i]);
+    }
+    assert_has(ask(request), " 200 ");
+    free(request);
+}
+
+static void both_families_are_served(void **state)
+{
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    serve((tain_http_options){.handle = tell, .address = "::"});
+    assert_has(get("/"), "peer=127.0.0.1 loopback=1");
+    a.sin6_port = htons(tain_http_port(server));
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    say(fd, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert_has(hear(fd, NULL), "peer=::1 loopback=1");
+    close(fd);
+}
+
 /* --- the end ------------------------------------------------------------------------------------------------------- */
 
 static void *stop_it(void *arg)
@@ -361,7 +402,7 @@ int main(void)
         TEST(a_request_is_told), TEST(the_other_ends_user_is_known), TEST(bodies_come_whole), TEST(forms_are_read), TEST(head_has_no_body),
         TEST(connections_are_kept), TEST(expectations_are_met), TEST(replies_are_what_was_said), TEST(paths_are_what_they_seem),
         TEST(two_readings_are_refused), TEST(what_is_too_large_is_refused), TEST(who_dawdles_is_cut), TEST(a_handler_may_take_longer),
-        TEST(one_address_has_its_share), TEST(all_together_are_bounded), TEST(noise_is_no_request), TEST(stopping_waits_for_what_is_answered),
+        TEST(one_address_has_its_share), TEST(all_together_are_bounded), TEST(bodies_together_are_bounded), TEST(both_families_are_served), TEST(noise_is_no_request), TEST(stopping_waits_for_what_is_answered),
         TEST(a_port_is_taken_once), TEST(refusals_can_be_worded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,6 +102,23 @@ static void others_are_not(void **state)
     assert_int_equal(fetch_from("http", "127.0.0.1", "/x", (tain_fetch){0}) == TAIN_OK && answer.status == 200, 0);
 }
 
+/* Handshakes that never end, or are none, hold nobody else up, and are cut. */
+static void noise_is_no_handshake(void **state)
+{
+    int fd[10];
+    assert_ok(own());
+    serve((tain_http_options){.handle = tell, .cert = identity.cert, .key = identity.key, .patience = 1});
+    for (int i = 0; i < 10; i++) {
+        fd[i] = dial();
+        if (i % 3) say(fd[i], i % 3 == 1 ? "GET / HTTP/1.1\r\nHost: h\r\n\r\n" : "\x16\x03\x01\x02");
+    }
+    assert_ok(fetch_from("https", "127.0.0.1", "/x", (tain_fetch){.ca_file = identity.ca_file}));
+    for (int i = 0; i < 10; i++) {
+        assert_null(strstr(hear(fd[i], NULL), "HTTP/1.1 200"));
+        close(fd[i]);
+    }
+}
+
 /* --- our own ------------------------------------------------------------------------------------------------------- */
 
 static int mode_of(const char *name)
@@ -255,6 +272,30 @@ static void given_ones_are_taken(void **state)
     free((char *)o.key);
 }
 
+/* The authority of the new one is another, so it is seen which is shown. */
+static void another_is_shown_from_now_on(void **state)
+{
+    char *old_ca;
+    assert_ok(own());
+    serve_safely();
+    assert_ok(fetch_from("https", "127.0.0.1", "/x", (tain_fetch){.ca_file = identity.ca_file}));
+    assert_fails(tain_http_renew(server, identity.cert, "no key", &err), TAIN_E_CONFIG, "no PEM");
+    assert_ok(fetch_from("https", "127.0.0.1", "/x", (tain_fetch){.ca_file = identity.ca_file}));
+    old_ca = text_of("ca.pem");
+    unlink(in_folder("ca.pem"));
+    unlink(in_folder("ca.key"));
+    assert_ok(own());
+    assert_int_equal(fetch_from("https", "127.0.0.1", "/x", (tain_fetch){.ca_file = identity.ca_file}), TAIN_E_PROTOCOL);
+    assert_ok(tain_http_renew(server, identity.cert, identity.key, &err));
+    assert_ok(fetch_from("https", "127.0.0.1", "/x", (tain_fetch){.ca_file = identity.ca_file}));
+    put("other.key", old_ca);
+    assert_int_equal(fetch_from("https", "127.0.0.1", "/x", (tain_fetch){.ca_file = in_folder("other.key")}), TAIN_E_PROTOCOL);
+    free(old_ca);
+    teardown(state);
+    serve((tain_http_options){.handle = tell});
+    assert_fails(tain_http_renew(server, identity.cert, identity.key, &err), TAIN_E_CONFIG, "without TLS");
+}
+
 /* --- the client ---------------------------------------------------------------------------------------------------- */
 
 static void requests_are_sent_as_they_are(void **state)
@@ -314,8 +355,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, leave)
     const struct CMUnitTest tests[] = {
-        TEST(who_trusts_the_authority_is_served), TEST(others_are_not), TEST(it_stays_while_it_is_good), TEST(it_is_renewed_in_time),
-        TEST(what_is_spoilt_is_made_anew), TEST(the_authority_stays), TEST(names_are_names), TEST(given_ones_are_taken),
+        TEST(who_trusts_the_authority_is_served), TEST(others_are_not), TEST(noise_is_no_handshake), TEST(it_stays_while_it_is_good), TEST(it_is_renewed_in_time),
+        TEST(what_is_spoilt_is_made_anew), TEST(the_authority_stays), TEST(names_are_names), TEST(given_ones_are_taken), TEST(another_is_shown_from_now_on),
         TEST(requests_are_sent_as_they_are), TEST(where_it_points_is_not_followed), TEST(what_can_go_wrong), TEST(patience_has_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,7 +132,8 @@ static tain_status take_file(tain_records *r, const char *path, tain_control *c,
     TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
     size_t done = 0;
     TAIN_TRY(read_from(path, r->read, &text, ret_there, err));
-    if (text.size) TAIN_TRY(add_all(c, b, &text, &done, err));
+    if (r->ignored) done = text.size;
+    else if (text.size) TAIN_TRY(add_all(c, b, &text, &done, err));
     r->read += (off_t)done;
     *ret_more = done > 0 && text.size >= MOST;
     return TAIN_OK;

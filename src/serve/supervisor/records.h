@@ -17,6 +17,7 @@ typedef struct tain_records {
     char *path;  /* what the worker writes */
     char *aside; /* PATH.aside */
     off_t read;  /* of the one that is read: the one aside, if there is */
+    bool  ignored; /* what is read is not kept */
 } tain_records;
 
 void tain_records_init(tain_records *r, const char *path);

@@ -131,7 +131,7 @@ static tain_status begin_with(tain_ward *w, tain_command_line *l, tain_error *er
     if (!tain_make_folder(w->folder, true)) return tain_fail_errno(err, "cannot make the folder %s", w->folder);
     (void)tain_watch_look(&w->watch, tain_monotonic());
     bool lost = find_lost(w);
-    tain_watch_begin(&w->watch, 0, tain_monotonic());
+    tain_watch_begin(&w->watch, 0, !lost, tain_monotonic());
     if (!lost) TAIN_TRY(spawn(w, l, err));
     w->watch.pid = w->child.pid;
     w->memory = l->memory;
@@ -200,9 +200,9 @@ void tain_ward_recall(tain_ward *w)
     listen(w, now);
     bool      known = tain_memo_read(w->folder, &w->memo);
     w->shared.ever = known;
-    tain_watch_begin(&w->watch, 0, now);
+    tain_watch_begin(&w->watch, 0, false, now);
     if (known && strcmp(w->memo.boot, w->s->boot) == 0 && tain_child_adopt(w->memo.pid, w->memo.start, &w->child)) {
-        tain_watch_begin(&w->watch, w->child.pid, now);
+        tain_watch_begin(&w->watch, w->child.pid, false, now);
         show_process(w);
         happen(w, TAIN_HAPPENED_FOUND, now);
         compare_command(w);
@@ -440,6 +440,7 @@ static void take_item(tain_ward *w, tain_control_item *item)
     take_lake(w);
     if (tain_wish_read(tain_buffer_slice(&item->definition), &wish, NULL) != TAIN_OK) return;
     w->source_type = tain_strdup(wish.type);
+    w->records.ignored = wish.unrecorded;
     tain_wish_done(&wish);
 }
 

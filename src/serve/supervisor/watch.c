@@ -72,18 +72,19 @@ static void feel(tain_watch *w, tain_time now)
     }
 }
 
-static bool says_it_is(const tain_watch *w, const json_t *status)
+static bool is_by(const tain_watch *w, const json_t *status)
 {
-    return w->pid && tain_json_get_int(json_object_get(status, "process"), "pid", 0) == w->pid;
+    return w->pid && !(w->is_new && w->seen == w->before) && tain_json_get_int(json_object_get(status, "process"), "pid", 0) == w->pid;
 }
 
-void tain_watch_begin(tain_watch *w, pid_t pid, tain_time now)
+void tain_watch_begin(tain_watch *w, pid_t pid, bool is_new, tain_time now)
 {
     w->pid = pid;
     w->changed = w->looked = now;
     w->before = identity(w->path);
     w->seen = 0;
     w->is_own = false;
+    w->is_new = is_new;
     memset(w->beats, 0, sizeof w->beats);
 }
 
@@ -105,7 +106,7 @@ bool tain_watch_look(tain_watch *w, tain_time now)
     w->changed = now;
     json_decref(w->status);
     w->status = status;
-    w->is_own = says_it_is(w, status);
+    w->is_own = is_by(w, status);
     if (w->is_own) feel(w, now);
     return true;
 }

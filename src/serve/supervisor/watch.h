@@ -28,14 +28,15 @@ typedef struct tain_watch {
     tain_time       changed; /* when another one was last seen, or the run began */
     tain_time       looked;
     json_t         *status;  /* what it says; of another run if !is_own; NULL: nothing */
-    bool            is_own;
+    bool            is_own, is_new;
     tain_watch_beat beats[TAIN_WATCH_BEATS];
 } tain_watch;
 
 void tain_watch_init(tain_watch *w, const char *lake);
 void tain_watch_done(tain_watch *w);
-/* Another process has begun (0: none): what is there already is not its own unless it says so. */
-void tain_watch_begin(tain_watch *w, pid_t pid, tain_time now);
+/* Another process is watched (0: none). is_new: it is started only now, so that what is there already is not its own, whatever its
+ * number; else it is if it says so. */
+void tain_watch_begin(tain_watch *w, pid_t pid, bool is_new, tain_time now);
 /* True: there is something new. */
 bool tain_watch_look(tain_watch *w, tain_time now);
 /* What does not turn any more and since when: "status", which is other at least every `silence`, or the name of a loop, which turns round in

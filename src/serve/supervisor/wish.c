@@ -40,6 +40,7 @@ static tain_status read_wish(tain_wish *w, tain_error *err)
     json_t *of_type = json_object_get(source, "typeProperties");
     w->type = "";
     if (!json_is_object(properties)) return wrong_type("properties", "an object", err);
+    w->unrecorded = json_is_false(json_object_get(json_object_get(properties, "tain"), "records"));
     TAIN_TRY(take_text(source, "type", &w->type, err));
     TAIN_TRY(take_text(of_type, "connection", &w->connection, err));
     return take_text(of_type, "database", &w->database, err);

@@ -20,6 +20,7 @@ typedef struct tain_wish {
     const char *type;       /* of the source: "AzurePostgreSql"; "" when it says none */
     const char *connection; /* its id; NULL: it names none */
     const char *database;   /* instead of the connection's; NULL: that one */
+    bool        unrecorded; /* tain.records is false: what its worker does is not recorded */
 } tain_wish;
 
 /* CORRUPT: it is not JSON; CONFIG names the member that is of a wrong type. */
