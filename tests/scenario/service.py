@@ -62,7 +62,7 @@ class Service(Background):
         for found in glob.glob(os.path.join(self.home, "mirrors", "*", "worker.json")):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 pid = json.load(open(found))["pid"]
-                if "--records" in open(f"/proc/{pid}/cmdline").read().split("\0"):
+                if "\0--records=" in open(f"/proc/{pid}/cmdline").read():
                     pids.append(pid)
         return pids
 

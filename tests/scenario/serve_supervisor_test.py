@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Workers of a service: one that is killed, one that is stopped, a service that is killed or replaced, a machine without power, a wrong password."""
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+
+import harness
+from service import *
+
+
+def source(folder, name="shop"):
+    """A file with one row in one table; more rows are its tests' to add."""
+    path = os.path.join(folder, name + ".db")
+    c = sqlite3.connect(path, isolation_level=None, timeout=20)
+    c.execute("create table t (id integer primary key)")
+    c.execute("insert into t values (1)")
+    return path, c
+
+
+def rows(s, path, table="main.t"):
+    """As another engine reads them; -1 while there is no table."""
+    try:
+        return len(read_delta(table_folder(s.monitor(path)["lake"], table))[2])
+    except Exception:
+        return -1
+
+
+def wait_rows(s, path, count, table="main.t", seconds=30):
+    wait_until(lambda: rows(s, path, table) == count, seconds, f"{count} rows in {table}")
+
+
+def lives(pid):
+    """A process that has ended and that nobody has asked about is no process."""
+    try:
+        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def pid_of(s, path):
+    return s.monitor(path)["pid"]
+
+
+def wait_other_worker(s, path, pid, seconds=30):
+    def replaced():
+        m = s.monitor(path)
+        return m["status"] == "Running" and m["pid"] not in (None, 0, pid)
+    wait_until(replaced, seconds, "another worker")
+
+
+def kill_service(s):
+    s.process.kill()
+    s.process.wait()
+
+
+def test_a_killed_worker_replicates_again_soon(folder):
+    db, c = source(folder)
+    with Service(os.path.join(folder, "home")) as s:
+        path = s.create("shop", s.connect("sqlite://" + db))
+        s.wait_running(path)
+        pid, began = pid_of(s, path), time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        c.execute("insert into t values (2)")
+        wait_rows(s, path, 2)
+        took = time.monotonic() - began
+        assert took < 3, f"replicating again after {took:.1f} s"
+        m = s.monitor(path)
+        assert m["restarts"] == 1 and m["pid"] != pid, m
+
+
+def test_a_killed_service_leaves_its_workers(folder):
+    """They go on, the next one takes them up, and what they did is told once."""
+    db, c = source(folder)
+    home = os.path.join(folder, "home")
+    with Service(home) as s:
+        path = s.create("shop", s.connect("sqlite://" + db))
+        s.wait_running(path)
+        pid, lake = pid_of(s, path), s.monitor(path)["lake"]
+        kill_service(s)
+        c.execute("insert into t values (2)")
+        wait_until(lambda: len(read_delta(table_folder(lake, "main.t"))[2]) == 2, what="a row without a service")
+        assert lives(pid)
+        with Service(home) as s:
+            m = s.wait_running(path)
+            assert m["pid"] == pid and m["restarts"] == 0, m
+            c.execute("insert into t values (3)")
+            wait_rows(s, path, 3)
+
+            def replicated():
+                done = s.call("GET", path + "/executions", expect=200).json["value"]
+                return sum(r["processedRows"] or 0 for r in done if r["operationName"] == "Replicating")
+            wait_until(lambda: replicated() >= 2, 40, "the records of both rows")
+            assert replicated() == 2
+            assert s.stop(signal.SIGTERM) == 0
+            assert not lives(pid), "a service that is told to stop stops its workers"
+
+
+def test_a_stopped_worker_is_replaced(folder):
+    db, c = source(folder)
+    with Service(os.path.join(folder, "home")) as s:
+        path = s.create("shop", s.connect("sqlite://" + db))
+        s.wait_running(path)
+        pid = pid_of(s, path)
+        os.kill(pid, signal.SIGSTOP)
+        c.execute("insert into t values (2)")
+        wait_until(lambda: "stood still" in ((s.monitor(path)["error"] or {}).get("message") or ""), 60, "the stall to be noticed")
+        wait_rows(s, path, 2)
+        assert not lives(pid)
+
+
+def test_another_program_takes_over(folder):
+    """An upgrade: the service is replaced under its workers, which are then replaced in order."""
+    db, c = source(folder)
+    home, program, usual = os.path.join(folder, "home"), os.path.join(folder, "tain"), harness.TAIN
+    env = {"LD_LIBRARY_PATH": os.path.join(ROOT, "third_party", "duckdb") + ":" + os.environ.get("LD_LIBRARY_PATH", "")}
+    shutil.copy(usual, program)
+    harness.TAIN = program
+    try:
+        with Service(home, env=env) as s:
+            path = s.create("shop", s.connect("sqlite://" + db))
+            s.wait_running(path)
+            pid = pid_of(s, path)
+            kill_service(s)
+            shutil.copy(usual, program + ".new")
+            os.rename(program + ".new", program)
+            with Service(home, env=env) as s:
+                wait_other_worker(s, path, pid)
+                assert os.readlink(f"/proc/{pid_of(s, path)}/exe") == program and not lives(pid)
+                c.execute("insert into t values (2)")
+                wait_rows(s, path, 2)
+    finally:
+        harness.TAIN = usual
+
+
+def test_everything_is_as_it_was_after_a_power_cut(folder):
+    home = os.path.join(folder, "home")
+    sources = [source(folder, f"s{n}") for n in range(4)]
+    with Service(home) as s:
+        paths = [s.create(f"s{n}", s.connect("sqlite://" + db, f"c{n}"), start=n < 3) for n, (db, c) in enumerate(sources)]
+        for p in paths[:3]:
+            s.wait_running(p)
+        s.call("POST", paths[2] + "/pauseMirroring", expect=200)
+        wait_until(lambda: s.monitor(paths[2])["status"] == "Paused", what="Paused")
+        pids = s.worker_pids()
+        assert len(pids) >= 2, pids
+        kill_service(s)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for db, c in sources:
+            c.execute("insert into t values (2)")
+        with Service(home) as s:
+            for p in paths[:2]:
+                wait_rows(s, p, 2)
+            assert [s.monitor(p)["status"] for p in paths] == ["Running", "Running", "Paused", "Initialized"]
+            assert rows(s, paths[2]) == 1
+            s.call("POST", paths[2] + "/resumeMirroring", expect=200)
+            wait_rows(s, paths[2], 2)
+
+
+def require_password(pg, role):
+    hba = os.path.join(pg.data, "pg_hba.conf")
+    rules = open(hba).read()
+    with open(hba, "w") as f:
+        f.write(f"local all {role} scram-sha-256\nlocal replication {role} scram-sha-256\n" + rules)
+    pg.sql("select pg_reload_conf()")
+
+
+def test_a_wrong_password_waits_for_the_right_one(folder):
+    with Postgres(folder) as pg:
+        pg.sql("create role mirror login replication superuser password 'Xq7secret'; create table t (id int primary key); insert into t values (1)")
+        require_password(pg, "mirror")
+        home = os.path.join(folder, "home")
+        with Service(home) as s:
+            connection = s.connect(pg.url(user="mirror"), secret="wrong")
+            path = s.create("shop", connection)
+            m = wait_until(lambda: (lambda m: m["status"] == "Stopped" and m)(s.monitor(path)), what="Stopped")
+            assert "password" in m["error"]["message"] and m["error"]["remedy"], m
+            assert m["pid"] in (None, 0), m
+            s.call("PATCH", f"/v1/connections/{connection}", {"secret": "Xq7secret"}, expect=200)
+            m = s.wait_running(path)
+            assert m["error"] is None, m
+            wait_rows(s, path, 1, "public.t")
+            pid = m["pid"]
+            assert "Xq7secret" not in open(f"/proc/{pid}/cmdline").read()
+            for place, _, names in os.walk(home):
+                for name in names:
+                    assert b"Xq7secret" not in open(os.path.join(place, name), "rb").read(), os.path.join(place, name)
+            began = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+            pg.sql("insert into t values (2)")
+            wait_rows(s, path, 2, "public.t")
+            took = time.monotonic() - began
+            assert took < 3, f"replicating again after {took:.1f} s"
+
+
+def test_a_source_that_is_away_is_waited_for(folder):
+    with Postgres(folder) as pg:
+        pg.sql("create table t (id int primary key); insert into t values (1)")
+        with Service(os.path.join(folder, "home")) as s:
+            path = s.create("shop", s.connect(pg.url()))
+            pid = s.wait_running(path)["pid"]
+            pg.stop("immediate")
+            m = wait_until(lambda: (lambda m: m["error"] and m)(s.monitor(path)), what="an error")
+            assert m["status"] == "Running" and m["error"]["remedy"], m
+            pg.start()
+            pg.sql("insert into t values (2)")
+            wait_rows(s, path, 2, "public.t", 60)
+            wait_until(lambda: s.monitor(path)["error"] is None, what="the error to be over")
+            assert pid_of(s, path) == pid
+
+
+def test_tables_are_loaded_again_whatever_is_killed(folder):
+    db, c = source(folder)
+    home = os.path.join(folder, "home")
+    with Service(home) as s:
+        path = s.create("shop", s.connect("sqlite://" + db))
+        pid = s.wait_running(path)["pid"]
+        s.call("POST", path + "/resync", {"tables": ["main.t"]}, expect=200)
+        kill_service(s)
+        with Service(home) as s:
+            asked = os.path.join(home, "mirrors", path.rsplit("/", 1)[1], "resync.json")
+            wait_until(lambda: not os.path.exists(asked), 40, "the tables to be loaded")
+
+            def loads():
+                done = s.call("GET", path + "/executions", expect=200).json["value"]
+                return [r for r in done if r["operationName"] == "StartReseeding" and r["sourceTableName"] == "t"]
+            wait_until(loads, 20, "the record of it")
+            assert pid_of(s, path) != pid
+            c.execute("insert into t values (2)")
+            wait_rows(s, path, 2)
+
+
+if __name__ == "__main__":
+    main(globals())
