@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/exchange.h"
 
+#include <ctype.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,46 @@ static enum MHD_Result count_header(void *ctx, enum MHD_ValueKind kind, const ch
     return MHD_YES;
 }
 
+static bool is_token(const char *name)
+{
+    for (const char *c = name; *c; c++) {
+        if (!isalnum((unsigned char)*c) && !strchr("!#$%&'*+-.^_`|~", *c)) return false;
+    }
+    return name[0] != 0;
+}
+
+static bool is_text(const char *value)
+{
+    for (const char *c = value; *c; c++) {
+        if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f) return false;
+    }
+    return true;
+}
+
+/* The value stands behind its name as it came, so there was no line break in between: libmicrohttpd puts what follows one (RFC 7230,
+ * obs-fold) behind the name, elsewhere. */
+static bool is_one_line(const char *name, const char *value)
+{
+    const char *c = name + strlen(name) + 1;
+    while (c < value && (*c == ' ' || *c == '\t')) c++;
+    return c == value;
+}
+
+/* "Content-Length : 3" would be no length to us, and one to somebody in between; so would one of two lines. */
+static enum MHD_Result check_header(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    bool *well = ctx;
+    *well = value && is_token(key) && is_text(value) && is_one_line(key, value);
+    return *well ? MHD_YES : MHD_NO;
+}
+
+static bool is_well_formed(const tain_exchange *x)
+{
+    bool well = true;
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, check_header, &well);
+    return well;
+}
+
 /* Of what decides where a request ends, and who makes it, there is one: two readers would read two otherwise. */
 static bool is_ambiguous(const tain_exchange *x)
 {
@@ -75,6 +116,7 @@ static size_t announced(const tain_exchange *x)
 static void check_head(tain_exchange *x, const char *version)
 {
     const char *coding = header(x, "Transfer-Encoding");
+    if (!is_well_formed(x)) refuse(x, MHD_HTTP_BAD_REQUEST, "a header is not of the form that headers have");
     if (is_ambiguous(x)) refuse(x, MHD_HTTP_BAD_REQUEST, "a header is there twice that may be there once, or two that contradict each other");
     if (coding && (strcasecmp(coding, "chunked") != 0 || strcmp(version, MHD_HTTP_VERSION_1_1) != 0))
         refuse(x, MHD_HTTP_NOT_IMPLEMENTED, "a body comes whole or chunked");

@@ -172,7 +172,9 @@ static void two_readings_are_refused(void **state)
         "Host: h\r\nContent-Length: 3\r\nContent-Length: 3\r\n", "Host: h\r\nTransfer-Encoding: gzip\r\n", "Host: h\r\nTransfer-Encoding: chunked, chunked\r\n",
         "Host: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "Host: h\r\nContent-Length: 3x\r\n", "Host: h\r\nContent-Length: -1\r\n",
         "Host: h\r\nContent-Length: 99999999999999999999999\r\n", "Host: h\r\nHost: g\r\n", "X: y\r\n", "Host: h\r\nAuthorization: a\r\nAuthorization: b\r\n",
-        "Host: h\r\nno colon\r\n",
+        "Host: h\r\nno colon\r\n", "Host: h\r\nContent-Length : 3\r\n", "Host: h\r\nTransfer-Encoding : chunked\r\n", "Host: h\r\nContent-Length: 3\r\n 4\r\n",
+        "Host: h\r\nTransfer-Encoding: \x0b" "chunked\r\n", "Host: h\r\nTransfer-Encoding: x\r\n chunked\r\n", "Host: h\r\nContent-Length: +3\r\n",
+        "Host: h\r\nContent-Length: 0x3\r\n", "Host: h\r\nContent-Length: 3, 3\r\n", "Host: h\r\nContent-Length:\r\n",
     };
     char request[1000];
     serve((tain_http_options){.handle = tell});
