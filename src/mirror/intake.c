@@ -494,7 +494,8 @@ static tain_status sink_commit(tain_sink *sink, const tain_position *position, t
     measure(in);
     if (has_giant(in)) look_at_size(in);
     if (in->trouble != TAIN_OK) return tain_fail(err, in->trouble, "%s", in->error.message);
-    if (tain_intake_load_due(in) || tain_intake_due(in, tain_monotonic()) || atomic_load(&in->mirror->stop)) return TAIN_E_CANCELLED;
+    if (tain_intake_load_due(in) || tain_intake_due(in, tain_monotonic()) || tain_intake_due_at(in) < in->until || atomic_load(&in->mirror->stop))
+        return TAIN_E_CANCELLED;
     return TAIN_OK;
 }
 

@@ -31,6 +31,7 @@ typedef struct tain_intake {
     tain_position reached;       /* the furthest there was, also if it was lost with the stream */
     tain_time     source_time;
     tain_time     last_cut;
+    tain_time     until;         /* monotonic; the source waits as long because nothing is under way: it comes back at the first change. 0: it does not */
     tain_status   trouble;       /* from the writer, when a row could not be taken */
     tain_error    error;
 } tain_intake;

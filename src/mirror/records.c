@@ -219,6 +219,15 @@ static void note_progress(tain_table *t, tain_time now, bool last)
     pthread_mutex_unlock(&t->lock);
 }
 
+void tain_records_note(tain_mirror *m, bool last)
+{
+    if (!m->records) return;
+    tain_time now = tain_now();
+    pthread_mutex_lock(&m->lock); /* the list of tables */
+    for (size_t i = 0; i < m->table_count; i++) note_progress(m->tables[i], now, last);
+    pthread_mutex_unlock(&m->lock);
+}
+
 /* --- writing ------------------------------------------------------------------------------------------------------- */
 
 /* Whoever takes the records away renames or removes the file. */
@@ -281,10 +290,11 @@ static int64_t take_lost(tain_records *r)
     return lost;
 }
 
-static void write_noted(tain_mirror *m, tain_records *r)
+void tain_records_write(tain_mirror *m)
 {
     char why[128];
-    while (take_noted(r)) {
+    tain_records *r = m->records;
+    while (r && take_noted(r)) {
         if (!write_lines(r)) {
             if (!r->failing) tain_mirror_say(m, "records cannot be written to %s: %s; the mirror goes on", r->path, strerror_r(errno, why, sizeof why));
             r->failing = true;
@@ -294,14 +304,4 @@ static void write_noted(tain_mirror *m, tain_records *r)
         if (r->failing) tain_mirror_say(m, "records are written again; %lld were lost", (long long)lost);
         r->failing = false;
     }
-}
-
-void tain_records_step(tain_mirror *m, bool last)
-{
-    if (!m->records) return;
-    tain_time now = tain_now();
-    pthread_mutex_lock(&m->lock); /* the list of tables */
-    for (size_t i = 0; i < m->table_count; i++) note_progress(m->tables[i], now, last);
-    pthread_mutex_unlock(&m->lock);
-    write_noted(m, m->records);
 }

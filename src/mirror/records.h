@@ -25,7 +25,9 @@ void tain_records_removed(tain_records *r, const char *name);
 void tain_records_turned(tain_table *t, tain_table_status from);
 /* Another shape of it was committed. With t->lock held. Any thread. */
 void tain_records_reshaped(tain_table *t);
-/* Notes what was done to each table, if it is time, and writes what was noted. last: there will be no more. Thread: report. */
-void tain_records_step(tain_mirror *m, bool last);
+/* Notes what was done to each table, if it is time. last: there will be no more. Thread: report, as the next. */
+void tain_records_note(tain_mirror *m, bool last);
+/* Writes what was noted. */
+void tain_records_write(tain_mirror *m);
 
 #endif

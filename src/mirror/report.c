@@ -4,20 +4,12 @@
 #include <stdlib.h>
 
 #include "mirror/records.h"
-#include "mirror/status.h"
 
 #define REPORT_EVERY (200 * TAIN_MILLISECOND) /* where somebody looks on */
 #define STATUS_EVERY TAIN_SECOND
 #define STATUS_LATE  (5 * TAIN_SECOND) /* also when nothing is new: readers take twice as long for silence */
 
 enum { STATUS_COST = 200 /* writing the status of thousands of tables takes a small part of the time */ };
-
-/* When it is written next, when writing it took so long. */
-static tain_time next_status_after(tain_time began, tain_time took)
-{
-    tain_time pause = took * STATUS_COST;
-    return began + (pause < STATUS_EVERY ? STATUS_EVERY : pause < STATUS_LATE ? pause : STATUS_LATE);
-}
 
 static tain_mirror_state state_of(tain_mirror *m)
 {
@@ -27,34 +19,39 @@ static tain_mirror_state state_of(tain_mirror *m)
     return s;
 }
 
-/* Until something is to be done; false: the end. */
-static bool wait_for_news(tain_report *r, tain_time until)
+/* Whether somebody woke it before; *ret_stop: it is to end. */
+static bool wait_for_news(tain_report *r, tain_time until, bool *ret_stop)
 {
     struct timespec at = {.tv_sec = until / TAIN_SECOND, .tv_nsec = until % TAIN_SECOND * 1000};
     int rc = 0;
     pthread_mutex_lock(&r->lock);
     while (!r->wake && !r->stop && rc == 0) rc = pthread_cond_timedwait(&r->woken, &r->lock, &at);
-    bool goes_on = !r->stop;
+    bool woken = r->wake;
+    *ret_stop = r->stop;
     r->wake = false;
     pthread_mutex_unlock(&r->lock);
-    return goes_on;
-}
-
-static tain_status write_any(tain_report *r)
-{
-    if (!atomic_load(&r->mirror->opened)) return tain_status_write_opening(r->mirror, r->before, &r->written, NULL);
-    json_decref(r->before);
-    r->before = NULL;
-    return tain_status_write(r->mirror, &r->written, NULL);
+    return woken;
 }
 
 /* A lake that cannot be written to is the writer's to report. */
 static void write_status(tain_report *r)
 {
     tain_time now = tain_monotonic();
-    if (now >= r->sign) tain_buffer_clear(&r->written);
-    bool first = !r->written.size;
-    if (write_any(r) == TAIN_OK && first) r->sign = now + STATUS_LATE;
+    bool opened = atomic_load(&r->mirror->opened), sign = now >= r->sign;
+    tain_status st = opened ? tain_status_write(r->mirror, &r->kept, sign, NULL) : tain_status_write_opening(r->mirror, r->before, &r->kept, sign, NULL);
+    if (st == TAIN_OK && (sign || !r->kept.same)) r->sign = now + STATUS_LATE;
+}
+
+static tain_time within(tain_time least, tain_time t, tain_time most) { return t < least ? least : t < most ? t : most; }
+
+/* The longer nothing is new, the more seldom it is looked for; and seldom where that takes long. */
+static void look(tain_report *r)
+{
+    r->looked = tain_monotonic();
+    write_status(r);
+    tain_records_note(r->mirror, false);
+    r->least = within(STATUS_EVERY, (tain_monotonic() - r->looked) * STATUS_COST, STATUS_LATE);
+    r->pause = r->kept.same ? within(r->least, r->pause * 2, STATUS_LATE) : r->least;
 }
 
 static void show(tain_report *r)
@@ -65,20 +62,21 @@ static void show(tain_report *r)
 static void *report_main(void *ctx)
 {
     tain_report *r = ctx;
-    tain_time next_status = 0, until;
     int last_state = -1;
-    do {
+    bool stop = false, news = true;
+    while (!stop) {
         show(r);
         int state = (int)state_of(r->mirror);
-        if (tain_monotonic() >= next_status || state != last_state) {
-            tain_time began = tain_monotonic();
-            write_status(r);
-            next_status = next_status_after(began, tain_monotonic() - began);
-            last_state = state;
+        tain_time now = tain_monotonic();
+        if (state != last_state || now >= r->looked + (news ? r->least : r->pause)) {
+            look(r);
+            news = false;
         }
-        tain_records_step(r->mirror, false);
-        until = r->progress ? tain_monotonic() + REPORT_EVERY : next_status;
-    } while (wait_for_news(r, until));
+        last_state = state;
+        tain_records_write(r->mirror);
+        tain_time next = r->looked + (news ? r->least : r->pause);
+        news |= wait_for_news(r, r->progress ? within(now, now + REPORT_EVERY, next) : next, &stop);
+    }
     return NULL;
 }
 
@@ -112,9 +110,10 @@ void tain_report_stop(tain_report *r)
     pthread_join(r->thread, NULL);
     show(r);
     write_status(r);
-    tain_records_step(r->mirror, true);
+    tain_records_note(r->mirror, true);
+    tain_records_write(r->mirror);
     r->mirror->report = NULL;
     json_decref(r->before);
-    tain_buffer_done(&r->written);
+    tain_status_kept_done(&r->kept);
     pthread_cond_destroy(&r->woken);
 }

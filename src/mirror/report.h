@@ -5,7 +5,7 @@
 #ifndef TAIN_MIRROR_REPORT_H
 #define TAIN_MIRROR_REPORT_H
 
-#include "mirror/mirror.h"
+#include "mirror/status.h"
 
 struct tain_report {
     tain_mirror *mirror;
@@ -16,7 +16,9 @@ struct tain_report {
     pthread_cond_t  woken;
     bool            wake, stop; /* guarded by lock */
     json_t         *before;  /* the status that the last run left; NULL: none, or it is not needed any more */
-    tain_buffer     written; /* the status last kept */
+    tain_status_kept kept;   /* the status */
+    tain_time       looked, pause; /* monotonic: when it was made last, and how long after that it is made again if nobody wakes */
+    tain_time       least;   /* and if somebody does */
     tain_time       sign;    /* monotonic: when it is kept again, though nothing is other: a sign of life */
 };
 

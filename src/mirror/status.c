@@ -244,25 +244,29 @@ void tain_status_to_json(tain_mirror *m, tain_buffer *out)
     write_end(&j, m);
 }
 
+void tain_status_kept_done(tain_status_kept *k) { tain_buffer_done(&k->text); }
+
 /* j has written what may be new. */
-static tain_status keep(tain_mirror *m, tain_json *j, tain_buffer *io_last, tain_error *err)
+static tain_status keep(tain_mirror *m, tain_json *j, tain_status_kept *io_last, bool anyway, tain_error *err)
 {
     size_t told = j->out->size;
-    if (io_last && io_last->size == told && memcmp(io_last->data, j->out->data, told) == 0) return TAIN_OK;
+    bool same = io_last && io_last->text.size == told && memcmp(io_last->text.data, j->out->data, told) == 0;
+    if (io_last) io_last->same = same;
+    if (same && !anyway) return TAIN_OK;
     write_end(j, m);
     TAIN_TRY(tain_store_put(tain_lake_store(m->lake), STATUS_KEY, tain_buffer_slice(j->out), 0, err));
     if (!io_last) return TAIN_OK;
-    tain_buffer_clear(io_last);
-    tain_buffer_append(io_last, j->out->data, told);
+    tain_buffer_clear(&io_last->text);
+    tain_buffer_append(&io_last->text, j->out->data, told);
     return TAIN_OK;
 }
 
-tain_status tain_status_write(tain_mirror *m, tain_buffer *io_last, tain_error *err)
+tain_status tain_status_write(tain_mirror *m, tain_status_kept *io_last, bool anyway, tain_error *err)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
     tain_json j = {.out = &text};
     write_mirror(&j, m);
-    return keep(m, &j, io_last, err);
+    return keep(m, &j, io_last, anyway, err);
 }
 
 /* --- before and after ---------------------------------------------------------------------------------------------- */
@@ -287,23 +291,23 @@ static void set_state(json_t *o, tain_mirror_state state, const char *reason, co
 }
 
 /* An object that "process" is still to be added to. */
-static tain_status keep_object(tain_mirror *m, const json_t *o, tain_buffer *io_last, tain_error *err)
+static tain_status keep_object(tain_mirror *m, const json_t *o, tain_status_kept *io_last, bool anyway, tain_error *err)
 {
     TAIN_AUTO(tain_free) char *text = json_dumps(o, JSON_COMPACT);
     TAIN_AUTO(tain_buffer_done) tain_buffer out = {0};
     if (!text) return TAIN_OK;
     tain_buffer_append(&out, text, strlen(text) - 1);
-    return keep(m, &(tain_json){.out = &out, .comma = true}, io_last, err);
+    return keep(m, &(tain_json){.out = &out, .comma = true}, io_last, anyway, err);
 }
 
-tain_status tain_status_write_opening(tain_mirror *m, const json_t *before, tain_buffer *io_last, tain_error *err)
+tain_status tain_status_write_opening(tain_mirror *m, const json_t *before, tain_status_kept *io_last, bool anyway, tain_error *err)
 {
     if (!before && !m->watched) return TAIN_OK;
     json_t *o = without_run(before, m);
     pthread_mutex_lock(&m->lock);
     set_state(o, m->state, NULL, NULL);
     pthread_mutex_unlock(&m->lock);
-    tain_status st = keep_object(m, o, io_last, err);
+    tain_status st = keep_object(m, o, io_last, anyway, err);
     json_decref(o);
     return st;
 }
@@ -326,7 +330,7 @@ tain_status tain_status_note_end(tain_mirror *m, const tain_error *why, tain_err
     set_state(o, TAIN_MIRROR_STOPPED, why->message, tain_error_advice(why));
     json_object_set_new(o, "end", json_pack("{s:s,s:s,s:s,s:s}", "code", tain_status_name(why->code), "policy", policy_name(tain_status_policy(why->code)),
                                             "message", why->message, "remedy", tain_error_advice(why)));
-    tain_status st = keep_object(m, o, NULL, err);
+    tain_status st = keep_object(m, o, NULL, true, err);
     json_decref(o);
     return st;
 }

@@ -7,13 +7,20 @@
 
 /* Appends the object. Thread: any. */
 void tain_status_to_json(tain_mirror *m, tain_buffer *out);
-/* Keeps it in the lake, unless that is what io_last has, which gets what was kept, but for "process". io_last NULL: in any case. */
-tain_status tain_status_write(tain_mirror *m, tain_buffer *io_last, tain_error *err);
+/* What was kept last, but for "process", which is never the same. Zeroed: nothing. */
+typedef struct tain_status_kept {
+    tain_buffer text;
+    bool        same; /* what was to be kept then was no other than before */
+} tain_status_kept;
+void tain_status_kept_done(tain_status_kept *k);
+static inline void tain_status_kept_done_scope(tain_status_kept *k) { tain_status_kept_done(k); }
+/* Keeps it in the lake, if it is another than io_last or `anyway`. io_last NULL: nothing was kept. */
+tain_status tain_status_write(tain_mirror *m, tain_status_kept *io_last, bool anyway, tain_error *err);
 /* The last status written; NULL: there is none that can be read. Caller json_decref()s. */
 json_t *tain_status_stored(tain_lake *lake);
 /* The same while the mirror is being opened: what the last run said (NULL: nothing), and that this one has begun; after no other run
  * only of a mirror that is watched. */
-tain_status tain_status_write_opening(tain_mirror *m, const json_t *before, tain_buffer *io_last, tain_error *err);
+tain_status tain_status_write_opening(tain_mirror *m, const json_t *before, tain_status_kept *io_last, bool anyway, tain_error *err);
 /* Says in the last status written why the mirror has ended; where there is none only of one that is watched. */
 tain_status tain_status_note_end(tain_mirror *m, const tain_error *why, tain_error *err);
 /* Whether that table of the source had been loaded and was followed, or had failed, by that status (NULL: no). */

@@ -17,6 +17,7 @@
 #define LEAST_RETENTION  (3600 * TAIN_SECOND)
 #define LEAST_PRUNE      TAIN_SECOND
 #define REST             (3 * TAIN_SECOND) /* beyond the time in which commits would follow each other */
+#define LATE             (2 * TAIN_SECOND) /* it is looked so often also where nothing is due */
 #define INHERITED_BYTES  (256 << 20)       /* of files with vectors, found at start, that it may write anew at most */
 
 enum { NICE = 10 /* upkeep takes what capture leaves */, IDLE_STEPS = 20 /* without a commit, some of the index: it gets no further */,
@@ -837,11 +838,40 @@ void tain_upkeep_complete(tain_mirror *m)
     }
 }
 
-bool tain_upkeep_idle(tain_mirror *m)
+static tain_time sooner(tain_time a, tain_time b) { return a < b ? a : b; }
+
+/* When there may be something to do for it. */
+static tain_time due_at(const subject *s)
 {
+    const tain_tended *t = tended_of(s);
+    if (is_busy(s)) return 0;
+    if (!delta_of(s) || !is_followed(s)) return INT64_MAX;
+    if (t->kept_up != tain_delta_version(delta_of(s)) || !t->rests_at) return 0;
+    tain_time prune = s->history && s->history->retention >= 0 ? s->history->next_prune : INT64_MAX;
+    return sooner(sooner(t->next_vacuum, t->rests_at), prune);
+}
+
+static tain_time all_due_at(tain_mirror *m)
+{
+    tain_time due = INT64_MAX;
+    for (size_t i = 0; i < m->table_count; i++) {
+        tain_table *t = m->tables[i];
+        const subject table = itself(m, t), history = its_history(m, t);
+        if (t->loading) return 0; /* it is the source thread's now */
+        due = sooner(due, due_at(&table));
+        if (history.history) due = sooner(due, due_at(&history));
+    }
+    return due;
+}
+
+bool tain_upkeep_idle(tain_mirror *m, tain_time *ret_due)
+{
+    tain_time due = 0, now = tain_monotonic(), soon = now + TAIN_UPKEEP_SOON;
     if (pthread_mutex_trylock(&m->tables_lock) == 0) {
         tain_upkeep_step(m);
+        due = all_due_at(m);
         pthread_mutex_unlock(&m->tables_lock);
     }
+    *ret_due = due < soon ? soon : sooner(due, now + LATE);
     return !tain_queue_closed(m->parts);
 }

@@ -14,14 +14,16 @@
 #include "maintain/rewrite.h"
 #include "mirror/mirror.h"
 
+#define TAIN_UPKEEP_SOON (200 * TAIN_MILLISECOND) /* what may be due is looked at so often */
+
 tain_status tain_upkeep_start(tain_mirror *m, tain_error *err);
 void        tain_upkeep_stop(tain_mirror *m);
 /* After an epoch: finishes what is done, begins what is due. Thread: writer. */
 void tain_upkeep_step(tain_mirror *m);
 /* Ends what would otherwise go on for a while: tables that are to lose their vectors do so, and histories forget what is due. Nothing is in flight. */
 void tain_upkeep_complete(tain_mirror *m);
-/* While nothing arrives. False: the queue of parts is closed, so the writer may end. */
-bool tain_upkeep_idle(tain_mirror *m);
+/* While nothing arrives. *ret_due: when to look again (monotonic). False: the queue of parts is closed, so the writer may end. */
+bool tain_upkeep_idle(tain_mirror *m, tain_time *ret_due);
 /* Forgets the job of a table that is about to be replaced: waits for it. Thread: writer or, while nothing is in
  * flight, source. */
 void tain_upkeep_forget(tain_mirror *m, tain_table *t);

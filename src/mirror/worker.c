@@ -23,6 +23,7 @@
 #include "mirror/upkeep.h"
 
 #define POLL_SLICE      (100 * TAIN_MILLISECOND)
+#define IDLE_SLICE      (5 * TAIN_SECOND) /* while nothing is under way */
 #define LOAD_SLICE      (10 * TAIN_MILLISECOND) /* while readers are at work */
 #define BUSY_SLICE      (2 * TAIN_MILLISECOND)
 #define IDLE_RECORD     (10 * TAIN_SECOND) /* a position that moved without changes is recorded this often, a folder's move waits as long */
@@ -237,6 +238,7 @@ static void note_stall(tain_mirror *m, const tain_error *e)
     if (e->code == TAIN_OK) m->stalled_since = 0;
     else if (!m->stalled_since) m->stalled_since = tain_now();
     pthread_mutex_unlock(&m->lock);
+    tain_report_wake(m->report);
 }
 
 /* Whether it is worth another try. */
@@ -313,9 +315,10 @@ static tain_status load_with_patience(tain_mirror *m, tain_error *err)
 static void set_state(tain_mirror *m, tain_mirror_state s)
 {
     pthread_mutex_lock(&m->lock);
+    bool news = m->state != s;
     m->state = s;
     pthread_mutex_unlock(&m->lock);
-    tain_report_wake(m->report);
+    if (news) tain_report_wake(m->report);
 }
 
 static tain_status writer_failure(tain_mirror *m, tain_error *err)
@@ -546,10 +549,21 @@ static tain_status finish(tain_mirror *m, tain_intake *in, tain_position *confir
     return in->load_wanted && !atomic_load(&m->stop) ? load_again(m, in, confirmed, err) : TAIN_OK;
 }
 
+/* Nothing is under way that could come to need the source's thread: what does not come from the source ends its wait. */
+static bool is_quiet(tain_mirror *m, const tain_intake *in, const tain_position *confirmed)
+{
+    bool gathers = in->part || in->given || in->open || !tain_intake_is_whole(in), loads = m->load || in->load_wanted || m->replays != TAIN_REPLAYS_NONE;
+    if (m->once || gathers || loads || !tain_writer_idle(m) || atomic_load(&m->misfits)) return false;
+    tain_position p = confirmable(m, in);
+    return tain_position_compare(&p, confirmed) <= 0;
+}
+
 /* What is due while the writer is busy waits for it without turning in circles. */
-static tain_time poll_deadline(tain_mirror *m, const tain_intake *in)
+static tain_time poll_deadline(tain_mirror *m, tain_intake *in, const tain_position *confirmed)
 {
     tain_time now = tain_monotonic(), due = tain_intake_due_at(in);
+    in->until = is_quiet(m, in, confirmed) ? now + IDLE_SLICE : 0;
+    if (in->until) return in->until;
     if (due < now + BUSY_SLICE && !tain_writer_idle(m)) due = now + BUSY_SLICE;
     if (in->load_wanted && in->load_after > now && in->load_after < due) due = in->load_after;
     tain_time slice = m->load ? LOAD_SLICE : POLL_SLICE;
@@ -560,7 +574,7 @@ static tain_time poll_deadline(tain_mirror *m, const tain_intake *in)
 static tain_status turn(tain_mirror *m, tain_intake *in, patience *p, tain_position *confirmed, const tain_position *target, bool *done, tain_error *err)
 {
     tain_beat_turn(&m->stream_beat);
-    tain_status st = m->source->ops->poll(m->source, &in->sink, poll_deadline(m, in), err);
+    tain_status st = m->source->ops->poll(m->source, &in->sink, poll_deadline(m, in, confirmed), err);
     if (st == TAIN_E_CANCELLED) st = in->trouble;
     TAIN_TRY(st);
     atomic_store(&m->polled, m->load ? 0 : tain_monotonic());

@@ -7,6 +7,7 @@
 #include "mirror/mirror.h"
 #include "mirror/load/replay.h"
 #include "mirror/shape/reshape.h"
+#include "mirror/report.h"
 #include "mirror/upkeep.h"
 
 enum { PARTS_IN_QUEUE = 1, GIVE_UP_SECONDS = 30, MAX_PAUSE_MS = 5000 };
@@ -145,6 +146,7 @@ static void note_trouble(tain_mirror *m, const tain_error *e)
     m->trouble = *e;
     pthread_cond_broadcast(&m->changed);
     pthread_mutex_unlock(&m->lock);
+    if (news) tain_report_wake(m->report);
     if (news && e->code != TAIN_OK) tain_mirror_say(m, "cannot write to the lake: %s; trying again (%s)", e->message, tain_error_advice(e));
     if (news && e->code == TAIN_OK) tain_mirror_say(m, "writing to the lake again");
 }
@@ -191,6 +193,7 @@ static void done_with(tain_mirror *m, tain_part *part)
     tain_part_free(part);
     if (final) tain_upkeep_step(m);
     tain_indexes_limit(m);
+    tain_report_wake(m->report);
     pthread_mutex_unlock(&m->tables_lock);
     pthread_mutex_lock(&m->lock);
     m->in_flight--;
@@ -201,13 +204,15 @@ static void done_with(tain_mirror *m, tain_part *part)
 static void *writer_main(void *ctx)
 {
     tain_mirror *m = ctx;
+    tain_time due = 0;
     for (;;) {
         tain_beat_wait(&m->writer_beat);
-        tain_part *part = tain_queue_pop(m->parts, tain_monotonic() + 200 * TAIN_MILLISECOND);
+        tain_part *part = tain_queue_pop(m->parts, due);
         if (!part) {
-            if (tain_upkeep_idle(m)) continue;
+            if (tain_upkeep_idle(m, &due)) continue;
             break;
         }
+        due = tain_monotonic() + TAIN_UPKEEP_SOON;
         tain_error e = {0};
         tain_beat_turn(&m->writer_beat);
         pthread_mutex_lock(&m->tables_lock);

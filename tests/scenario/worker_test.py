@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+import time
 
 from harness import Background, Postgres, lake_status, main, tain, wait_until
 
@@ -131,6 +132,39 @@ def test_the_password_is_in_the_environment_alone(folder):
         end = stored(lake)["end"]
         assert end["code"] == "CONFIG" and "TAIN_SOURCE_PASSWORD" in end["message"], end
     assert not files_with(lake, SECRET) and not files_with(lake, "s3cr") and SECRET not in open(os.path.join(folder, "records.jsonl")).read()
+
+
+def wakeups(pid):
+    """How often its threads have gone to sleep."""
+    return sum(int(line.split()[1]) for p in glob.glob(f"/proc/{pid}/task/*/status") for line in open(p) if line.startswith("voluntary"))
+
+
+def is_calm(pid, seconds=3, most=10):
+    before = wakeups(pid)
+    time.sleep(seconds)  # what is measured
+    return wakeups(pid) - before < most * seconds
+
+
+def test_an_idle_worker_sleeps_and_wakes_at_once(folder):
+    path = os.path.join(folder, "shop.db")
+    db = sqlite3.connect(path, isolation_level=None)
+    with Postgres(folder) as pg:
+        for i in range(20):
+            db.execute(f"create table t{i} (id integer primary key)")
+            pg.sql(f"create table t{i} (id int primary key)")
+        for source, lake, change in ((path, "ls", lambda n: db.execute(f"insert into t1 values ({n})")), (pg.url(), "lp", lambda n: pg.sql(f"insert into t1 values ({n})"))):
+            lake = os.path.join(folder, lake)
+            with Background("mirror", source, lake, "--json") as w:
+                wait_until(lambda: running(lake, w), what="it runs")
+                wait_until(lambda: is_calm(w.process.pid), 60, "an idle mirror wakes seldom")
+                for n in range(3):
+                    change(n)
+                    rows = lambda: sum(t["rows_processed"] for t in stored(lake)["tables"])
+                    wait_until(lambda: rows() == n + 1, what="a change is seen")
+                    latency = max(t["latency_ms"] or 0 for t in stored(lake)["tables"])
+                    assert latency < 2000, f"{latency} ms with a freshness of 500 ms"
+                began = time.monotonic()
+                assert w.stop(signal.SIGTERM) == 0 and time.monotonic() - began < 2
 
 
 if __name__ == "__main__":

@@ -69,9 +69,15 @@ static void collect(void)
     fclose(f);
 }
 
+static void write_all(bool last)
+{
+    tain_records_note(&m, last);
+    tain_records_write(&m);
+}
+
 static void step(void)
 {
-    tain_records_step(&m, false);
+    write_all(false);
     collect();
 }
 
@@ -154,7 +160,7 @@ static void progress_is_told_now_and_then(void **state)
     assert_int_equal(tain_json_get_int(record(before + 1), "rows", 0), 6);
     assert_int_equal(tain_json_get_int(record(before + 1), "bytes", 0), 60);
     apply(8, 80);
-    tain_records_step(&m, true); /* the last */
+    write_all(true); /* the last */
     collect();
     assert_int_equal(tain_json_get_int(record(before + 2), "rows", 0), 8);
 }
@@ -217,10 +223,10 @@ static void a_file_that_is_renamed_is_made_anew(void **state)
     TAIN_AUTO(tain_free) char *taken = tain_format("%s.1", path);
     struct stat st;
     tain_records_begin(&m);
-    tain_records_step(&m, false);
+    write_all(false);
     assert_int_equal(rename(path, taken), 0);
     turn(TAIN_TABLE_REPLICATING);
-    tain_records_step(&m, false);
+    write_all(false);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(rename(path, taken), 0); /* over the first */
     rename(taken, path);
@@ -235,9 +241,9 @@ static void what_cannot_be_written_is_said_once_and_kept(void **state)
 {
     assert_int_equal(mkdir(path, 0700), 0);
     tain_records_begin(&m);
-    tain_records_step(&m, false);
+    write_all(false);
     turn(TAIN_TABLE_REPLICATING);
-    tain_records_step(&m, false);
+    write_all(false);
     assert_int_equal(times_spoken, 1);
     assert_non_null(strstr(spoken, path));
     assert_int_equal(rmdir(path), 0);
@@ -251,7 +257,7 @@ static void what_there_is_no_room_for_is_counted(void **state)
 {
     assert_int_equal(mkdir(path, 0700), 0);
     tain_records_begin(&m);
-    tain_records_step(&m, false);
+    write_all(false);
     for (int i = 0; i < 100000; i++) turn(i % 2 ? TAIN_TABLE_REPLICATING : TAIN_TABLE_RESEEDING);
     assert_int_equal(rmdir(path), 0);
     step();

@@ -206,7 +206,7 @@ static void warnings_survive_a_restart(void **state)
 {
     tain_table_warn(table, "value_out_of_range", "k", 41);
     tain_table_warn(table, "row_not_found", NULL, 2);
-    assert_ok(tain_status_write(&m, NULL, err));
+    assert_ok(tain_status_write(&m, NULL, false, err));
     tain_table_free(table);
     m.table_count = 0;
     table = tain_mirror_add(&m, source);
@@ -219,12 +219,20 @@ static void warnings_survive_a_restart(void **state)
 
 static void a_beat_alone_is_nothing_new(void **state)
 {
-    TAIN_AUTO(tain_buffer_done) tain_buffer last = {0};
-    assert_ok(tain_status_write(&m, &last, err));
+    TAIN_AUTO(tain_status_kept_done) tain_status_kept last = {0};
+    assert_ok(tain_status_write(&m, &last, false, err));
     assert_ok(tain_store_remove(tain_lake_store(m.lake), "_tain/status.json", err));
     atomic_store(&m.stream_beat.last, tain_now());
-    assert_ok(tain_status_write(&m, &last, err));
+    assert_ok(tain_status_write(&m, &last, false, err));
     assert_null(tain_status_stored(m.lake));
+    assert_true(last.same);
+    assert_ok(tain_status_write(&m, &last, true, err)); /* a sign of life */
+    json_t *stored = tain_status_stored(m.lake);
+    assert_non_null(json_object_get(stored, "process"));
+    json_decref(stored);
+    m.epoch++;
+    assert_ok(tain_status_write(&m, &last, false, err));
+    assert_false(last.same);
 }
 
 static const char *beat(const char *which)
@@ -261,7 +269,7 @@ static json_t *end_of(tain_status code)
 static void the_end_is_told_with_what_it_calls_for(void **state)
 {
     tain_table_warn(table, "invalid_utf8", "k", 2);
-    assert_ok(tain_status_write(&m, NULL, err));
+    assert_ok(tain_status_write(&m, NULL, false, err));
     json_t *o = end_of(TAIN_E_AUTH), *e = json_object_get(o, "end");
     assert_string_equal(tain_json_get_str(o, "status", ""), "Stopped");
     assert_string_equal(tain_json_get_str(o, "reason", ""), "it \"ended\"");
@@ -272,7 +280,7 @@ static void the_end_is_told_with_what_it_calls_for(void **state)
     assert_string_equal(tain_json_get_str(e, "remedy", ""), "check user and password");
     assert_int_equal(tain_json_get_int(json_object_get(o, "process"), "pid", 0), getpid());
     assert_int_equal(json_array_size(json_object_get(o, "tables")), 1);
-    assert_ok(tain_status_write_opening(&m, o, NULL, err)); /* the next run */
+    assert_ok(tain_status_write_opening(&m, o, NULL, false, err)); /* the next run */
     json_decref(o);
     o = tain_status_stored(m.lake);
     assert_null(json_object_get(o, "end"));
@@ -293,19 +301,19 @@ static void a_mirror_that_never_was_leaves_word_only_for_who_watches(void **stat
 
 static void what_is_kept_already_is_not_kept_again(void **state)
 {
-    TAIN_AUTO(tain_buffer_done) tain_buffer last = {0};
+    TAIN_AUTO(tain_status_kept_done) tain_status_kept last = {0};
     tain_store *s = tain_lake_store(m.lake);
-    assert_ok(tain_status_write(&m, &last, err));
+    assert_ok(tain_status_write(&m, &last, false, err));
     assert_ok(tain_store_remove(s, "_tain/status.json", err));
-    assert_ok(tain_status_write(&m, &last, err));
+    assert_ok(tain_status_write(&m, &last, false, err));
     assert_null(tain_status_stored(m.lake));
     tain_table_warn(table, "value_out_of_range", "k", 41);
-    assert_ok(tain_status_write(&m, &last, err));
+    assert_ok(tain_status_write(&m, &last, false, err));
     json_t *stored = tain_status_stored(m.lake);
     assert_non_null(stored);
     json_decref(stored);
     assert_ok(tain_store_remove(s, "_tain/status.json", err));
-    assert_ok(tain_status_write(&m, NULL, err));
+    assert_ok(tain_status_write(&m, NULL, false, err));
     stored = tain_status_stored(m.lake);
     assert_non_null(stored);
     json_decref(stored);
@@ -315,7 +323,7 @@ static void times_survive_a_restart(void **state)
 {
     table->last_completed = 1769862896789000;
     table->latency = 42 * TAIN_MILLISECOND;
-    assert_ok(tain_status_write(&m, NULL, err));
+    assert_ok(tain_status_write(&m, NULL, false, err));
     table->last_completed = table->latency = 0;
     restore();
     assert_int_equal(table->last_completed, 1769862896789000);
@@ -327,7 +335,7 @@ static void times_survive_a_restart(void **state)
 
 static bool had_content(void)
 {
-    assert_ok(tain_status_write(&m, NULL, err));
+    assert_ok(tain_status_write(&m, NULL, false, err));
     json_t *stored = tain_status_stored(m.lake);
     bool had = tain_status_had_content(stored, table->name, source->identity);
     assert_false(tain_status_had_content(stored, "main.other", source->identity));

@@ -8,7 +8,8 @@
 #include "source/postgres/result.h"
 
 #define STATUS_EVERY (10 * TAIN_SECOND)
-#define IDLE_EVERY   TAIN_SECOND
+#define IDLE_EVERY   (3 * TAIN_SECOND) /* how far the log is, is asked so often while nobody waits for it */
+#define ASK_MOST     TAIN_SECOND
 #define ASK_FIRST    (10 * TAIN_MILLISECOND)
 #define RELEASE_WAIT (10 * TAIN_SECOND)
 #define PING_GAP     (10 * TAIN_SECOND)
@@ -325,7 +326,7 @@ static tain_status ask_if_due(tain_pg_source *s, tain_error *err)
     if (!tain_pg_decoder_between(&st->decoder)) return now >= st->next_status ? send_status(s, false, err) : TAIN_OK;
     if (now >= st->asked + (behind ? st->ask_pause : IDLE_EVERY)) {
         nudge(s);
-        st->ask_pause = st->ask_pause * 2 > IDLE_EVERY ? IDLE_EVERY : st->ask_pause * 2;
+        st->ask_pause = st->ask_pause * 2 > ASK_MOST ? ASK_MOST : st->ask_pause * 2;
         return send_status(s, true, err);
     }
     return now >= st->next_status ? send_status(s, false, err) : TAIN_OK;
@@ -338,6 +339,7 @@ static tain_time wake_at(const tain_pg_source *s, tain_time deadline)
     tain_time next = st->next_status, ask = st->asked + (behind ? st->ask_pause : IDLE_EVERY);
     if (between && deadline < next) next = deadline;
     if (between && ask < next) next = ask;
+    if (between && st->next_look < next) next = st->next_look;
     return next;
 }
 

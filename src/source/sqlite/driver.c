@@ -9,9 +9,10 @@
 #include "source/sqlite/sqlite.h"
 
 #define LEAVE_PATIENCE (2 * TAIN_SECOND)
-#define POLL_INTERVAL  (20 * TAIN_MILLISECOND)
-#define QUIET_INTERVAL (100 * TAIN_MILLISECOND) /* where writes are told, and none was for a while */
+#define POLL_INTERVAL  (100 * TAIN_MILLISECOND) /* when nothing was written for a while */
+#define QUIET_INTERVAL (500 * TAIN_MILLISECOND) /* where writes are told; by all but writers that map the file */
 #define FIRST_INTERVAL TAIN_MILLISECOND
+#define SURE_INTERVAL  (2 * TAIN_SECOND) /* also where the file does not look written to */
 
 /* --- opening ------------------------------------------------------------------------------------------------------- */
 
@@ -277,9 +278,27 @@ static tain_status deliver(tain_sqlite *s, tain_sink *sink, bool *any, tain_erro
 /* A write that wakes us may become visible only a moment later: the first waits are short. They get longer from call to call. */
 static tain_time next_pause(const tain_sqlite *s, bool written)
 {
-    tain_time most = tain_sqlite_watch_fd(s->watch) >= 0 ? QUIET_INTERVAL : POLL_INTERVAL, twice = s->pause * 2;
+    tain_time most = tain_sqlite_watch_is_told(s->watch) ? QUIET_INTERVAL : POLL_INTERVAL, twice = s->pause * 2;
     if (written || !s->pause) return FIRST_INTERVAL;
     return twice < most ? twice : most;
+}
+
+/* Whether there is nothing to look for: nobody told of a write, and none shows. */
+static bool is_still(const tain_sqlite *s, tain_time now)
+{
+    return s->pause >= QUIET_INTERVAL && now < s->looked + SURE_INTERVAL && !tain_sqlite_watch_differs(s->watch) && !atomic_load(&s->cancelled);
+}
+
+/* Until there may be something to look for, or the deadline. */
+static void wait_for_write(tain_sqlite *s, tain_time deadline)
+{
+    tain_time now;
+    do {
+        now = tain_monotonic();
+        tain_time until = now + s->pause < deadline ? now + s->pause : deadline;
+        if (tain_sqlite_watch_wait(s->watch, until)) s->pause = 0;
+        now = tain_monotonic();
+    } while (now < deadline && is_still(s, now));
 }
 
 static tain_status poll(tain_source *source, tain_sink *sink, tain_time deadline, tain_error *err)
@@ -288,12 +307,17 @@ static tain_status poll(tain_source *source, tain_sink *sink, tain_time deadline
     for (;;) {
         bool any = false;
         TAIN_TRY(tain_sqlite_check_cancel(s, err));
+        tain_sqlite_watch_note(s->watch);
+        s->looked = tain_monotonic();
         TAIN_TRY(taken(s, deliver(s, sink, &any, err)));
         if (!any && s->prune_wanted) TAIN_TRY(tain_sqlite_prune(s, err));
         tain_time now = tain_monotonic();
         if (now >= deadline) return TAIN_OK;
         s->pause = next_pause(s, any);
-        if (!any && tain_sqlite_watch_wait(s->watch, now + s->pause < deadline ? now + s->pause : deadline)) s->pause = 0;
+        if (any) continue;
+        wait_for_write(s, deadline);
+        now = tain_monotonic();
+        if (now >= deadline && is_still(s, now)) return TAIN_OK;
     }
 }
 

@@ -79,6 +79,7 @@ typedef struct tain_sqlite {
     int64_t              seq;      /* its number */
     bool                 started;
     int64_t              data_version; /* of db when last looked for changes, -1: look again */
+    tain_time            looked;       /* when it was looked for changes last (monotonic) */
     tain_time            pause;        /* between the last two looks; 0: there was a write */
     tain_position        confirmed;
     bool                 replay_wanted; /* comparison: deliver again what came behind the position */

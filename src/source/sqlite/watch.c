@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -13,8 +14,9 @@
 struct tain_sqlite_watch {
     char *path, *wal_path;
     int   inotify; /* -1: not to be had here; then there are only short waits */
-    int   wal;     /* watch descriptor, -1: none now */
+    int   file, wal; /* watch descriptors, -1: none now */
     int   wake;
+    struct stat was[2]; /* the two files, as they were when they were looked at last */
 };
 
 enum { WRITTEN = IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF };
@@ -22,7 +24,7 @@ enum { WRITTEN = IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF };
 tain_status tain_sqlite_watch_new(const char *path, tain_sqlite_watch **ret, tain_error *err)
 {
     tain_sqlite_watch *w = tain_alloc(sizeof *w);
-    *w = (tain_sqlite_watch){.path = tain_strdup(path), .wal_path = tain_format("%s-wal", path), .wal = -1};
+    *w = (tain_sqlite_watch){.path = tain_strdup(path), .wal_path = tain_format("%s-wal", path), .file = -1, .wal = -1};
     w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     tain_sqlite_watch_again(w);
@@ -47,13 +49,35 @@ void tain_sqlite_watch_free(tain_sqlite_watch *w)
 
 void tain_sqlite_watch_again(tain_sqlite_watch *w)
 {
-    if (w->inotify >= 0) inotify_add_watch(w->inotify, w->path, WRITTEN);
+    w->file = w->inotify >= 0 ? inotify_add_watch(w->inotify, w->path, WRITTEN) : -1;
     w->wal = -1;
 }
 
 int tain_sqlite_watch_fd(const tain_sqlite_watch *w)
 {
     return w->inotify;
+}
+
+bool tain_sqlite_watch_is_told(const tain_sqlite_watch *w) { return w->file >= 0; }
+
+static void look_at(const tain_sqlite_watch *w, struct stat ret[2])
+{
+    if (stat(w->path, &ret[0]) != 0) ret[0] = (struct stat){0};
+    if (stat(w->wal_path, &ret[1]) != 0) ret[1] = (struct stat){0};
+}
+
+void tain_sqlite_watch_note(tain_sqlite_watch *w) { look_at(w, w->was); }
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+bool tain_sqlite_watch_differs(const tain_sqlite_watch *w)
+{
+    struct stat now[2];
+    look_at(w, now);
+    return !is_same(&now[0], &w->was[0]) || !is_same(&now[1], &w->was[1]);
 }
 
 static void drain(tain_sqlite_watch *w)

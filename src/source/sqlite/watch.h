@@ -14,6 +14,11 @@ typedef struct tain_sqlite_watch tain_sqlite_watch;
 tain_status tain_sqlite_watch_new(const char *path, tain_sqlite_watch **ret, tain_error *err);
 void        tain_sqlite_watch_free(tain_sqlite_watch *w); /* accepts NULL */
 int         tain_sqlite_watch_fd(const tain_sqlite_watch *w);
+/* Whether the system tells of writes. */
+bool        tain_sqlite_watch_is_told(const tain_sqlite_watch *w);
+/* Takes down how the files look; whether they look otherwise since. A hint as well: what is mapped may be written a while before it shows. */
+void        tain_sqlite_watch_note(tain_sqlite_watch *w);
+bool        tain_sqlite_watch_differs(const tain_sqlite_watch *w);
 /* Until something was written (true), woken, or until (monotonic). */
 bool        tain_sqlite_watch_wait(tain_sqlite_watch *w, tain_time until);
 void        tain_sqlite_watch_wake(tain_sqlite_watch *w);
