@@ -356,6 +356,28 @@ static void one_that_does_not_end_is_ended(void **state)
     assert_int_equal(status(), TAIN_MIRRORING_STOPPED);
 }
 
+static const tain_supervisor_alarm_kind illnesses[] = {TAIN_ALARM_TABLES, TAIN_ALARM_LAG, TAIN_ALARM_RETAINED};
+
+static bool all_are(void *ctx)
+{
+    const int *counts = ctx;
+    for (int i = 0; i < 3; i++)
+        if (!counts[illnesses[i]]) return false;
+    return true;
+}
+
+/* Once when it begins and once when it is over, however often it is seen. */
+static void who_is_ill_is_told_of_once(void **state)
+{
+    supervise();
+    run_it();
+    behave("ill");
+    assert_true(until(all_are, alarms, 10 * TAIN_SECOND));
+    behave("");
+    assert_true(until(all_are, overs, 10 * TAIN_SECOND));
+    for (int i = 0; i < 3; i++) assert_true(alarms[illnesses[i]] == 1 && overs[illnesses[i]] == 1);
+}
+
 /* --- from one supervisor to the next ------------------------------------------------------------------------------- */
 
 static void leave(void)
@@ -624,7 +646,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         WITH(what_is_wanted_runs), WITH(one_that_was_killed_is_replaced), WITH(what_an_operator_must_mend_is_not_tried), WITH(what_passes_is_tried_again),
         WITH(a_command_that_is_wrong_waits_for_somebody), WITH(a_definition_that_cannot_run_says_why), WITH(what_stands_still_is_replaced),
-        WITH(one_that_was_stopped_is_replaced), WITH(one_that_takes_too_much_is_replaced), WITH(one_that_does_not_end_is_ended),
+        WITH(one_that_was_stopped_is_replaced), WITH(one_that_takes_too_much_is_replaced), WITH(one_that_does_not_end_is_ended), WITH(who_is_ill_is_told_of_once),
         WITH(those_that_run_are_taken_up), WITH(one_that_was_never_noted_is_found), WITH(wishes_of_meanwhile_are_granted),
         WITH(an_ended_process_is_not_taken_for_ours), WITH(a_number_that_was_given_again_is_left_alone), WITH(another_program_renews_what_runs),
         WITH(what_was_removed_ends), WITH(another_definition_is_another_command), WITH(what_runs_outlives_a_wrong_definition),

@@ -47,14 +47,16 @@ static void fake_get(const char *lake, const char *name, char ret[static 100])
     fclose(f);
 }
 
+static bool fake_is_ill; /* what it shows calls for somebody */
+
 static void fake_show(const char *lake, const char *state, int beat, const char *more)
 {
     char text[1200];
     snprintf(text, sizeof text,
-             "{\"mirror\":\"fake\",\"status\":\"%s\",\"lag_ms\":5,\"source\":{\"retained_bytes\":4096,\"level\":\"ok\"},"
-             "\"tables\":[{\"name\":\"public.t\",\"status\":\"Replicating\",\"rows_processed\":%d,\"bytes_processed\":%d,\"last_completed\":\"2026-01-01T00:00:00.000Z\","
+             "{\"mirror\":\"fake\",\"status\":\"%s\",\"lag_ms\":%d,\"source\":{\"retained_bytes\":4096,\"level\":\"%s\"},"
+             "\"tables\":[{\"name\":\"public.t\",\"status\":\"%s\",\"rows_processed\":%d,\"bytes_processed\":%d,\"last_completed\":\"2026-01-01T00:00:00.000Z\","
              "\"latency_ms\":7}],\"process\":{\"pid\":%d,\"started\":\"2026-01-01T00:00:00.000Z\",\"beats\":{\"stream\":\"beat %d\",\"writer\":null}}%s}",
-             state, 10 * beat, 100 * beat, (int)getpid(), beat, more);
+             state, fake_is_ill ? 600000 : 5, fake_is_ill ? "warn" : "ok", fake_is_ill ? "Failed" : "Replicating", 10 * beat, 100 * beat, (int)getpid(), beat, more);
     fake_put(lake, "_tain/status.json", text);
 }
 
@@ -100,6 +102,7 @@ static int fake_worker(int argc, char **argv)
     fake_note_start(lake, argc, argv);
     for (int beat = 1;; beat++) {
         fake_get(lake, "behaviour", word);
+        fake_is_ill = strcmp(word, "ill") == 0;
         bool deaf = strcmp(word, "deaf") == 0;
         if (told_to_end && !deaf) {
             fake_show(lake, "Stopped", beat, "");
