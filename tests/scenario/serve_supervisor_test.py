@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Workers of a service: one that is killed, one that is stopped, a service that is killed or replaced, a machine without power, a wrong password."""
+import contextlib
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -232,6 +234,54 @@ def test_tables_are_loaded_again_whatever_is_killed(folder):
             assert pid_of(s, path) != pid
             c.execute("insert into t values (2)")
             wait_rows(s, path, 2)
+
+
+def workers_of(folder):
+    """Of any service of this test, as the system knows them."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = open(f"/proc/{pid}/cmdline").read().split("\0")
+        except OSError:
+            continue
+        if "mirror" in words[:2] and any(w.startswith(f"--records={folder}/") for w in words) and lives(pid):
+            found.append(int(pid))
+    return found
+
+
+def test_one_worker_each_whoever_is_killed_when(folder):
+    """Services and workers are killed at any moment; in the end there is one worker a mirror, and all rows are there."""
+    seed = int(os.environ.get("SEED", time.time()))
+    print(f"seed {seed}")
+    choose = random.Random(seed)
+    home = os.path.join(folder, "home")
+    sources = [source(folder, f"s{n}") for n in range(4)]
+    with contextlib.ExitStack() as running:
+        s = running.enter_context(Service(home))
+        paths = [s.create(f"s{n}", s.connect("sqlite://" + db, f"c{n}")) for n, (db, c) in enumerate(sources)]
+        count = 1
+        for _ in range(15):
+            count += 1
+            for db, c in sources:
+                c.execute("insert into t values (?)", (count,))
+            victims = workers_of(home)
+            if victims and choose.random() < 0.6:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(choose.choice(victims), signal.SIGKILL)
+            if choose.random() < 0.6:
+                time.sleep(choose.random())  # any moment
+                kill_service(s)
+                s = running.enter_context(Service(home))
+            if choose.random() < 0.2:
+                assert s.stop(signal.SIGTERM) == 0
+                s = running.enter_context(Service(home))
+        for p in paths:
+            wait_rows(s, p, count, seconds=90)
+        wait_until(lambda: all(s.monitor(p)["status"] == "Running" for p in paths), 60, "all to run")
+        with_monitoring = len(s.worker_pids())
+        assert sorted(workers_of(home)) == sorted(s.worker_pids()) and with_monitoring >= 4, (workers_of(home), s.worker_pids())
+        assert s.stop(signal.SIGTERM) == 0
+        assert workers_of(home) == []
 
 
 if __name__ == "__main__":

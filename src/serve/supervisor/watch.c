@@ -30,7 +30,7 @@ void tain_watch_done(tain_watch *w)
 static uint64_t identity(const char *path)
 {
     struct stat st;
-    if (stat(path, &st) != 0) return 0;
+    if (!path || stat(path, &st) != 0) return 0;
     const int64_t parts[] = {(int64_t)st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
     return XXH3_64bits(parts, sizeof parts) | 1;
 }
