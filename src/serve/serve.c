@@ -13,6 +13,7 @@
 
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "control/workspace.h"
 #include "serve/api/api.h"
 #include "serve/listen.h"
@@ -20,7 +21,7 @@
 #include "serve/page/asset.h"
 #include "serve/webhook.h"
 
-enum { LISTEN_MOST = 8 };
+enum { LISTEN_MOST = 8, LOOK_EVERY = 3600 * 1000 /* ms */ };
 #define DEFAULT_LISTEN "127.0.0.1:8080"
 #define DEFAULT_WORKSPACE "default"
 
@@ -36,6 +37,7 @@ typedef struct service {
     tain_http_server *servers[LISTEN_MOST];
     size_t            count;
     tain_identity     identity;
+    char             *public_name; /* NULL: none */
     const char       *hosts[LISTEN_MOST * 2 + 64];
 } service;
 
@@ -49,14 +51,18 @@ void tain_serve_stop(void)
 
 /* --- a request ----------------------------------------------------------------------------------------------------------- */
 
+/* Headers come last: what a part said of itself stays, and some depend on the status. */
 static void handle(void *ctx, const tain_http_request *q, tain_http_reply *p)
 {
     const service *s = ctx;
+    if (!tain_page_handle(q, p) && !tain_auth_token_endpoint(s->auth, q, p)) tain_api_handle(&s->api, q, p);
     tain_auth_headers(q, p);
-    if (tain_page_handle(q, p)) return;
-    if (tain_auth_token_endpoint(s->auth, q, p)) return;
-    tain_http_reply_add(p, "Cache-Control", "no-store");
-    tain_api_handle(&s->api, q, p);
+}
+
+static void refuse(void *ctx, const tain_http_request *q, const char *why, tain_http_reply *p)
+{
+    tain_api_refuse(why, p);
+    tain_auth_headers(q, p);
 }
 
 /* --- beginning ----------------------------------------------------------------------------------------------------------- */
@@ -89,25 +95,68 @@ static tain_status read_addresses(service *s, tain_error *err)
     return TAIN_OK;
 }
 
+/* Under what name a proxy in front shows us. */
+static tain_status read_public_url(service *s, tain_error *err)
+{
+    tain_url u = {0};
+    if (!s->options->public_url) return TAIN_OK;
+    TAIN_TRY_IN(err, tain_url_parse(s->options->public_url, &u, err), "--url");
+    s->public_name = tain_strdup(u.host);
+    tain_url_done(&u);
+    return TAIN_OK;
+}
+
 /* The names given, those listened on, and this machine's. */
 static void name_hosts(service *s)
 {
-    size_t n = 0, room = sizeof s->hosts / sizeof *s->hosts - 4 - s->count;
+    size_t n = 0, room = sizeof s->hosts / sizeof *s->hosts - 5 - s->count;
     static const char *const usual[] = {"localhost", "127.0.0.1", "::1"};
     for (const char *const *h = s->options->hosts; h && *h && n < room; h++) s->hosts[n++] = *h;
+    if (s->public_name) s->hosts[n++] = s->public_name;
     for (size_t i = 0; i < s->count; i++) s->hosts[n++] = s->listen[i].host;
     for (size_t i = 0; i < 3; i++) s->hosts[n++] = usual[i];
     s->hosts[n] = NULL;
+}
+
+static tain_status load_identity(const service *s, tain_identity *ret, tain_error *err)
+{
+    if (s->options->tls_cert) return tain_identity_given(s->options->tls_cert, s->options->tls_key, ret, err);
+    TAIN_AUTO(tain_free) char *folder = tain_format("%s/tls", s->home);
+    return tain_identity_own(folder, s->hosts, ret, err);
 }
 
 static tain_status find_identity(service *s, tain_error *err)
 {
     bool wanted = false;
     for (size_t i = 0; i < s->count; i++) wanted = wanted || s->listen[i].tls;
-    if (!wanted) return TAIN_OK;
-    if (s->options->tls_cert) return tain_identity_given(s->options->tls_cert, s->options->tls_key, &s->identity, err);
-    TAIN_AUTO(tain_free) char *folder = tain_format("%s/tls", s->home);
-    return tain_identity_own(folder, s->hosts, &s->identity, err);
+    return wanted ? load_identity(s, &s->identity, err) : TAIN_OK;
+}
+
+static tain_status renew(service *s, tain_error *err)
+{
+    tain_identity now = {0};
+    if (!s->identity.cert) return TAIN_OK;
+    TAIN_TRY(load_identity(s, &now, err));
+    bool        same = strcmp(now.cert, s->identity.cert) == 0;
+    tain_status st = TAIN_OK;
+    for (size_t i = 0; i < s->count && st == TAIN_OK && !same; i++)
+        if (s->listen[i].tls) st = tain_http_renew(s->servers[i], now.cert, now.key, err);
+    if (st == TAIN_OK) {
+        tain_identity old = s->identity;
+        s->identity = now;
+        now = old;
+    }
+    tain_identity_done(&now);
+    return st;
+}
+
+/* A certificate may run out, or be replaced by whoever gave it, while the service goes on. */
+static void look_after(service *s)
+{
+    tain_error err = {0};
+    if (renew(s, &err) == TAIN_OK) return;
+    TAIN_AUTO(tain_free) char *line = tain_format("the certificate was not renewed: %s", err.message);
+    s->options->say(line);
 }
 
 /* A service has a workspace from its first day on. */
@@ -123,7 +172,7 @@ static tain_status need_workspace(service *s, tain_error *err)
 
 static tain_status open_parts(service *s, tain_error *err)
 {
-    const tain_auth_options       a = {.hosts = s->hosts, .strict = s->options->strict, .issuer = s->options->issuer, .audiences = s->options->audiences,
+    const tain_auth_options       a = {.hosts = s->hosts, .strict = s->options->strict, .proxied = s->public_name != NULL, .issuer = s->options->issuer, .audiences = s->options->audiences,
                                        .issuer_ca = s->options->issuer_ca};
     TAIN_TRY(tain_webhook_open(s->options->webhooks, &s->webhook, err));
     const tain_supervisor_options o = {.alarm = tain_webhook_alarm, .alarm_ctx = s->webhook};
@@ -141,7 +190,7 @@ static tain_status listen_on(service *s, size_t i, tain_error *err)
 {
     const tain_listen      *l = &s->listen[i];
     const tain_http_options o = {.address = strcasecmp(l->host, "localhost") == 0 ? "127.0.0.1" : l->host, .port = l->port,
-                                 .cert = l->tls ? s->identity.cert : NULL, .key = l->tls ? s->identity.key : NULL, .handle = handle, .ctx = s};
+                                 .cert = l->tls ? s->identity.cert : NULL, .key = l->tls ? s->identity.key : NULL, .handle = handle, .refuse = refuse, .ctx = s};
     return tain_http_serve(&o, &s->servers[i], err);
 }
 
@@ -164,6 +213,7 @@ static tain_status announce(const service *s, tain_error *err)
 static tain_status begin(service *s, tain_error *err)
 {
     TAIN_TRY(read_addresses(s, err));
+    TAIN_TRY(read_public_url(s, err));
     name_hosts(s);
     TAIN_TRY(find_folders(s, err));
     TAIN_TRY(open_parts(s, err));
@@ -181,6 +231,7 @@ static void end(service *s)
     tain_auth_close(s->auth);
     tain_control_close(s->control);
     tain_identity_done(&s->identity);
+    tain_free(s->public_name);
     for (size_t i = 0; i < s->count; i++) tain_listen_done(&s->listen[i]);
     tain_free(s->home);
     tain_free(s->lake);
@@ -192,7 +243,8 @@ tain_status tain_serve_run(const tain_serve_options *o, tain_error *err)
     struct pollfd p = {.fd = wake = eventfd(0, EFD_CLOEXEC), .events = POLLIN};
     if (wake < 0) return tain_fail_errno(err, "cannot make an eventfd");
     tain_status st = begin(&s, err);
-    while (st == TAIN_OK && poll(&p, 1, -1) <= 0) continue;
+    for (int n = 0; st == TAIN_OK && (n = poll(&p, 1, LOOK_EVERY)) <= 0;)
+        if (n == 0) look_after(&s);
     if (st == TAIN_OK) o->say("stopping");
     end(&s);
     close(wake);

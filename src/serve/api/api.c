@@ -56,6 +56,7 @@ static tain_status check_caller(tain_call *c, const tain_route *r, tain_error *e
     tain_status st = tain_auth_caller(c->api->auth, c->request, &c->caller, err);
     if (r->least == TAIN_CALL_OPEN && st == TAIN_E_AUTH) {
         c->caller = (tain_caller){0};
+        tain_auth_forget(c->request, c->reply);
         return TAIN_OK;
     }
     TAIN_TRY(st);
@@ -115,6 +116,17 @@ static void send(tain_call *c)
     if (text) tain_buffer_append_str(&c->reply->body, text);
     free(text);
     c->reply->type = "application/json; charset=utf-8";
+}
+
+void tain_api_refuse(const char *why, tain_http_reply *p)
+{
+    tain_call   c = {.reply = p};
+    const char *code = p->status == 413 ? "RequestBodyTooLarge" : p->status == 503 ? "RequestBlocked" : "InvalidRequest";
+    tain_uuid_text(c.request_id);
+    tain_http_reply_add(p, "x-ms-public-api-error-code", "%s", code);
+    c.out = json_pack("{s:s,s:s,s:s,s:b}", "requestId", c.request_id, "errorCode", code, "message", why, "isRetriable", p->status == 503);
+    send(&c);
+    json_decref(c.out);
 }
 
 void tain_api_handle(const tain_api *a, const tain_http_request *q, tain_http_reply *p)

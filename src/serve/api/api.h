@@ -19,5 +19,7 @@ typedef struct tain_api {
 
 /* Answers any request but those for the page. */
 void tain_api_handle(const tain_api *a, const tain_http_request *q, tain_http_reply *p);
+/* Words a refusal of the server itself (net/http.h), whose status p has. */
+void tain_api_refuse(const char *why, tain_http_reply *p);
 
 #endif

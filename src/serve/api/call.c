@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "serve/api/call.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -92,12 +93,19 @@ static const char *code_of(tain_status st)
     }
 }
 
+static bool says(const tain_http_reply *p, const char *name)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (strcmp(p->fields[i].name, name) == 0) return true;
+    return false;
+}
+
 void tain_call_refuse(tain_call *c, tain_status st, const tain_error *e)
 {
-    const char *code = c->code ? c->code : code_of(st);
+    const char *code = c->code ? c->code : st == TAIN_E_AUTH && e->sys == EKEYEXPIRED ? "TokenExpired" : code_of(st); /* clients get another then, and try again */
     c->reply->status = st == TAIN_E_UNSUPPORTED ? 400 : st == TAIN_E_BUSY ? 429 : tain_status_http(st);
     tain_http_reply_add(c->reply, "x-ms-public-api-error-code", "%s", code);
-    if (c->reply->status == 429) tain_http_reply_add(c->reply, "Retry-After", "5");
+    if (c->reply->status == 429 && !says(c->reply, "Retry-After")) tain_http_reply_add(c->reply, "Retry-After", "5");
     json_decref(c->out);
     c->out = json_pack("{s:s,s:s,s:s,s:b,s:s}", "requestId", c->request_id, "errorCode", code, "message", e->message, "isRetriable",
                        tain_status_policy(st) == TAIN_POLICY_RETRY, "remedy", tain_error_advice(e));

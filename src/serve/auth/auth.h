@@ -48,6 +48,9 @@ tain_status tain_auth_need(tain_auth *a, const tain_caller *c, const char *works
 tain_status tain_auth_sign_in(tain_auth *a, const tain_http_request *q, const char *name, const char *password, tain_http_reply *p, tain_error *err);
 void        tain_auth_sign_out(tain_auth *a, const tain_caller *c, tain_http_reply *p);
 
+/* The session's cookie was of no use: the reply takes it back, or it would keep even the owner out. */
+void        tain_auth_forget(const tain_http_request *q, tain_http_reply *p);
+
 /* The token endpoints of Azure clients (/msi/token, /adfs/...). False: the path is none of them. */
 bool        tain_auth_token_endpoint(tain_auth *a, const tain_http_request *q, tain_http_reply *p);
 

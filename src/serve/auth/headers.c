@@ -18,11 +18,10 @@ static void say(tain_http_reply *p, const char *name, const char *value)
     if (!has(p, name)) tain_http_reply_add(p, name, "%s", value);
 }
 
-/* A cookie that is of no use any more would keep even the owner out. */
-static void on_unknown(const tain_http_request *q, tain_http_reply *p)
+void tain_auth_forget(const tain_http_request *q, tain_http_reply *p)
 {
-    say(p, "WWW-Authenticate", "Bearer realm=\"tain\"");
-    if (tain_http_cookie(q, TAIN_AUTH_COOKIE) && !tain_http_header(q, "Authorization")) say(p, "Set-Cookie", TAIN_AUTH_COOKIE "=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    if (tain_http_cookie(q, TAIN_AUTH_COOKIE) && !tain_http_header(q, "Authorization"))
+        say(p, "Set-Cookie", TAIN_AUTH_COOKIE "=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
 }
 
 void tain_auth_headers(const tain_http_request *q, tain_http_reply *p)
@@ -34,5 +33,7 @@ void tain_auth_headers(const tain_http_request *q, tain_http_reply *p)
     say(p, "Cross-Origin-Opener-Policy", "same-origin");
     say(p, "Cross-Origin-Resource-Policy", "same-origin");
     say(p, "Cache-Control", "no-store");
-    if (p->status == 401) on_unknown(q, p);
+    if (p->status != 401) return;
+    say(p, "WWW-Authenticate", "Bearer realm=\"tain\"");
+    tain_auth_forget(q, p);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions of the page; declared in auth.h. */
 #include <stdio.h>
+#include <strings.h>
 
 #include "control/user.h"
 #include "serve/auth/internal.h"
@@ -52,10 +53,16 @@ static tain_status verify(tain_auth *a, const tain_http_request *q, const char *
     return st;
 }
 
-static void set_cookie(const tain_http_request *q, const char *text, long long seconds, tain_http_reply *p)
+/* Over TLS as far as the browser goes, if not as far as here. */
+static bool is_secure(const tain_auth *a, const tain_http_request *q)
 {
-    tain_http_reply_add(p, "Set-Cookie", TAIN_AUTH_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", text, seconds,
-                        q && q->secure ? "; Secure" : "");
+    const char *scheme = tain_http_header(q, "X-Forwarded-Proto");
+    return q->secure || (a->proxied && scheme && strcasecmp(scheme, "https") == 0);
+}
+
+static void set_cookie(const char *text, long long seconds, bool secure, tain_http_reply *p)
+{
+    tain_http_reply_add(p, "Set-Cookie", TAIN_AUTH_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", text, seconds, secure ? "; Secure" : "");
 }
 
 tain_status tain_auth_sign_in(tain_auth *a, const tain_http_request *q, const char *name, const char *password, tain_http_reply *p, tain_error *err)
@@ -65,12 +72,12 @@ tain_status tain_auth_sign_in(tain_auth *a, const tain_http_request *q, const ch
     TAIN_TRY(tain_auth_same_site(a, q, false, err));
     TAIN_TRY(verify(a, q, name, password, id, p, err));
     TAIN_TRY(tain_control_session_add(a->control, id, SESSION, token, text, err));
-    set_cookie(q, text, SESSION / TAIN_SECOND, p);
+    set_cookie(text, SESSION / TAIN_SECOND, is_secure(a, q), p);
     return TAIN_OK;
 }
 
 void tain_auth_sign_out(tain_auth *a, const tain_caller *c, tain_http_reply *p)
 {
     if (c->session) (void)!tain_control_token_remove(a->control, c->token, NULL);
-    set_cookie(NULL, "", 0, p);
+    set_cookie("", 0, false, p);
 }

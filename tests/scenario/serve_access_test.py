@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Who may use a service: owner, users with passwords and tokens, an issuer's tokens, browsers, other machines; what every reply says."""
+import http.client
+import http.server
+import socket
+import sys
+import threading
+import time
+
+from service import *
+
+
+def raw(service, method, path, headers=None, body=None):
+    """As it is: with the headers given, and no others but Host."""
+    host = service.url.split("//")[1]
+    if service.url.startswith("https"):
+        c = http.client.HTTPSConnection(host, timeout=30, context=ssl.create_default_context(cafile=service.ca))
+    else:
+        c = http.client.HTTPConnection(host, timeout=30)
+    c.request(method, path, body, headers or {})
+    r = c.getresponse()
+    answer = Answer(r.status, r.headers, r.read())
+    c.close()
+    return answer
+
+
+def code(answer):
+    return answer.headers.get("x-ms-public-api-error-code")
+
+
+def user(service, name, role=None, password=None):
+    return service.call("POST", "/v1/users", {"name": name, "role": role, "password": password}, expect=201).json["id"]
+
+
+def token(service, user_id, **more):
+    return service.call("POST", "/v1/tokens", {"name": f"t{time.monotonic_ns()}", "userId": user_id, **more}, expect=201).json["token"]
+
+
+def test_roles_and_tokens(folder):
+    with Service(os.path.join(folder, "home")) as s:
+        ws = s.workspace()
+        assert s.call("GET", "/v1/me", expect=200).json["role"] == "admin", "who starts it is its owner"
+        ann, bob = user(s, "ann", "viewer"), user(s, "bob")
+        viewer, narrow, nobody = token(s, ann), token(s, ann, role="viewer"), token(s, bob)
+        assert s.call("GET", "/v1/me", token=viewer, expect=200).json["name"] == "ann"
+        s.call("GET", "/v1/workspaces", token=viewer, expect=200)
+        for method, path in (("POST", "/v1/connections"), ("GET", "/v1/users"), ("GET", "/v1/audit"), ("POST", f"/v1/workspaces/{ws}/items")):
+            a = s.call(method, path, {}, token=viewer)
+            assert a.status == 403 and code(a).startswith("Insufficient"), (method, path, a)
+        a = s.call("GET", f"/v1/workspaces/{ws}/items", token=nobody)
+        assert a.status == 403 and code(a) == "InsufficientWorkspaceRole", a
+        s.call("PATCH", f"/v1/users/{bob}", {"workspaceRoles": {ws: "viewer"}}, expect=200)
+        s.call("GET", f"/v1/workspaces/{ws}/items", token=nobody, expect=200)
+        s.call("PATCH", f"/v1/users/{ann}", {"role": "admin"}, expect=200)
+        s.call("GET", "/v1/users", token=viewer, expect=200)
+        assert s.call("GET", "/v1/users", token=narrow).status == 403, "a token gives no more than it says"
+        a = s.call("GET", "/v1/workspaces", token="tain_" + "0" * 64)
+        assert a.status == 401 and code(a) == "Unauthorized" and a.headers["WWW-Authenticate"].startswith("Bearer"), a
+
+
+def test_a_session_of_the_page(folder):
+    with Service(os.path.join(folder, "home"), "--login") as s:
+        assert s.call("GET", "/v1/workspaces").status == 401, "--login asks everybody"
+    with Service(os.path.join(folder, "home")) as s:
+        user(s, "ann", "admin", "correct horse")
+    with Service(os.path.join(folder, "home"), "--login") as s:
+        body = json.dumps({"name": "ann", "password": "correct horse"})
+        a = raw(s, "POST", "/v1/session", {"Content-Type": "application/json"}, body)
+        assert a.status == 200, a
+        set_cookie = a.headers["Set-Cookie"]
+        assert "HttpOnly" in set_cookie and "SameSite=Strict" in set_cookie, set_cookie
+        cookie = {"Cookie": set_cookie.split(";")[0]}
+        assert raw(s, "GET", "/v1/workspaces", cookie).status == 200
+        made = json.dumps({"displayName": "w"})
+        assert raw(s, "POST", "/v1/workspaces", cookie, made).status == 403, "without X-Tain-Csrf"
+        assert raw(s, "POST", "/v1/workspaces", {**cookie, "X-Tain-Csrf": "1", "Origin": "http://evil.example"}, made).status == 403
+        assert raw(s, "POST", "/v1/workspaces", {**cookie, "X-Tain-Csrf": "1", "Origin": s.url}, made).status == 201
+        assert raw(s, "DELETE", "/v1/session", {**cookie, "X-Tain-Csrf": "1"}).status == 200
+        a = raw(s, "GET", "/v1/workspaces", cookie)
+        assert a.status == 401 and "Max-Age=0" in a.headers["Set-Cookie"], a
+        a = raw(s, "GET", "/v1/me", cookie)
+        assert a.json["login"] and "Max-Age=0" in a.headers["Set-Cookie"], "or the owner would be asked for a password for ever"
+        wrong = json.dumps({"name": "ann", "password": "wrong horse"})
+        answers = [raw(s, "POST", "/v1/session", {}, wrong) for _ in range(8)]
+        assert answers[0].status == 401 and answers[-1].status == 429 and int(answers[-1].headers["Retry-After"]) > 0, [a.status for a in answers]
+        assert len(answers[-1].headers.get_all("Retry-After")) == 1
+
+
+def test_other_sites_cannot_use_the_owners_browser(folder):
+    with Service(os.path.join(folder, "home"), "--url", "https://tain.example/") as s:
+        for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+            for method in ("GET", "POST"):
+                a = raw(s, method, "/v1/workspaces", headers)
+                assert a.status == 403 and code(a) == "InsufficientPrivileges", (headers, a)
+        assert raw(s, "GET", "/v1/workspaces", {"Host": "tain.example", "Origin": "https://tain.example"}).status == 200, "a proxy that does TLS"
+        assert raw(s, "GET", "/v1/workspaces", {"X-Forwarded-For": "10.0.0.1"}).status == 401, "and says for whom: not the owner then"
+
+
+def test_another_user_of_the_machine_is_not_the_owner(folder):
+    if os.geteuid() != 0:
+        return
+    with Service(os.path.join(folder, "home")) as s:
+        program = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", s.url + "/v1/workspaces"]
+        assert subprocess.run(program, capture_output=True, text=True).stdout == "200"
+        other = subprocess.run(program, capture_output=True, text=True, user=65534, group=65534, extra_groups=[])
+        assert other.stdout == "401", other
+
+
+def test_what_every_reply_says(folder):
+    with Service(os.path.join(folder, "home")) as s:
+        for path in ("/", "/v1/workspaces", "/v1/nothing", "/health", "/adfs/.well-known/openid-configuration", "/a/../b"):
+            a = raw(s, "GET", path)
+            assert "default-src 'self'" in a.headers["Content-Security-Policy"] and a.headers["X-Content-Type-Options"] == "nosniff", (path, a)
+            assert len(a.headers.get_all("Cache-Control")) == 1, (path, a)
+        assert raw(s, "GET", "/v1/workspaces").headers["Cache-Control"] == "no-store"
+        a = raw(s, "GET", "/a/../b")
+        assert a.status == 400 and a.json["errorCode"] == "InvalidRequest", a
+        a = raw(s, "POST", "/v1/workspaces", {"Content-Length": "99999999999", "Expect": "100-continue"})
+        assert a.status == 413 and a.json["errorCode"] == code(a) == "RequestBodyTooLarge", a
+
+
+def outer_address():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("192.0.2.1", 9))
+            return s.getsockname()[0]
+        except OSError:
+            return None
+
+
+def test_from_other_machines_by_tls(folder):
+    address = outer_address()
+    if not address or address.startswith("127."):
+        return
+    with Service(os.path.join(folder, "home"), "--hosts", address, listen="https://0.0.0.0:0") as s:
+        mine = token(s, user(s, "ann", "viewer"))
+        s.url = s.url.replace("localhost", address)
+        a = s.call("GET", "/v1/workspaces")
+        assert a.status == 401, a
+        s.call("GET", "/v1/workspaces", token=mine, expect=200)
+        ca = open(s.ca).read()
+    with Service(os.path.join(folder, "home"), "--hosts", address + ",tain.example", listen="https://0.0.0.0:0") as s:
+        assert open(s.ca).read() == ca, "clients need to trust it once"
+        s.call("GET", "/v1/workspaces", expect=200)
+
+
+class Issuer:
+    """An issuer of tokens, by openssl."""
+
+    def __init__(self, folder):
+        self.key = os.path.join(folder, "issuer.key")
+        subprocess.run(["openssl", "genrsa", "-out", self.key, "2048"], check=True, capture_output=True)
+        n = subprocess.run(["openssl", "rsa", "-in", self.key, "-noout", "-modulus"], check=True, capture_output=True, text=True).stdout
+        keys = {"keys": [{"kty": "RSA", "use": "sig", "kid": "k", "e": "AQAB", "n": self.b64(bytes.fromhex(n.split("=")[1].strip()))}]}
+        issuer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = json.dumps(keys if self.path == "/keys" else {"issuer": issuer.url, "jwks_uri": issuer.url + "/keys"}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @staticmethod
+    def b64(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    def token(self, **claims):
+        claims = {"iss": self.url, "aud": "https://api.fabric.microsoft.com", "exp": int(time.time()) + 600, "oid": "o-1", **claims}
+        text = ".".join(self.b64(json.dumps(x).encode()) for x in ({"alg": "RS256", "kid": "k", "typ": "JWT"}, claims))
+        signed = subprocess.run(["openssl", "dgst", "-sha256", "-sign", self.key], input=text.encode(), check=True, capture_output=True).stdout
+        return text + "." + self.b64(signed)
+
+
+def test_an_issuers_tokens(folder):
+    issuer = Issuer(folder)
+    with Service(os.path.join(folder, "home"), "--oidc-issuer", issuer.url) as s:
+        assert s.call("GET", "/v1/workspaces", token=issuer.token()).status == 401, "known to the issuer is not known here"
+        assert s.call("GET", "/v1/me", token=issuer.token(roles=["tain.viewer"]), expect=200).json["role"] == "viewer"
+        ann = user(s, "ann@example", "contributor")
+        me = s.call("GET", "/v1/me", token=issuer.token(oid="o-2", preferred_username="ann@example"), expect=200).json
+        assert me["id"] == ann and me["role"] == "contributor", me
+        a = s.call("GET", "/v1/workspaces", token=issuer.token(exp=int(time.time()) - 100, roles=["tain.viewer"]))
+        assert a.status == 401 and code(a) == "TokenExpired", a
+        for bad in ({"aud": "https://else.example"}, {"iss": "https://else.example"}):
+            a = s.call("GET", "/v1/workspaces", token=issuer.token(roles=["tain.admin"], **bad))
+            assert a.status == 401 and code(a) == "Unauthorized", a
+        good = issuer.token(roles=["tain.viewer"])
+        assert s.call("GET", "/v1/workspaces", token=good[:-6] + "AAAAAA").status == 401
+        issuer.server.shutdown()
+        s.call("GET", "/v1/workspaces", token=good, expect=200)
+
+
+def test_azure_clients_get_tokens(folder):
+    with Service(os.path.join(folder, "home"), listen="https://127.0.0.1:0") as s:
+        secret = token(s, user(s, "pub", "contributor"))
+        a = raw(s, "GET", "/msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fstorage.azure.com", {"X-IDENTITY-HEADER": secret})
+        assert a.status == 200 and a.json["access_token"] == secret and int(a.json["expires_on"]) > time.time() + 3600, a
+        found = raw(s, "GET", "/adfs/.well-known/openid-configuration").json["token_endpoint"]
+        assert found == s.url + "/adfs/oauth2/v2.0/token", found
+        form = f"client_id=x&client_secret={secret}&grant_type=client_credentials&scope=https%3A%2F%2Fstorage.azure.com%2F.default"
+        a = raw(s, "POST", "/adfs/oauth2/v2.0/token", {"Content-Type": "application/x-www-form-urlencoded"}, form)
+        assert a.status == 200 and a.json["access_token"] == secret and a.json["token_type"] == "Bearer", a
+        assert s.call("GET", "/v1/me", token=a.json["access_token"], expect=200).json["name"] == "pub"
+        assert raw(s, "POST", "/adfs/oauth2/v2.0/token", {}, form.replace(secret, "tain_0")).status == 401
+
+
+if __name__ == "__main__":
+    sys.exit(main(globals()))
