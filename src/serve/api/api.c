@@ -54,9 +54,9 @@ static tain_status check_workspace(tain_call *c, tain_error *err)
 static tain_status check_caller(tain_call *c, const tain_route *r, tain_error *err)
 {
     tain_status st = tain_auth_caller(c->api->auth, c->request, &c->caller, err);
-    if (r->least == TAIN_CALL_OPEN && st == TAIN_E_AUTH) {
+    if (r->least == TAIN_CALL_OPEN && (st == TAIN_E_AUTH || st == TAIN_E_PERMISSION)) {
         c->caller = (tain_caller){0};
-        tain_auth_forget(c->request, c->reply);
+        if (st == TAIN_E_AUTH) tain_auth_forget(c->request, c->reply);
         return TAIN_OK;
     }
     TAIN_TRY(st);
