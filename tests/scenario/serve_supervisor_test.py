@@ -114,6 +114,34 @@ def test_a_stopped_worker_is_replaced(folder):
         assert not lives(pid)
 
 
+def fill(path):
+    with contextlib.suppress(OSError), open(path, "wb", buffering=0) as f:
+        while True:
+            f.write(b"x" * 65536)
+
+
+def test_a_full_lake_is_no_standstill(folder):
+    """Its worker shows nothing any more, since it cannot; it stays, and goes on when there is room."""
+    lake = os.path.join(folder, "small")
+    os.makedirs(lake)
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", lake], stderr=subprocess.DEVNULL).returncode:
+        raise Skip("cannot mount a small file system")
+    try:
+        db, c = source(folder)
+        with Service(os.path.join(folder, "home"), "--lake", lake) as s:
+            path = s.create("shop", s.connect("sqlite://" + db))
+            pid = s.wait_running(path)["pid"]
+            fill(os.path.join(lake, "filler"))
+            c.execute("insert into t values (2)")
+            wait_until(lambda: "full" in ((s.monitor(path)["error"] or {}).get("message") or ""), 60, "the error")
+            os.unlink(os.path.join(lake, "filler"))
+            wait_rows(s, path, 2, seconds=60)
+            wait_until(lambda: s.monitor(path)["error"] is None, what="the error to be over")
+            assert pid_of(s, path) == pid
+    finally:
+        subprocess.run(["umount", "-l", lake])
+
+
 def test_another_program_takes_over(folder):
     """An upgrade: the service is replaced under its workers, which are then replaced in order."""
     db, c = source(folder)

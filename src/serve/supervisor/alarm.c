@@ -7,7 +7,7 @@
 
 const char *tain_supervisor_alarm_name(tain_supervisor_alarm_kind k)
 {
-    static const char *const names[] = {"failed", "stalled", "memory", "tables", "lag", "retained-log"};
+    static const char *const names[] = {"failed", "stalled", "memory", "tables", "lag", "retained"};
     return names[k];
 }
 
