@@ -121,6 +121,23 @@ def test_what_every_reply_says(folder):
         assert a.status == 413 and a.json["errorCode"] == code(a) == "RequestBodyTooLarge", a
 
 
+def test_nobody_fills_the_audit_log(folder):
+    home = os.path.join(folder, "home")
+    with Service(home) as s:
+        user(s, "ann", "admin", "correct horse")
+    with Service(home, "--login") as s:
+        for _ in range(20):
+            assert raw(s, "POST", "/v1/workspaces", {}, json.dumps({"displayName": "w"})).status == 401
+        assert raw(s, "POST", "/v1/session", {}, json.dumps({"name": "x" * 1000000, "password": "wrong horse"})).status == 401
+        for _ in range(20):
+            assert raw(s, "POST", "/v1/session", {}, json.dumps({"name": "ann", "password": "wrong horse"})).status in (401, 429)
+    with Service(home) as s:
+        audit = s.call("GET", "/v1/audit", expect=200).json["value"]
+        tries = [e for e in audit if e["action"] == "session.begin"]
+        assert not [e for e in audit if e["action"] == "workspace.create"], audit
+        assert 2 < len(tries) < 15 and all(len(json.dumps(e)) < 1000 for e in audit), audit
+
+
 def outer_address():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         try:

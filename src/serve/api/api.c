@@ -9,6 +9,8 @@
 #include "control/workspace.h"
 #include "serve/api/route.h"
 
+enum { NAME_MOST = 1024 /* bytes */ };
+
 static const tain_route *const tables[] = {
     tain_routes_workspace,  tain_routes_item,      tain_routes_definition, tain_routes_mirroring, tain_routes_monitor, tain_routes_table,
     tain_routes_connection, tain_routes_principal, tain_routes_record,     tain_routes_query,     tain_routes_health,
@@ -80,13 +82,22 @@ static const char *object_of(const tain_call *c)
     return made ? made : tain_json_get_str(c->in, "displayName", tain_json_get_str(c->in, "name", NULL));
 }
 
+/* Nobody may fill the disk with what they try in vain: of those who are not known only tries to sign in are kept, which are few
+ * (auth/throttle.h), and no longer than names are. */
+static bool is_worth_remembering(const tain_call *c, const tain_route *r, tain_status st)
+{
+    if (!r->action || st == TAIN_E_BUSY) return false;
+    return *c->caller.name || (r->least == TAIN_CALL_OPEN && st != TAIN_E_PERMISSION && st != TAIN_E_INVALID);
+}
+
 static void remember(const tain_call *c, const tain_route *r, tain_status st, const tain_error *e)
 {
     tain_error         ignored = {0};
     bool               denied = st == TAIN_E_AUTH || st == TAIN_E_PERMISSION;
+    const char        *object = object_of(c);
     tain_control_entry entry = {
         .user = *c->caller.user ? (char *)c->caller.user : NULL, .user_name = (char *)c->caller.name, .action = (char *)r->action,
-        .object = (char *)object_of(c), .origin = (char *)c->request->peer,
+        .object = object && strlen(object) > NAME_MOST ? "(longer than any name)" : (char *)object, .origin = (char *)c->request->peer,
         .outcome = st == TAIN_OK ? TAIN_CONTROL_DONE : denied ? TAIN_CONTROL_DENIED : TAIN_CONTROL_FAILED,
         .detail = st == TAIN_OK ? NULL : (char *)e->message,
     };
@@ -137,7 +148,7 @@ void tain_api_handle(const tain_api *a, const tain_http_request *q, tain_http_re
     memcpy(c.argument, m.argument, sizeof c.argument);
     tain_uuid_text(c.request_id);
     tain_status st = m.route ? run(&c, m.route, &e) : no_route(&c, m.known, &e);
-    if (m.route && m.route->action) remember(&c, m.route, st, &e);
+    if (m.route && is_worth_remembering(&c, m.route, st)) remember(&c, m.route, st, &e);
     if (st != TAIN_OK) tain_call_refuse(&c, st, &e);
     if (!m.route && m.known) p->status = 405;
     send(&c);
