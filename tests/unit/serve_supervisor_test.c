@@ -142,6 +142,14 @@ static void await_error(const char *text)
     fail_msg("no error '%s', but '%s'", text, r.error.message);
 }
 
+static bool has_error_no_more(void *ctx)
+{
+    tain_mirror_report r = report_of(item);
+    tain_status        code = r.error.code;
+    tain_mirror_report_done(&r);
+    return code == TAIN_OK;
+}
+
 static bool is_gone(void *ctx)
 {
     char  path[40], state = 'X';
@@ -524,7 +532,10 @@ static void what_runs_outlives_a_wrong_definition(void **state)
     supervise();
     pid_t pid = run_it();
     change(",\"tain\":{\"jobs\":true}");
+    await_error("goes on by the definition before");
+    assert_true(status() == TAIN_MIRRORING_RUNNING && pid_now() == pid);
     change("");
+    assert_true(until(has_error_no_more, NULL, 10 * TAIN_SECOND));
     kill(pid, SIGKILL);
     assert_true(until(has_other_process, &pid, 10 * TAIN_SECOND));
     assert_int_equal(starts(line), 2);

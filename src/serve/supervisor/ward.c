@@ -161,10 +161,12 @@ static void start(tain_ward *w, tain_time now)
     tain_error e = {0};
     w->held = false;
     if (begin(w, &e) == TAIN_OK) {
+        w->unfit = (tain_error){0};
         w->next_look = now + LOOK_SOON;
         return show_process(w);
     }
     set_error(w, &e);
+    w->unfit = (tain_error){0};
     tain_ward_alarm(w, TAIN_ALARM_FAILED, 0, e.message, tain_error_advice(&e));
     happen(w, is_for_us(e.code) ? TAIN_HAPPENED_ENDED_FOR_US : TAIN_HAPPENED_ENDED, now);
 }
@@ -181,12 +183,16 @@ static void happen(tain_ward *w, tain_happening what, tain_time now)
 
 /* --- taking up ----------------------------------------------------------------------------------------------------- */
 
-/* A command that cannot be made is told when it is to be started: until then what runs goes on. */
+/* A command that cannot be made is told, and what runs goes on. */
 static void compare_command(tain_ward *w)
 {
     tain_command_line l;
-    tain_error        e = {0};
-    if (!w->child.pid || !w->item || tain_command_line_of(w->s->control, w->item, &l, &e) != TAIN_OK) return;
+    if (!w->child.pid || !w->item) return;
+    w->unfit = (tain_error){0};
+    if (tain_command_line_of(w->s->control, w->item, &l, &w->unfit) != TAIN_OK) {
+        tain_error_context(&w->unfit, "the mirror goes on by the definition before this one");
+        return set_error(w, &w->unfit);
+    }
     w->outdated = l.print != w->memo.print || strcmp(w->memo.program, w->s->program_is) != 0;
     w->memory = l.memory;
     tain_command_line_done(&l);
@@ -386,7 +392,7 @@ static void read_status(tain_ward *w, tain_time now)
     if (!w->watch.is_own) return;
     tain_digest d = tain_watch_digest(w->watch.status);
     if (w->machine.process == TAIN_PROCESS_STARTING && !d.opening) happen(w, TAIN_HAPPENED_READY, now);
-    if (w->machine.process == TAIN_PROCESS_RUNNING && d.running) set_error(w, NULL);
+    if (w->machine.process == TAIN_PROCESS_RUNNING && d.running) set_error(w, &w->unfit);
     settle_reload(w, &d);
     tain_ward_judge(w, &d);
 }

@@ -52,6 +52,7 @@ typedef struct tain_ward {
     int64_t            memory;     /* its limit */
     tain_time          next_look, next_sample, next_weighing, next_records;
     bool               alarms[TAIN_ALARM_KINDS];
+    tain_error         unfit;      /* why the definition of now is no command; what runs is of the one before */
     bool               held;       /* it is to start when its turn comes */
     bool               outdated;   /* what runs is another command or program: it is to be renewed in its turn */
 } tain_ward;

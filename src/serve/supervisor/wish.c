@@ -356,6 +356,7 @@ static tain_status size_of(const json_t *tain, const char *name, int64_t otherwi
 {
     const json_t *v = json_object_get(tain, name);
     *ret = json_is_integer(v) ? json_integer_value(v) : otherwise;
+    if (v && !json_is_null(v) && !json_is_integer(v) && !json_is_string(v)) return wrong_type(name, "a size", err);
     if (json_is_string(v)) TAIN_TRY_IN(err, tain_parse_size(json_string_value(v), ret, err), "mirroring.json: properties.tain.%s", name);
     return TAIN_OK;
 }
