@@ -86,6 +86,30 @@ def git_folder(folder, connection, name="Sales", **own):
     return os.path.dirname(path)
 
 
+# --- where tokens come from -----------------------------------------------------------------------------------------
+
+TOKENS = """
+import json, os
+from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import ClientSecretCredential, ManagedIdentityCredential
+secret = os.environ["IDENTITY_HEADER"]
+print(json.dumps([ManagedIdentityCredential().get_token("https://storage.azure.com/.default").token == secret]))
+print(json.dumps([ClientSecretCredential("adfs", "any", secret).get_token("https://storage.azure.com/.default").token == secret]))
+try:
+    ClientSecretCredential("adfs", "any", "tain_0").get_token("https://storage.azure.com/.default")
+except ClientAuthenticationError as e:
+    print(json.dumps([str(e)]))
+"""
+
+
+def test_azure_identity(folder):
+    """Scripts that have a client's id and secret run unchanged, too: at the tenant `adfs` no authority is asked elsewhere."""
+    need_clients()
+    with Commanded(folder, https=True) as s:
+        got = python(TOKENS, {**environment(s, "microsoft-fabric-api"), "AZURE_AUTHORITY_HOST": s.url})
+        assert got[:2] == [[True], [True]] and "no API token of this service" in got[2][0], got
+
+
 # --- fabric-cicd ----------------------------------------------------------------------------------------------------
 
 PUBLISH = """
