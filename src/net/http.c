@@ -167,8 +167,7 @@ static struct MHD_Daemon *start(tain_http_server *s)
     const struct MHD_OptionItem without[] = {{MHD_OPTION_END, 0, NULL}};
     const unsigned              flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC;
     return MHD_start_daemon(flags | (tls ? MHD_USE_TLS : 0), 0, NULL, NULL, tain_exchange_go_on, s, MHD_OPTION_LISTEN_SOCKET, s->fd,
-                            MHD_OPTION_CONNECTION_LIMIT, s->options.connections + SPARE, MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->options.connections_each,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MOST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
+                            MHD_OPTION_CONNECTION_LIMIT, s->options.connections + SPARE, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MOST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
                             as_it_is, NULL, MHD_OPTION_URI_LOG_CALLBACK, tain_exchange_begin, s, MHD_OPTION_NOTIFY_COMPLETED, tain_exchange_end, s,
                             MHD_OPTION_NOTIFY_CONNECTION, on_line, s, MHD_OPTION_ARRAY, tls ? with_tls : without, MHD_OPTION_END);
 }
@@ -184,7 +183,7 @@ static void put_defaults(tain_http_options *o)
 
 static tain_status begin(tain_http_server *s, const tain_http_options *o, tain_error *err)
 {
-    tain_lines_init(&s->lines, s->options.connections, s->options.patience * TAIN_SECOND, !atomic_load(&s->credential));
+    tain_lines_init(&s->lines, s->options.connections, s->options.connections_each, s->options.patience * TAIN_SECOND, !atomic_load(&s->credential));
     s->daemon = start(s);
     if (s->daemon) return TAIN_OK;
     tain_lines_drain(&s->lines);

@@ -59,7 +59,7 @@ typedef struct tain_http_options {
     uint16_t          port;     /* 0: any that is free */
     const char       *cert, *key; /* PEM text, both, for TLS; NULL: none */
     size_t            body_most; /* bytes; 0: 16 MiB */
-    unsigned          connections, connections_each; /* in all, from one address; 0: 512, 128 */
+    unsigned          connections, connections_each; /* in all, from one address (a /64 in IPv6); 0: 512, 128 */
     unsigned          patience; /* seconds for a request to arrive, and of silence; 0: 30 */
     tain_http_handler handle;
     /* Words what is refused here: p->status says as what, why in one sentence; q has no path when that was it. NULL: plain text. */

@@ -2,6 +2,7 @@
 #include "net/line.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -49,10 +50,10 @@ static void *watch(void *arg)
 
 /* --- all of them --------------------------------------------------------------------------------------------------- */
 
-void tain_lines_init(tain_lines *all, size_t most, tain_time patience, bool plain)
+void tain_lines_init(tain_lines *all, size_t most, size_t each, tain_time patience, bool plain)
 {
     pthread_condattr_t monotonic;
-    *all = (tain_lines){.most = most, .patience = patience, .plain = plain};
+    *all = (tain_lines){.most = most, .each = each, .patience = patience, .plain = plain};
     pthread_mutex_init(&all->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -92,6 +93,13 @@ void tain_lines_done(tain_lines *all)
 
 /* --- one ----------------------------------------------------------------------------------------------------------- */
 
+static size_t lines_of(const tain_lines *all, const char *network)
+{
+    size_t n = 0;
+    for (const tain_line *l = all->first; l; l = l->next) n += strcmp(l->network, network) == 0;
+    return n;
+}
+
 tain_line *tain_line_open(tain_lines *all, int fd)
 {
     tain_line              *l = tain_alloc(sizeof *l);
@@ -103,8 +111,10 @@ tain_line *tain_line_open(tain_lines *all, int fd)
     l->fd = fd;
     l->loopback = tain_peer_is_loopback((struct sockaddr *)&a);
     l->uid = l->loopback ? tain_peer_uid(fd) : (uid_t)-1;
+    tain_peer_network(l->peer, l->network);
     pthread_mutex_lock(&all->lock);
     l->deadline = tain_monotonic() + all->patience;
+    if (lines_of(all, l->network) >= all->each) cut(all, l);
     l->next = all->first;
     if (l->next) l->next->before = l;
     all->first = l;

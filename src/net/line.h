@@ -24,7 +24,7 @@ typedef struct tain_line {
     int               fd; /* borrowed */
     tain_line_phase   phase;    /* locked, as is the deadline */
     tain_time         deadline; /* monotonic */
-    char              peer[TAIN_PEER_TEXT];
+    char              peer[TAIN_PEER_TEXT], network[TAIN_PEER_TEXT];
     bool              loopback;
     bool              spare; /* there were enough when it came */
     uid_t             uid;
@@ -35,17 +35,18 @@ typedef struct tain_lines {
     pthread_cond_t  changed;
     pthread_t       watch;
     tain_line      *first;
-    size_t          count, most;
+    size_t          count, most, each; /* each: of one network */
     tain_time       patience;
     bool            plain;    /* who is cut can be told so: there is no TLS */
     _Atomic bool    stopping; /* no request begins */
 } tain_lines;
 
-void tain_lines_init(tain_lines *all, size_t most, tain_time patience, bool plain);
+void tain_lines_init(tain_lines *all, size_t most, size_t each, tain_time patience, bool plain);
 void tain_lines_done(tain_lines *all); /* no line is left */
 /* Nothing begins any more. Returns when nothing is handled or replied to. */
 void tain_lines_drain(tain_lines *all);
 
+/* One of a network that has enough of them is cut at once. */
 tain_line *tain_line_open(tain_lines *all, int fd);
 void       tain_line_close(tain_lines *all, tain_line *l); /* before its socket is closed */
 

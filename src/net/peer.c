@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -37,6 +38,14 @@ void tain_peer_text(const struct sockaddr *a, char ret[static TAIN_PEER_TEXT])
     if (as_v4(a, &v4)) text = inet_ntop(AF_INET, &v4, ret, TAIN_PEER_TEXT);
     else if (a->sa_family == AF_INET6) text = inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)a)->sin6_addr, ret, TAIN_PEER_TEXT);
     if (!text) ret[0] = 0;
+}
+
+void tain_peer_network(const char *peer, char ret[static TAIN_PEER_TEXT])
+{
+    struct in6_addr a;
+    bool            v6 = inet_pton(AF_INET6, peer, &a) == 1;
+    if (v6) memset(a.s6_addr + 8, 0, 8);
+    if (!v6 || !inet_ntop(AF_INET6, &a, ret, TAIN_PEER_TEXT)) snprintf(ret, TAIN_PEER_TEXT, "%s", peer);
 }
 
 bool tain_peer_is_loopback(const struct sockaddr *a)

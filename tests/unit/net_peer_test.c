@@ -98,9 +98,19 @@ static void loopback(void **state)
     }
 }
 
+static void one_machine_has_a_network(void **state)
+{
+    static const char *const tries[][2] = {{"10.1.2.3", "10.1.2.3"}, {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"}, {"2001:db8:1:2::9", "2001:db8:1:2::"}, {"::1", "::"}, {"", ""}};
+    char                     network[TAIN_PEER_TEXT];
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+        tain_peer_network(tries[i][0], network);
+        assert_string_equal(network, tries[i][1]);
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-    const struct CMUnitTest tests[] = {TEST(its_user), TEST(who_has_gone_is_nobody), TEST(by_the_other_family_too), TEST(loopback)};
+    const struct CMUnitTest tests[] = {TEST(its_user), TEST(who_has_gone_is_nobody), TEST(by_the_other_family_too), TEST(loopback), TEST(one_machine_has_a_network)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

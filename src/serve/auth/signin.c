@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "control/user.h"
+#include "net/peer.h"
 #include "serve/auth/internal.h"
 
 #define SESSION (12 * 3600 * TAIN_SECOND)
@@ -19,7 +20,9 @@ typedef struct tries {
 
 static tries tries_of(const tain_http_request *q, const char *name)
 {
-    tries t = {tain_format("b%s %.300s", q->peer, name), tain_format("a%s", q->peer), tain_format("n%.300s", name), {{0}}};
+    char network[TAIN_PEER_TEXT];
+    tain_peer_network(q->peer, network);
+    tries t = {tain_format("b%s %.300s", network, name), tain_format("a%s", network), tain_format("n%.300s", name), {{0}}};
     t.keys[0] = (tain_throttle_key){t.both, FREE_BOTH};
     t.keys[1] = (tain_throttle_key){t.address, FREE_ADDRESS};
     t.keys[2] = (tain_throttle_key){t.name, FREE_NAME};
