@@ -199,6 +199,7 @@ static void compare_command(tain_ward *w)
 }
 
 static void listen(tain_ward *w, tain_time now);
+static void read_status(tain_ward *w, tain_time now);
 
 void tain_ward_recall(tain_ward *w)
 {
@@ -213,8 +214,7 @@ void tain_ward_recall(tain_ward *w)
         happen(w, TAIN_HAPPENED_FOUND, now);
         compare_command(w);
     }
-    (void)tain_watch_look(&w->watch, now);
-    show_status(w);
+    read_status(w, now);
 }
 
 /* --- ending -------------------------------------------------------------------------------------------------------- */
