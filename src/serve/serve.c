@@ -172,7 +172,7 @@ static tain_status need_workspace(service *s, tain_error *err)
 
 static tain_status open_parts(service *s, tain_error *err)
 {
-    const tain_auth_options       a = {.hosts = s->hosts, .strict = s->options->strict, .proxied = s->public_name != NULL, .issuer = s->options->issuer, .audiences = s->options->audiences,
+    const tain_auth_options       a = {.hosts = s->hosts, .strict = s->options->strict, .public_url = s->options->public_url, .issuer = s->options->issuer, .audiences = s->options->audiences,
                                        .issuer_ca = s->options->issuer_ca};
     TAIN_TRY(tain_webhook_open(s->options->webhooks, &s->webhook, err));
     const tain_supervisor_options o = {.alarm = tain_webhook_alarm, .alarm_ctx = s->webhook};

@@ -95,6 +95,8 @@ def test_other_sites_cannot_use_the_owners_browser(folder):
                 assert a.status == 403 and code(a) == "InsufficientPrivileges", (headers, a)
         assert raw(s, "GET", "/health", {"Host": "probe.example"}).status == 200, "what is open to all is open by any name"
         assert raw(s, "GET", "/v1/workspaces", {"Host": "tain.example", "Origin": "https://tain.example"}).status == 200, "a proxy that does TLS"
+        assert raw(s, "POST", "/v1/workspaces", {"Origin": "https://tain.example"}, json.dumps({"displayName": "w"})).status == 201, "under whatever name it asks us"
+        assert raw(s, "GET", "/v1/workspaces", {"Origin": "https://tain.example:8443"}).status == 403
         assert raw(s, "GET", "/v1/workspaces", {"X-Forwarded-For": "10.0.0.1"}).status == 401, "and says for whom: not the owner then"
 
 

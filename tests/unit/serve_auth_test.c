@@ -319,7 +319,7 @@ static void from_elsewhere_by_tls_alone(void **state)
     assert_has(from_outside(bearer), " 403 ");
     teardown(state);
     tain_auth_close(auth);
-    tain_auth_options o = {.proxied = true};
+    tain_auth_options o = {.public_url = "https://tain.example/"};
     assert_ok(tain_auth_open(control, &o, &auth, &err));
     serve((tain_http_options){.address = "0.0.0.0", .handle = handle});
     assert_has(from_outside(""), " 401 ");

@@ -24,12 +24,21 @@ static char **copy_hosts(const char *const *given)
     return hosts;
 }
 
+/* "https://name:port" of a URL. */
+static char *origin_of(const char *url)
+{
+    const char *authority = url ? strstr(url, "://") : NULL;
+    if (!authority) return NULL;
+    authority += 3;
+    return tain_strndup(url, (size_t)(authority - url) + strcspn(authority, "/?#"));
+}
+
 tain_status tain_auth_open(tain_control *c, const tain_auth_options *o, tain_auth **ret, tain_error *err)
 {
     tain_oidc *oidc = NULL;
     if (o->issuer) TAIN_TRY(tain_oidc_open(o->issuer, o->audiences, o->issuer_ca, &oidc, err));
     tain_auth *a = tain_alloc(sizeof *a);
-    *a = (tain_auth){.control = c, .hosts = copy_hosts(o->hosts), .strict = o->strict, .proxied = o->proxied, .owner = geteuid(),
+    *a = (tain_auth){.control = c, .hosts = copy_hosts(o->hosts), .strict = o->strict, .proxied = o->public_url != NULL, .origin = origin_of(o->public_url), .owner = geteuid(),
                      .throttle = tain_throttle_new(), .oidc = oidc, .issuer_role = o->issuer_role};
     *ret = a;
     return TAIN_OK;
@@ -40,6 +49,7 @@ void tain_auth_close(tain_auth *a)
     if (!a) return;
     for (char **h = a->hosts; *h; h++) tain_free(*h);
     tain_free(a->hosts);
+    tain_free(a->origin);
     tain_throttle_free(a->throttle);
     tain_oidc_close(a->oidc);
     tain_free(a);

@@ -15,7 +15,7 @@ typedef struct tain_auth tain_auth;
 typedef struct tain_auth_options {
     const char *const *hosts;   /* names we are known by, besides those of loopback and the addresses listened on; NULL-terminated, may be NULL */
     bool               strict;  /* nobody is let in without credentials */
-    bool               proxied; /* credentials are taken from other machines without TLS too, which ends at a proxy in front */
+    const char        *public_url; /* of a proxy in front, where TLS ends: its origin is ours, and credentials are taken without TLS; NULL: none */
     const char        *issuer;  /* of OIDC bearer tokens; NULL: none is accepted */
     const char *const *audiences; /* NULL: those that Fabric's clients ask for */
     const char        *issuer_ca; /* file; NULL: the system's */

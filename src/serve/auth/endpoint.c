@@ -99,14 +99,14 @@ static void token(tain_auth *a, const tain_http_request *q, tain_http_reply *p)
 /* What is where, in the words of OpenID Connect Discovery. */
 static void configuration(const tain_auth *a, const tain_http_request *q, tain_http_reply *p)
 {
-    const char *scheme = q->secure || a->proxied ? "https" : "http";
+    TAIN_AUTO(tain_free) char *base = a->origin ? tain_strdup(a->origin) : tain_format("%s://%s", q->secure ? "https" : "http", q->host);
     const int   tenant = (int)strcspn(q->path + 1, "/");
     tain_json   j = {.out = &p->body};
     p->type = "application/json";
     tain_json_object(&j);
     static const char *const ends[][2] = {{"issuer", ""}, {"authorization_endpoint", "/oauth2/v2.0/authorize"}, {"token_endpoint", "/oauth2/v2.0/token"}};
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        TAIN_AUTO(tain_free) char *url = tain_format("%s://%s/%.*s%s", scheme, q->host, tenant, q->path + 1, ends[i][1]);
+        TAIN_AUTO(tain_free) char *url = tain_format("%s/%.*s%s", base, tenant, q->path + 1, ends[i][1]);
         tain_json_kstr(&j, ends[i][0], url);
     }
     tain_json_key(&j, "token_endpoint_auth_methods_supported");

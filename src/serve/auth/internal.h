@@ -13,6 +13,7 @@ struct tain_auth {
     tain_control     *control;
     char            **hosts; /* in lower case, NULL-terminated */
     bool              strict, proxied;
+    char             *origin; /* of the proxy, "https://name"; NULL: none */
     uid_t             owner;
     tain_throttle    *throttle;
     tain_oidc        *oidc; /* NULL: none */

@@ -57,9 +57,10 @@ static bool is_our_host(const tain_auth *a, const char *host)
 
 /* --- origin -------------------------------------------------------------------------------------------------------- */
 
-/* Behind a proxy the scheme is not known here. */
+/* Behind a proxy the scheme is not known here, nor may be the name. */
 static bool is_our_origin(const tain_auth *a, const tain_http_request *q, const char *origin)
 {
+    if (a->origin && strcasecmp(origin, a->origin) == 0) return true;
     const char *end = strstr(origin, "://");
     if (!end || strcasecmp(end + 3, q->host) != 0) return false;
     return a->proxied || strncasecmp(origin, q->secure ? "https:" : "http:", (size_t)(end - origin) + 1) == 0;
