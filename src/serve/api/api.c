@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "control/audit.h"
 #include "control/workspace.h"
+#include "serve/api/openapi.h"
 #include "serve/api/route.h"
 
 enum { NAME_MOST = 1024 /* bytes */ };
@@ -18,7 +19,7 @@ static const tain_route *const tables[] = {
 
 /* --- what is sent ---------------------------------------------------------------------------------------------------- */
 
-/* An object; anything else counts as none where no body is needed: clients send "{}" as text, with GET too. */
+/* None is an empty object. What is sent where nothing is asked for does not matter: clients send "{}" as text, with GET too. */
 static tain_status read_body(tain_call *c, tain_error *err)
 {
     tain_slice body = c->request->body;
@@ -31,9 +32,7 @@ static tain_status read_body(tain_call *c, tain_error *err)
             return TAIN_E_INVALID;
         }
     }
-    if (json_is_object(c->in)) return TAIN_OK;
-    json_decref(c->in);
-    c->in = json_object();
+    if (!c->in) c->in = json_object();
     return TAIN_OK;
 }
 
@@ -110,12 +109,14 @@ static tain_status run(tain_call *c, const tain_route *r, tain_error *err)
 {
     TAIN_TRY(check_caller(c, r, err));
     TAIN_TRY(read_body(c, err));
+    TAIN_TRY(tain_openapi_check(c, r, err));
     return r->run(c, err);
 }
 
-static tain_status no_route(tain_call *c, bool known, tain_error *err)
+static tain_status no_route(tain_call *c, const char *methods, tain_error *err)
 {
-    if (!known) return tain_call_fail(c, "EntityNotFound", TAIN_E_NOT_FOUND, err, "there is no %s here", c->request->path);
+    if (!*methods) return tain_call_fail(c, "EntityNotFound", TAIN_E_NOT_FOUND, err, "there is no %s here", c->request->path);
+    tain_http_reply_add(c->reply, "Allow", "%s", methods);
     return tain_call_fail(c, "InvalidRequest", TAIN_E_INVALID, err, "%s is not for %s", c->request->path, c->request->method);
 }
 
@@ -147,10 +148,10 @@ void tain_api_handle(const tain_api *a, const tain_http_request *q, tain_http_re
     tain_route_match m = tain_route_find(tables, sizeof tables / sizeof *tables, q->method, q->path);
     memcpy(c.argument, m.argument, sizeof c.argument);
     tain_uuid_text(c.request_id);
-    tain_status st = m.route ? run(&c, m.route, &e) : no_route(&c, m.known, &e);
+    tain_status st = m.route ? run(&c, m.route, &e) : no_route(&c, m.methods, &e);
     if (m.route && is_worth_remembering(&c, m.route, st)) remember(&c, m.route, st, &e);
     if (st != TAIN_OK) tain_call_refuse(&c, st, &e);
-    if (!m.route && m.known) p->status = 405;
+    if (!m.route && *m.methods) p->status = 405;
     send(&c);
     json_decref(c.in);
     json_decref(c.out);

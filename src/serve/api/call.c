@@ -23,6 +23,12 @@ tain_status tain_call_text(const tain_call *c, const char *member, bool need, co
     return st;
 }
 
+int64_t tain_call_number(const tain_call *c, const char *member, int64_t otherwise)
+{
+    const json_t *v = json_object_get(c->in, member);
+    return json_is_number(v) ? (int64_t)json_number_value(v) : otherwise;
+}
+
 tain_status tain_call_page(const tain_call *c, tain_control_page *ret, tain_error *err)
 {
     const char *most = tain_http_query(c->request, "maxResults"), *after = tain_http_query(c->request, "continuationToken");
@@ -103,7 +109,7 @@ static bool says(const tain_http_reply *p, const char *name)
 void tain_call_refuse(tain_call *c, tain_status st, const tain_error *e)
 {
     const char *code = c->code ? c->code : st == TAIN_E_AUTH && e->sys == EKEYEXPIRED ? "TokenExpired" : code_of(st); /* clients get another then, and try again */
-    c->reply->status = st == TAIN_E_UNSUPPORTED ? 400 : st == TAIN_E_BUSY ? 429 : tain_status_http(st);
+    c->reply->status = c->status ? c->status : st == TAIN_E_UNSUPPORTED ? 400 : st == TAIN_E_BUSY ? 429 : tain_status_http(st);
     tain_http_reply_add(c->reply, "x-ms-public-api-error-code", "%s", code);
     if (c->reply->status == 429 && !says(c->reply, "Retry-After")) tain_http_reply_add(c->reply, "Retry-After", "5");
     json_decref(c->out);

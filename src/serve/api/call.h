@@ -19,6 +19,7 @@ typedef struct tain_call {
     const char              *argument[TAIN_CALL_ARGUMENTS]; /* what stood for each {} of the path */
     json_t                  *in;  /* the body: an object, {} without one */
     json_t                  *out; /* to be answered as JSON; NULL: an empty body */
+    int                      status; /* of HTTP, where another than that of the error's kind holds; 0: none */
     const char              *code; /* Fabric's name of the error, where another than that of its status holds */
     char                     request_id[37];
 } tain_call;
@@ -44,6 +45,8 @@ extern const tain_route tain_routes_workspace[], tain_routes_item[], tain_routes
 
 /* Text of the body. need: INVALID names the member when it is absent; else *ret is NULL then, as it is for null. INVALID: it is no text. */
 tain_status tain_call_text(const tain_call *c, const char *member, bool need, const char **ret, tain_error *err);
+/* A number of the body, which openapi.json has let through. */
+int64_t tain_call_number(const tain_call *c, const char *member, int64_t otherwise);
 /* The page that continuationToken and maxResults ask for. */
 tain_status tain_call_page(const tain_call *c, tain_control_page *ret, tain_error *err);
 /* The item of a path whose arguments are workspace and item. NOT_FOUND also when it is in another workspace. */

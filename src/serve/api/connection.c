@@ -221,7 +221,11 @@ static tain_status assess(tain_call *c, json_t **ret, tain_error *err)
     tain_status st = tain_run_command(&r, &out, &errors, &code, err);
     tain_source_access_done(&access);
     TAIN_TRY(st);
-    if (code > 1) return tain_run_failure(&errors, TAIN_E_UNAVAILABLE, err);
+    if (code > 1) {
+        c->code = "SourceNotUsable";
+        c->status = 409;
+        return tain_run_failure(&errors, TAIN_E_INVALID, err);
+    }
     return tain_json_parse(out.data, out.size, "the assessment", ret, err);
 }
 
@@ -235,7 +239,9 @@ static tain_status test(tain_call *c, tain_error *err)
 {
     json_t     *found = NULL;
     tain_status st = assess(c, &found, err);
-    if (st == TAIN_E_NOT_FOUND) return st;
+    if (st != TAIN_OK && !c->status) return st;
+    c->status = 0;
+    c->code = NULL;
     if (st == TAIN_OK) c->out = json_pack("{s:b,s:i}", "ok", 1, "tables", (int)json_array_size(json_object_get(found, "tables")));
     else c->out = json_pack("{s:b,s:s,s:s}", "ok", 0, "message", err->message, "remedy", tain_error_advice(err));
     json_decref(found);

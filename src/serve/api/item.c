@@ -105,12 +105,24 @@ const char *tain_item_connection(const json_t *definition)
 
 /* --- making ------------------------------------------------------------------------------------------------------------- */
 
+enum { FOLDER_MOST = 200 }; /* bytes of a name, of the 255 that file systems have */
+
+/* A folder's name, cut where it is too long, at a character's end. Caller frees. */
+static char *folder_name(const char *name)
+{
+    char  *folder = tain_folder_from_name(name);
+    size_t n = strlen(folder) > FOLDER_MOST ? FOLDER_MOST : strlen(folder);
+    while (n > 0 && ((unsigned char)folder[n] & 0xc0) == 0x80) n--;
+    folder[n] = 0;
+    return folder;
+}
+
 /* LAKE/<workspace>/<name>.MirroredDatabase, as OneLake has it; _2 and on where something is there already. */
 static tain_status make_folder(tain_call *c, const char *name, char **ret, tain_error *err)
 {
     tain_control_workspace w;
     TAIN_TRY(tain_control_workspace_get(c->api->control, c->argument[0], &w, err));
-    TAIN_AUTO(tain_free) char *above = tain_folder_from_name(w.name), *own = tain_folder_from_name(name);
+    TAIN_AUTO(tain_free) char *above = folder_name(w.name), *own = folder_name(name);
     tain_control_workspace_done(&w);
     TAIN_AUTO(tain_free) char *parent = tain_format("%s/%s", c->api->lake, above);
     if (!tain_make_folder(parent, true)) return tain_fail_errno(err, "cannot make the folder %s", parent);

@@ -140,9 +140,12 @@ static tain_status change_user(tain_call *c, tain_error *err)
     return show_user(c, id, err);
 }
 
+/* That nobody would be left to administer the service is no fault of the request. */
 static tain_status remove_user(tain_call *c, tain_error *err)
 {
-    return tain_control_user_remove(c->api->control, c->argument[0], err);
+    tain_status st = tain_control_user_remove(c->api->control, c->argument[0], err);
+    if (st == TAIN_E_INVALID) c->status = 409;
+    return st;
 }
 
 /* --- tokens -------------------------------------------------------------------------------------------------------------- */
@@ -177,20 +180,16 @@ static tain_status token_user(tain_call *c, const char **ret, tain_error *err)
     if (*ret && !is_admin(c)) return tain_fail(err, TAIN_E_PERMISSION, "only an administrator makes tokens of others");
     if (!*ret) *ret = c->caller.user;
     if (**ret) return TAIN_OK;
-    tain_status st = tain_fail(err, TAIN_E_INVALID, "the body has no \"userId\": a token is a user's");
+    c->status = 409;
+    tain_status st = tain_call_fail(c, "UserNeeded", TAIN_E_INVALID, err, "the body has no \"userId\": a token is a user's");
     tain_error_remedy(err, "make a user first (POST /v1/users), and name it");
     return st;
 }
 
-static tain_status expiry(const tain_call *c, tain_time *ret, tain_error *err)
+static tain_time expiry(const tain_call *c)
 {
-    const json_t *days = json_object_get(c->in, "expiresInDays");
-    *ret = 0;
-    if (!days || json_is_null(days)) return TAIN_OK;
-    if (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > 36500)
-        return tain_fail(err, TAIN_E_INVALID, "\"expiresInDays\" is not a number of days from 1 to 36500");
-    *ret = tain_now() + json_integer_value(days) * 86400 * TAIN_SECOND;
-    return TAIN_OK;
+    int64_t days = tain_call_number(c, "expiresInDays", 0);
+    return days ? tain_now() + days * 86400 * TAIN_SECOND : 0;
 }
 
 static tain_status add_token(tain_call *c, tain_error *err)
@@ -198,14 +197,12 @@ static tain_status add_token(tain_call *c, tain_error *err)
     const char       *name, *user, *role;
     char              id[37], text[TAIN_CONTROL_TOKEN_TEXT];
     tain_control_role least;
-    tain_time         expires;
     TAIN_TRY(tain_call_text(c, "name", true, &name, err));
     TAIN_TRY(tain_call_text(c, "role", false, &role, err));
     TAIN_TRY(role_of(role ? role : "admin", &least, err));
     TAIN_TRY(token_user(c, &user, err));
-    TAIN_TRY(expiry(c, &expires, err));
     least = tain_control_role_least(least, c->caller.most); /* a token gives no more than that by which it was made */
-    TAIN_TRY(tain_control_token_add(c->api->control, user, name, least, expires, id, text, err));
+    TAIN_TRY(tain_control_token_add(c->api->control, user, name, least, expiry(c), id, text, err));
     c->reply->status = 201;
     c->out = json_pack("{s:s,s:s}", "id", id, "token", text);
     return TAIN_OK;

@@ -6,14 +6,7 @@
 #include "serve/api/call.h"
 #include "serve/api/run.h"
 
-enum { ROWS = 1000, ROWS_MOST = 1000 };
-
-static tain_status limit_of(const tain_call *c, int64_t *ret, tain_error *err)
-{
-    *ret = tain_json_get_int(c->in, "limit", ROWS);
-    if (*ret < 1 || *ret > ROWS_MOST) return tain_fail(err, TAIN_E_INVALID, "\"limit\" is not from 1 to %d", ROWS_MOST);
-    return TAIN_OK;
-}
+enum { ROWS = 1000 };
 
 static tain_status run(tain_call *c, const char *lake, const char *sql, int64_t limit, tain_error *err)
 {
@@ -38,11 +31,9 @@ static tain_status query(tain_call *c, tain_error *err)
 {
     tain_control_item i;
     const char       *sql;
-    int64_t           limit;
     TAIN_TRY(tain_call_text(c, "sql", true, &sql, err));
-    TAIN_TRY(limit_of(c, &limit, err));
     TAIN_TRY(tain_call_item(c, &i, err));
-    tain_status st = run(c, i.lake, sql, limit, err);
+    tain_status st = run(c, i.lake, sql, tain_call_number(c, "limit", ROWS), err);
     tain_control_item_done(&i);
     return st;
 }

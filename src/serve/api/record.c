@@ -4,6 +4,7 @@
 #include "control/audit.h"
 #include "control/execution.h"
 #include "serve/api/call.h"
+#include "serve/api/moment.h"
 
 enum { ROWS = 100 };
 
@@ -17,8 +18,9 @@ static tain_status page_of(const tain_call *c, tain_control_page *ret, tain_erro
 static tain_status moment(const tain_call *c, const char *name, tain_time *ret, tain_error *err)
 {
     const char *text = tain_http_query(c->request, name);
-    *ret = text && *text ? tain_time_from_iso(text) : 0;
-    return !text || !*text || *ret ? TAIN_OK : tain_fail(err, TAIN_E_INVALID, "\"%s\" is no time like 2026-01-31T12:34:56Z: %s", name, text);
+    *ret = 0;
+    if (text && *text && !tain_moment_read(text, ret)) return tain_fail(err, TAIN_E_INVALID, "%s is no time like 2026-01-31T12:34:56Z", name);
+    return TAIN_OK;
 }
 
 /* --- executions ------------------------------------------------------------------------------------------------------------ */

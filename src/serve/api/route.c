@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "serve/api/route.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 enum { SEGMENTS = 12 };
@@ -30,6 +31,12 @@ static bool is_of_form(const char *form, char *const pieces[], size_t n, const c
     return !*form;
 }
 
+static void allow(char methods[static 40], const char *method)
+{
+    size_t n = strlen(methods);
+    snprintf(methods + n, 40 - n, "%s%s%s", n ? ", " : "", method, strcmp(method, "GET") == 0 ? ", HEAD" : "");
+}
+
 tain_route_match tain_route_find(const tain_route *const *tables, size_t n, const char *method, const char *path)
 {
     tain_route_match m = {.room = tain_strdup(path)};
@@ -39,7 +46,7 @@ tain_route_match tain_route_find(const tain_route *const *tables, size_t n, cons
     for (size_t t = 0; t < n && count <= SEGMENTS; t++)
         for (const tain_route *r = tables[t]; r->method && !m.route; r++) {
             if (!is_of_form(r->path, pieces, count, m.argument)) continue;
-            m.known = true;
+            allow(m.methods, r->method);
             if (strcmp(r->method, method) == 0) m.route = r;
         }
     return m;

@@ -8,7 +8,7 @@
 /* What {} of the form stand for; NULL: the path is not of that form. `room` takes a copy of the path, cut into pieces. */
 typedef struct tain_route_match {
     const tain_route *route;  /* NULL: none is for this method */
-    bool              known;  /* the path is one of ours, for some method */
+    char              methods[40]; /* those the path is for, "GET, HEAD, POST"; "": it is none of ours */
     char             *room;   /* owned */
     const char       *argument[TAIN_CALL_ARGUMENTS];
 } tain_route_match;
