@@ -44,8 +44,11 @@ static tain_status read_part(tain_call *c, const json_t *part, tain_parts *p, ta
     const char  *path = tain_json_get_str(part, "path", ""), *payload = tain_json_get_str(part, "payload", NULL);
     tain_buffer *to = part_of(p, path);
     if (!to) return is_corrupt(c, *path ? path : "a part", "a mirrored database has mirroring.json and .platform only", err);
-    if (strcmp(tain_json_get_str(part, "payloadType", "InlineBase64"), "InlineBase64") != 0) return is_corrupt(c, path, "payloadType is not InlineBase64", err);
-    if (!payload || to->size || !decode(payload, to)) return is_corrupt(c, path, !payload ? "it has no payload" : to->size ? "it is there twice" : "the payload is not base64", err);
+    const json_t *type = json_object_get(part, "payloadType");
+    if (type && strcmp(tain_json_get_str(part, "payloadType", ""), "InlineBase64") != 0) return is_corrupt(c, path, "payloadType is not InlineBase64", err);
+    if (!payload || !*payload) return is_corrupt(c, path, "it has no payload", err);
+    if (to->size) return is_corrupt(c, path, "it is there twice", err);
+    if (!decode(payload, to)) return is_corrupt(c, path, "the payload is not base64", err);
     return TAIN_OK;
 }
 
