@@ -195,7 +195,7 @@ static tain_status update(tain_call *c, tain_error *err)
     tain_control_item i;
     tain_parts        p;
     const json_t     *definition = json_object_get(c->in, "definition");
-    if (!definition) return is_corrupt(c, "definition", "the body has none", err);
+    if (!json_is_object(definition)) return is_corrupt(c, "definition", "the body has none", err);
     TAIN_TRY(tain_call_item(c, &i, err));
     tain_status st = tain_parts_read(c, definition, &p, err);
     if (st == TAIN_OK) {
