@@ -7,7 +7,7 @@ _tain()
     local service='--service --home --token-file --ca-file --json'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'demo check mirror verify query replay status table serve create list start stop pause resume resync logs drop connections apply export client-env --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'demo check mirror verify query replay status table serve create list start stop pause resume resync logs drop connections users tokens apply export client-env --help --version' -- "$cur")
         return
     fi
     case $prev in
@@ -18,11 +18,14 @@ _tain()
         [[ $command == table ]] && set -- 'default directlake spark duckdb' || set -- 'default compat'
         mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); return ;;
     --on-drop) mapfile -t COMPREPLY < <(compgen -W 'keep delete' -- "$cur"); return ;;
-    --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --history-retention | --name | --as-of | --seconds | --last | --retention | --sort-by | --service | --workspace | --description | --secret | --url) return ;;
-    --token-file | --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --history-retention | --name | --as-of | --seconds | --last | --retention | --sort-by | --service | --workspace | --description | --secret | --url | --user | --days) return ;;
+    --token-file | --ca-file | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --home) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
     table) mapfile -t COMPREPLY < <(compgen -W 'history optimize vacuum' -- "$cur"); return ;;
     connections) mapfile -t COMPREPLY < <(compgen -W 'list add change test remove' -- "$cur"); return ;;
+    users) mapfile -t COMPREPLY < <(compgen -W 'list add change remove' -- "$cur"); return ;;
+    tokens) mapfile -t COMPREPLY < <(compgen -W 'list add remove' -- "$cur"); return ;;
+    --role) mapfile -t COMPREPLY < <(compgen -W 'viewer contributor admin none' -- "$cur"); return ;;
     client-env) mapfile -t COMPREPLY < <(compgen -W 'fab fabric-cicd microsoft-fabric-api azure-sdk azcopy terraform' -- "$cur"); return ;;
     esac
     case $command in
@@ -40,6 +43,8 @@ _tain()
     logs) options="--last --records $service" ;;
     drop) options="--yes $service" ;;
     connections) options="--secret --url --name $service" ;;
+    users) options="--role --workspace --password --password-file --disable --enable $service" ;;
+    tokens) options="--user --role --days $service" ;;
     apply) options="--workspace --yes --prune $service" ;;
     export) options="--workspace $service" ;;
     esac

@@ -49,7 +49,7 @@ extern const tain_command tain_command_demo, tain_command_check, tain_command_mi
     tain_command_status, tain_command_table, tain_command_serve;
 /* Those that speak to a running service. */
 extern const tain_command tain_command_create, tain_command_start, tain_command_stop, tain_command_pause, tain_command_resume, tain_command_resync,
-    tain_command_drop, tain_command_list, tain_command_logs, tain_command_connections, tain_command_apply, tain_command_export, tain_command_client_env;
+    tain_command_drop, tain_command_list, tain_command_logs, tain_command_connections, tain_command_users, tain_command_tokens, tain_command_apply, tain_command_export, tain_command_client_env;
 
 /* Reads options and arguments (argv[0] is the command's name). Returns -1 to go on, else an exit code: --help was asked
  * for, or usage was wrong and has been said. Arguments are in *ret, *ret_count of them. */
@@ -60,9 +60,14 @@ int tain_cli_fail(const tain_error *e);
 /* A usage error of that command; returns the exit code of usage. */
 int tain_cli_usage(const tain_command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Of a service, where none is named: TAIN_HOME, or ~/.tain. Caller frees. */
+char *tain_cli_home(void);
+
 typedef enum tain_says { TAIN_SAYS_NO, TAIN_SAYS_YES, TAIN_SAYS_NOTHING } tain_says;
 /* Asks who sits at the terminal, "question [y/N] "; NOTHING: nobody does. */
 tain_says tain_cli_ask(const char *question);
+/* What they type at "question ", without showing it; NULL: nobody does, or nothing. Caller wipes and frees. */
+char *tain_cli_ask_secret(const char *question);
 
 enum { TAIN_CLI_WIDTH = 80 }; /* what output for people fits */
 

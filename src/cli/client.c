@@ -53,6 +53,16 @@ static const char *from_environment(const char *name)
     return text && *text ? text : NULL;
 }
 
+/* The usual one need not be there. */
+static tain_status take_a_home(const tain_client_options *o, tain_client *c, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *usual = tain_cli_home();
+    tain_status st = take_home(o->home ? o->home : usual, c, err);
+    if (o->home || st != TAIN_E_NOT_FOUND) return st;
+    c->url = tain_strdup(HERE);
+    return TAIN_OK;
+}
+
 static tain_status take_address(const tain_client_options *o, tain_client *c, tain_error *err)
 {
     const char *named = o->service ? o->service : o->home ? NULL : from_environment("TAIN_SERVICE");
@@ -61,8 +71,8 @@ static tain_status take_address(const tain_client_options *o, tain_client *c, ta
         tain_error_remedy(err, "it looks like this: " HERE);
         return st;
     }
-    if (!named && o->home) TAIN_TRY(take_home(o->home, c, err));
-    else c->url = tain_strdup(named ? named : HERE);
+    if (named) c->url = tain_strdup(named);
+    else TAIN_TRY(take_a_home(o, c, err));
     for (size_t n = strlen(c->url); n && c->url[n - 1] == '/'; n--) c->url[n - 1] = 0;
     const char *ca = o->ca_file ? o->ca_file : from_environment("TAIN_CA_FILE");
     if (!ca) return TAIN_OK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* client.h -- a running service, as the commands speak to it: where it is, who is asking, and its REST.
  *
- * It is found by --service, or the service.json that a service writes into its home (--home), else TAIN_SERVICE, else at
- * http://127.0.0.1:8080. Who asks is told by a token: --token-file, else TAIN_TOKEN; without one it is this user, if the
+ * It is found by --service, or the service.json that a service writes into its home (--home), else TAIN_SERVICE, else that of
+ * the usual home (TAIN_HOME, ~/.tain), else at http://127.0.0.1:8080. Who asks is told by a token: --token-file, else TAIN_TOKEN; without one it is this user, if the
  * service runs as the same here. What the service refuses comes back as an error with its message and remedy. */
 #ifndef TAIN_CLI_CLIENT_H
 #define TAIN_CLI_CLIENT_H

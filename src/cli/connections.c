@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/json.h"
 #include "base/text.h"
-#include "cli/names.h"
 #include "cli/report.h"
+#include "cli/secret.h"
+#include "cli/verbs.h"
 
 typedef struct settings {
     tain_client_options client;
     const char         *secret, *url, *name; /* NULL: not given */
 } settings;
 
-/* *ret_no: the answer is no. */
-typedef tain_status (*verb_run)(const tain_client *c, char **args, const settings *s, bool *ret_no, tain_error *err);
+#define PATH "/v1/connections"
+#define WHAT "connection"
 
 /* --- list ---------------------------------------------------------------------------------------------------------- */
 
@@ -32,10 +33,11 @@ static void print_all(const json_t *all)
     printf("%zu connection%s\n", json_array_size(all), tain_plural((int64_t)json_array_size(all)));
 }
 
-static tain_status list(const tain_client *c, char **args, const settings *s, bool *ret_no, tain_error *err)
+static tain_status list(const tain_client *c, char **args, const void *settings_, bool *ret_no, tain_error *err)
 {
+    const settings *s = settings_;
     TAIN_AUTO(tain_json_decref) json_t *all = NULL;
-    TAIN_TRY(tain_client_list(c, "/v1/connections", &all, err));
+    TAIN_TRY(tain_client_list(c, PATH, &all, err));
     if (s->client.json) tain_report_json(all);
     else print_all(all);
     return TAIN_OK;
@@ -58,48 +60,40 @@ static json_t *body_of(const char *name, const char *url, const char *secret)
     return o;
 }
 
-static tain_status add(const tain_client *c, char **args, const settings *s, bool *ret_no, tain_error *err)
+static tain_status add(const tain_client *c, char **args, const void *settings_, bool *ret_no, tain_error *err)
 {
+    const settings *s = settings_;
     TAIN_AUTO(tain_json_decref) json_t *made = NULL;
-    TAIN_TRY(tain_client_call(c, "POST", "/v1/connections", body_of(args[0], args[1], s->secret), &made, err));
+    TAIN_AUTO(tain_cli_secret_free) char *secret = tain_cli_secret_for(args[1], s->secret);
+    TAIN_TRY(tain_client_call(c, "POST", PATH, body_of(args[0], args[1], secret), &made, err));
     say(made, s, "made");
     return TAIN_OK;
 }
 
-/* Finds it, asks for `rest` of it. */
-static tain_status ask_of(const tain_client *c, const char *name, const char *method, const char *rest, json_t *body, json_t **ret, json_t **ret_answer,
-                          tain_error *err)
+static tain_status change(const tain_client *c, char **args, const void *settings_, bool *ret_no, tain_error *err)
 {
-    tain_status st = tain_names_connection(c, name, ret, err);
-    if (st != TAIN_OK) {
-        json_decref(body);
-        return st;
-    }
-    TAIN_AUTO(tain_free) char *path = tain_format("/v1/connections/%s%s", tain_json_get_str(*ret, "id", ""), rest);
-    return tain_client_call(c, method, path, body, ret_answer, err);
-}
-
-static tain_status change(const tain_client *c, char **args, const settings *s, bool *ret_no, tain_error *err)
-{
+    const settings *s = settings_;
     TAIN_AUTO(tain_json_decref) json_t *was = NULL, *now = NULL;
     if (!s->name && !s->url && !s->secret) return tain_fail(err, TAIN_E_INVALID, "nothing to change: say --name, --url or --secret");
-    TAIN_TRY(ask_of(c, args[0], "PATCH", "", body_of(s->name, s->url, s->secret), &was, &now, err));
+    TAIN_TRY(tain_verbs_ask(c, PATH, WHAT, args[0], "PATCH", "", body_of(s->name, s->url, s->secret), &was, &now, err));
     say(json_is_object(now) ? now : was, s, "changed");
     return TAIN_OK;
 }
 
-static tain_status remove_it(const tain_client *c, char **args, const settings *s, bool *ret_no, tain_error *err)
+static tain_status remove_it(const tain_client *c, char **args, const void *settings_, bool *ret_no, tain_error *err)
 {
+    const settings *s = settings_;
     TAIN_AUTO(tain_json_decref) json_t *was = NULL;
-    TAIN_TRY(ask_of(c, args[0], "DELETE", "", NULL, &was, NULL, err));
+    TAIN_TRY(tain_verbs_ask(c, PATH, WHAT, args[0], "DELETE", "", NULL, &was, NULL, err));
     say(was, s, "removed");
     return TAIN_OK;
 }
 
-static tain_status test(const tain_client *c, char **args, const settings *s, bool *ret_no, tain_error *err)
+static tain_status test(const tain_client *c, char **args, const void *settings_, bool *ret_no, tain_error *err)
 {
+    const settings *s = settings_;
     TAIN_AUTO(tain_json_decref) json_t *connection = NULL, *answer = NULL;
-    TAIN_TRY(ask_of(c, args[0], "POST", "/test", NULL, &connection, &answer, err));
+    TAIN_TRY(tain_verbs_ask(c, PATH, WHAT, args[0], "POST", "/test", NULL, &connection, &answer, err));
     const char *message = tain_json_get_str(answer, "message", NULL), *remedy = tain_json_get_str(answer, "remedy", NULL);
     *ret_no = !tain_json_get_bool(answer, "ok", false);
     if (s->client.json) {
@@ -113,29 +107,8 @@ static tain_status test(const tain_client *c, char **args, const settings *s, bo
 
 /* --- the command --------------------------------------------------------------------------------------------------- */
 
-typedef struct verb {
-    const char *name;
-    int         arguments; /* behind it */
-    verb_run    run;
-} verb;
-
-static const verb verbs[] = {{"list", 0, list}, {"add", 2, add}, {"change", 1, change}, {"test", 1, test}, {"remove", 1, remove_it}};
-
-static const verb *verb_of(const char *name)
-{
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (strcmp(verbs[i].name, name) == 0) return &verbs[i];
-    return NULL;
-}
-
-/* -1: go on. */
-static int check_verb(const verb *v, const char *name, int given)
-{
-    if (!v) return tain_cli_usage(&tain_command_connections, "there are list, add, change, test and remove, not \"%s\"", name);
-    if (given < v->arguments) return tain_cli_usage(&tain_command_connections, "%s needs %s", name, v->arguments == 2 ? "NAME and URL" : "NAME");
-    if (given > v->arguments) return tain_cli_usage(&tain_command_connections, "%s takes %s", name, v->arguments ? "less" : "nothing");
-    return -1;
-}
+static const tain_verb verbs[] = {{"list", "", list}, {"add", "NAME URL", add}, {"change", "NAME", change}, {"test", "NAME", test},
+                                  {"remove", "NAME", remove_it}, {NULL}};
 
 static int run(int argc, char **argv)
 {
@@ -146,19 +119,7 @@ static int run(int argc, char **argv)
         {"name", TAIN_OPTION_TEXT, &s.name, "NAME", "change: another name"},
         TAIN_CLIENT_OPTIONS(s.client), {NULL},
     };
-    tain_client c;
-    tain_error  e = {0};
-    char      **args;
-    bool        no = false;
-    int         n, code = tain_client_begin(&tain_command_connections, options, &s.client, argc, argv, &c, &args, &n);
-    if (code >= 0) return code;
-    const char *name = n ? args[0] : "list";
-    const verb *v = verb_of(name);
-    tain_status st = TAIN_OK;
-    code = check_verb(v, name, n ? n - 1 : 0);
-    if (code < 0) st = v->run(&c, args + 1, &s, &no, &e);
-    int end = tain_client_end(&c, args, st, &e);
-    return code >= 0 ? code : end == TAIN_EXIT_OK && no ? TAIN_EXIT_NO : end;
+    return tain_verbs_run(&tain_command_connections, verbs, options, &s.client, &s, argc, argv);
 }
 
 const tain_command tain_command_connections = {

@@ -8,6 +8,7 @@
 #include "cli/definitions.h"
 #include "cli/names.h"
 #include "cli/report.h"
+#include "cli/secret.h"
 
 typedef struct settings {
     tain_client_options client;
@@ -72,8 +73,9 @@ static char *url_of(const char *source)
     return tain_format("sqlite://%s", real);
 }
 
-static tain_status make_connection(const tain_client *c, const char *name, const char *url, const char *secret, json_t **ret, tain_error *err)
+static tain_status make_connection(const tain_client *c, const char *name, const char *url, const char *given, json_t **ret, tain_error *err)
 {
+    TAIN_AUTO(tain_cli_secret_free) char *secret = tain_cli_secret_for(url, given);
     json_t *body = json_pack("{s:s,s:s}", "displayName", name, "url", url);
     if (secret) json_object_set_new(body, "secret", json_string(secret));
     tain_status st = tain_client_call(c, "POST", "/v1/connections", body, ret, err);

@@ -9,7 +9,7 @@ static const tain_command *const commands[] = {
     &tain_command_serve,
     NULL, /* from here on those that speak to a service */
     &tain_command_create, &tain_command_list,   &tain_command_start, &tain_command_stop,  &tain_command_pause,
-    &tain_command_resume, &tain_command_resync, &tain_command_logs,  &tain_command_drop,  &tain_command_connections,
+    &tain_command_resume, &tain_command_resync, &tain_command_logs,  &tain_command_drop,  &tain_command_connections, &tain_command_users, &tain_command_tokens,
     &tain_command_apply,  &tain_command_export, &tain_command_client_env,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

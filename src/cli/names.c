@@ -14,14 +14,19 @@ enum { SHOWN = 8 }; /* names in an error */
 typedef bool (*is_called)(const json_t *row, const char *name);
 typedef char *(*name_of)(const json_t *row);
 
+static const char *own_name(const json_t *row)
+{
+    return tain_json_get_str(row, "displayName", tain_json_get_str(row, "name", ""));
+}
+
 static bool by_name(const json_t *row, const char *name)
 {
-    return strcmp(tain_json_get_str(row, "displayName", ""), name) == 0 || strcasecmp(tain_json_get_str(row, "id", ""), name) == 0;
+    return strcmp(own_name(row), name) == 0 || strcasecmp(tain_json_get_str(row, "id", ""), name) == 0;
 }
 
 static char *plain_name(const json_t *row)
 {
-    return tain_strdup(tain_json_get_str(row, "displayName", ""));
+    return tain_strdup(own_name(row));
 }
 
 /* "a, b, c and 4 more"; only those that match, if a match is given. Caller frees. */
@@ -154,7 +159,12 @@ tain_status tain_names_make_workspace(const tain_client *c, const char *name, js
 
 tain_status tain_names_connection(const tain_client *c, const char *name, json_t **ret, tain_error *err)
 {
+    return tain_names_in(c, "/v1/connections", "connection", name, ret, err);
+}
+
+tain_status tain_names_in(const tain_client *c, const char *path, const char *what, const char *name, json_t **ret, tain_error *err)
+{
     TAIN_AUTO(tain_json_decref) json_t *all = NULL;
-    TAIN_TRY(tain_client_list(c, "/v1/connections", &all, err));
-    return pick("connection", name, all, by_name, plain_name, ret, err);
+    TAIN_TRY(tain_client_list(c, path, &all, err));
+    return pick(what, name, all, by_name, plain_name, ret, err);
 }

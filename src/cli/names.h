@@ -16,6 +16,8 @@ tain_status tain_names_workspace(const tain_client *c, const char *name, json_t 
 /* As above; one that is not there is made. */
 tain_status tain_names_make_workspace(const tain_client *c, const char *name, json_t **ret, tain_error *err);
 tain_status tain_names_connection(const tain_client *c, const char *name, json_t **ret, tain_error *err);
+/* One of any list ("/v1/users") by its displayName, name or id. */
+tain_status tain_names_in(const tain_client *c, const char *path, const char *what, const char *name, json_t **ret, tain_error *err);
 
 /* "workspace/name" of a row of /v1/mirrors. Caller frees. */
 char *tain_names_full(const json_t *mirror);

@@ -18,12 +18,6 @@ static void say(const char *line)
     fflush(stdout);
 }
 
-static char *usual_home(void)
-{
-    const char *told = getenv("TAIN_HOME"), *own = getenv("HOME");
-    return told && *told ? tain_strdup(told) : tain_format("%s/.tain", own && *own ? own : ".");
-}
-
 static int run(int argc, char **argv)
 {
     const char        *key = NULL;
@@ -49,7 +43,7 @@ static int run(int argc, char **argv)
     int n, code = tain_cli_parse(&tain_command_serve, options, argc, argv, &args, &n);
     if (code >= 0) return code;
     free(args);
-    TAIN_AUTO(tain_free) char *home = o.home ? tain_strdup(o.home) : usual_home();
+    TAIN_AUTO(tain_free) char *home = o.home ? tain_strdup(o.home) : tain_cli_home();
     o.home = home;
     if (!o.tls_cert != !o.tls_key) return tain_cli_usage(&tain_command_serve, "--tls-cert and --tls-key go together");
     struct sigaction action = {.sa_handler = on_signal};

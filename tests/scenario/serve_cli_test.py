@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The commands that speak to a running service: what they do, say, and answer."""
+import pty
 import re
 import uuid
 
 from commands import *
 
-COMMANDS = ["create", "list", "start", "stop", "pause", "resume", "resync", "logs", "drop", "connections", "apply", "export", "client-env"]
+COMMANDS = ["create", "list", "start", "stop", "pause", "resume", "resync", "logs", "drop", "connections", "users", "tokens", "apply", "export", "client-env"]
 CLIENTS = ["fab", "fabric-cicd", "microsoft-fabric-api", "azure-sdk", "azcopy", "terraform"]
 
 
@@ -160,7 +161,7 @@ def test_connections(folder):
         s.tain("connections", "remove", "shop")
         assert s.json("connections") == []
         assert_refused(s.tain("connections", "forget", "shop", check=None), 2, "forget")
-        assert_refused(s.tain("connections", "add", "shop", check=None), 2, "NAME and URL")
+        assert_refused(s.tain("connections", "add", "shop", check=None), 2, "NAME URL")
 
 
 # --- Git ------------------------------------------------------------------------------------------------------------
@@ -323,6 +324,8 @@ def test_the_service_is_found(folder):
     with Commanded(folder) as s:
         assert tain("list", "--service", s.url, check=0).out == tain("list", check=0, env={"TAIN_SERVICE": s.url + "/"}).out == s.tain("list").out
         s.tain("list", env={"TAIN_SERVICE": "http://127.0.0.1:1"})
+        tain("connections", "add", "here", "sqlite:///x", check=0, env={"TAIN_HOME": s.home})
+        assert "here" in s.tain("connections").out, "the usual home"
         assert_refused(tain("list", "--service", "here", check=None), 3, "no address of a service")
     assert_refused(tain("list", "--service", s.url, check=None), 3, "tain serve --home")
     assert_refused(tain("list", "--home", os.path.join(folder, "nowhere"), check=None), 3, "nowhere/service.json", "tain serve --home")
@@ -341,6 +344,72 @@ def test_who_asks(folder):
         assert_refused(s.tain("list", "--token-file", os.path.join(folder, "no-token"), check=None), 3, "no-token")
         open(path, "w").write("two words")
         assert_refused(s.tain("list", "--token-file", path, check=None), 3, "holds no token")
+
+
+def test_users_and_tokens(folder):
+    with Commanded(folder) as s:
+        assert_refused(s.tain("tokens", "add", "x", check=None), 3, "--user NAME")
+        s.tain("users", "add", "ann", "--role", "viewer")
+        token = s.tain("tokens", "add", "ci", "--user", "ann", "--days", "30").out
+        assert re.fullmatch(r"tain_[0-9a-f]{64}\n", token), token
+        path = os.path.join(folder, "token")
+        open(path, "w").write(token)
+        by_ann = {"check": None, "env": {"TAIN_TOKEN": token.strip()}}
+        assert s.tain("list", "--token-file", path).out == "0 mirrored databases\n"
+        assert_refused(s.tain("create", "x", shop(folder), **by_ann), 3, "contributor")
+        s.tain("users", "change", "ann", "--role", "contributor", "--workspace", "default")
+        s.tain("create", "default/x", shop(folder, "other.db"), check=3, env=by_ann["env"])  # connections are the whole service's
+        s.tain("connections", "add", "shop", f"sqlite://{folder}/shop.db")
+        s.tain("create", "default/x", "shop", env=by_ann["env"])
+        out = s.tain("users").out
+        assert re.search(r"^ann +token +viewer; contributor in default$", out, re.M), out
+        out = s.tain("tokens").out
+        assert re.search(r"^ci +ann +admin +20\d\d-\S+ +20\d\d-", out, re.M), out
+        s.tain("tokens", "add", "weak", "--user", "ann", "--role", "viewer")
+        assert_refused(s.tain("tokens", "remove", "strong", check=None), 3, "ci, weak")
+        s.tain("tokens", "remove", "ci")
+        assert_refused(s.tain("list", **by_ann), 3, "token")
+        open(path, "w").write("a password\n")
+        s.tain("users", "change", "ann", "--password-file", path)
+        assert s.json("users")[0]["hasPassword"]
+        s.tain("users", "change", "ann", "--disable")
+        assert s.json("users")[0]["disabled"]
+        assert_refused(s.tain("users", "remove", "bob", check=None), 3, "ann")
+        assert_refused(s.tain("users", "remove", "ann", check=None), 3, "own")
+        s.tain("drop", "x", "--yes")
+        s.tain("users", "remove", "ann")
+        assert s.json("users") == s.json("tokens") == []
+
+
+def typed(text, *args):
+    """What is said at a terminal where that is typed when something is asked."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(TAIN, [TAIN, *args])
+    said = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 4096):
+            said += piece
+            if text and (said.endswith(b": ") or said.endswith(b"] ")):
+                os.write(terminal, text.encode() + b"\n")
+                text = None
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode()
+
+
+def test_what_is_asked_at_a_terminal(folder):
+    with Commanded(folder) as s:
+        code, said = typed("very-secret", "create", "shop", "postgresql://tain@127.0.0.1:1/shop", "--home", s.home)
+        assert code == 0 and "Password of tain at 127.0.0.1" in said and "very-secret" not in said, said
+        assert s.json("connections")[0]["secret"] == "sealed"
+        assert typed("n", "drop", "shop", "--home", s.home)[0] == 1 and len(s.json("list")) == 1
+        code, said = typed("y", "drop", "shop", "--home", s.home)
+        assert code == 0 and s.json("list") == [], said
+        git = os.path.join(folder, "git")
+        write_item(git, "one", s.json("connections")[0]["id"])
+        assert typed("n", "apply", git, "--home", s.home)[0] == 1 and s.json("list") == []
+        code, said = typed("y", "apply", git, "--home", s.home)
+        assert code == 0 and [m["displayName"] for m in s.json("list")] == ["one"], said
 
 
 def test_by_https(folder):
