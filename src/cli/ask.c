@@ -26,8 +26,8 @@ char *tain_cli_ask_secret(const char *question)
 {
     char line[1100] = "";
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return NULL;
+    if (!show(false)) return NULL; /* before it is asked: what is typed earlier is thrown away */
     fprintf(stderr, "%s ", question);
-    if (!show(false)) return NULL;
     bool read = fgets(line, sizeof line, stdin) != NULL;
     show(true);
     fputc('\n', stderr);

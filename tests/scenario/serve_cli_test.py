@@ -3,6 +3,7 @@
 """The commands that speak to a running service: what they do, say, and answer."""
 import pty
 import re
+import select
 import uuid
 
 from commands import *
@@ -388,8 +389,10 @@ def typed(text, *args):
         os.execv(TAIN, [TAIN, *args])
     said = b""
     with contextlib.suppress(OSError):
-        while piece := os.read(terminal, 4096):
-            said += piece
+        while True:
+            if not select.select([terminal], [], [], 30)[0]:
+                os.kill(pid, signal.SIGKILL)
+            said += os.read(terminal, 4096)
             if text and (said.endswith(b": ") or said.endswith(b"] ")):
                 os.write(terminal, text.encode() + b"\n")
                 text = None
