@@ -80,7 +80,7 @@ static tain_status add(const tain_client *c, char **args, const void *settings_,
     if (s->days) json_object_set_new(body, "expiresInDays", json_integer(s->days));
     if (st == TAIN_OK) st = tain_client_call(c, "POST", PATH, json_incref(body), &made, err);
     json_decref(body);
-    if (st != TAIN_OK && !s->user && st == TAIN_E_INVALID) tain_error_remedy(err, "say whose it is: --user NAME; tain users add makes one");
+    if (st != TAIN_OK && !s->user && strstr(err->message, "userId")) tain_error_remedy(err, "say whose it is: --user NAME; tain users add makes one");
     TAIN_TRY(st);
     if (s->client.json) tain_report_json(made);
     else puts(tain_json_get_str(made, "token", ""));
