@@ -40,7 +40,8 @@ def token(service, user_id, **more):
 def test_roles_and_tokens(folder):
     with Service(os.path.join(folder, "home")) as s:
         ws = s.workspace()
-        assert s.call("GET", "/v1/me", expect=200).json["role"] == "admin", "who starts it is its owner"
+        me = s.call("GET", "/v1/me", expect=200).json
+        assert me["role"] == "admin" and me["name"] == "owner" and me["id"] is None and not me["login"], "who starts it is its owner"
         ann, bob = user(s, "ann", "viewer"), user(s, "bob")
         viewer, narrow, nobody = token(s, ann), token(s, ann, role="viewer"), token(s, bob)
         assert s.call("GET", "/v1/me", token=viewer, expect=200).json["name"] == "ann"
@@ -71,6 +72,10 @@ def test_a_session_of_the_page(folder):
         set_cookie = a.headers["Set-Cookie"]
         assert "HttpOnly" in set_cookie and "SameSite=Strict" in set_cookie, set_cookie
         cookie = {"Cookie": set_cookie.split(";")[0]}
+        me = raw(s, "GET", "/v1/me", cookie).json
+        assert me["name"] == "ann" and me["role"] == "admin" and me["login"] and me["session"], me
+        me = raw(s, "GET", "/v1/me").json
+        assert me["id"] is me["name"] is me["role"] is None and me["login"], "nobody yet: the page asks who it is"
         assert raw(s, "GET", "/v1/workspaces", cookie).status == 200
         made = json.dumps({"displayName": "w"})
         assert raw(s, "POST", "/v1/workspaces", cookie, made).status == 403, "without X-Tain-Csrf"

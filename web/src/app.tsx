@@ -43,7 +43,7 @@ function useMe() {
     try {
       const now = await service.me();
       setMe(now);
-      setNeeded(now.role === null && now.login && !Object.keys(now.workspaces ?? {}).length);
+      setNeeded(now.name === null && now.login);
       setError(null);
     } catch (reason) {
       const e = shown(reason);

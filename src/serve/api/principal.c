@@ -22,13 +22,14 @@ static json_t *roles_of(const tain_call *c, const char *user)
     return roles;
 }
 
-/* login: there is no saying who it is, and a name and password would help. */
+/* login: a name and password lead here: nobody is signed in, or somebody is by a session, which can be ended. */
 static tain_status me(tain_call *c, tain_error *err)
 {
     const tain_caller *who = &c->caller;
-    bool               nobody = !*who->name;
-    c->out = json_pack("{s:o,s:s,s:s,s:o,s:b,s:b}", "id", tain_call_str(*who->user ? who->user : NULL), "name", who->name, "role",
-                       tain_control_role_name(who->role), "workspaces", roles_of(c, who->user), "session", who->session, "login", nobody);
+    const bool         nobody = !*who->name;
+    c->out = json_pack("{s:o,s:o,s:o,s:o,s:b,s:b}", "id", tain_call_str(*who->user ? who->user : NULL), "name", tain_call_str(nobody ? NULL : who->name),
+                       "role", tain_call_str(who->role ? tain_control_role_name(who->role) : NULL), "workspaces", roles_of(c, who->user), "session",
+                       who->session, "login", nobody || who->session);
     return TAIN_OK;
 }
 
