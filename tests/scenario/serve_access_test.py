@@ -30,7 +30,8 @@ def code(answer):
 
 
 def user(service, name, role=None, password=None):
-    return service.call("POST", "/v1/users", {"name": name, "role": role, "password": password}, expect=201).json["id"]
+    given = {"name": name, "role": role, "password": password}
+    return service.call("POST", "/v1/users", {k: v for k, v in given.items() if v is not None}, expect=201).json["id"]
 
 
 def token(service, user_id, **more):
