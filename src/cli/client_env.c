@@ -83,7 +83,8 @@ static void fab(environment *e)
     python_ca(e);
     note(e, "It takes no port and only names such as management.A.B: the service has to be reached at https://NAME on port 443 (a line in /etc/hosts will do "
             "for the name), with a certificate of that name.");
-    note(e, "Once, where there is no keyring: fab config set encryption_fallback_enabled true");
+    note(e, "Once, where there is no keyring:");
+    note(e, "  fab config set encryption_fallback_enabled true");
 }
 
 static void fabric_cicd(environment *e)
