@@ -129,6 +129,14 @@ def test_what_every_reply_says(folder):
         assert a.status == 413 and a.json["errorCode"] == code(a) == "RequestBodyTooLarge", a
 
 
+def test_a_password_in_an_address_is_a_secret(folder):
+    with Service(os.path.join(folder, "home")) as s:
+        for n, (given, kept) in enumerate((("postgresql://me:p%40ss@h:5432/db", "postgresql://me@h:5432/db"), ("postgresql://me:p@h/d@b?a=x@y", "postgresql://me@h/d@b?a=x@y"),
+                                           ("postgresql://me:p@x@h/db", "postgresql://me@h/db"), ("postgresql://me@h/d@c", "postgresql://me@h/d@c"))):
+            shown = s.call("GET", "/v1/connections/" + s.connect(given, f"c{n}"), expect=200).json
+            assert shown["url"] == kept and shown["secret"] == ("sealed" if given != kept else "none"), shown
+
+
 def test_nobody_fills_the_audit_log(folder):
     home = os.path.join(folder, "home")
     with Service(home) as s:

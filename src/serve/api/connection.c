@@ -77,22 +77,21 @@ static void address_done(address *a)
     tain_control_secret_free(a->secret);
 }
 
-/* A password in the address is the secret. */
-static tain_status take_apart(const char *url, const char *secret, address *ret, tain_error *err)
+/* Without what stands between the user's name and the last @ of the authority. */
+static char *without_password(const char *url)
 {
-    tain_url u;
-    if (!strstr(url, "://") || tain_url_parse(url, &u, err) != TAIN_OK || !u.password) {
-        *ret = (address){tain_strdup(url), tain_strdup(secret)};
-        return TAIN_OK;
-    }
-    const char *authority = strstr(url, "://") + 3, *colon = strchr(authority, ':'), *at = strrchr(authority, '@');
-    const char *query = strchr(authority, '?');
-    for (const char *p = authority; p && *p && p < (query ? query : p + 1); p++)
-        if (*p == '@') at = p;
-    ret->url = tain_format("%.*s%s", (int)(colon - url), url, at);
-    ret->secret = tain_strdup(secret ? secret : u.password);
+    const char *authority = strstr(url, "://") + 3, *at = memrchr(authority, '@', strcspn(authority, "/?"));
+    const char *colon = at ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
+    return colon ? tain_format("%.*s%s", (int)(colon - url), url, at) : tain_strdup(url);
+}
+
+/* A password in the address is the secret. */
+static void take_apart(const char *url, const char *secret, address *ret)
+{
+    tain_url    u = {0};
+    const char *own = strstr(url, "://") && tain_url_parse(url, &u, NULL) == TAIN_OK ? u.password : NULL;
+    *ret = (address){own ? without_password(url) : tain_strdup(url), tain_strdup(secret ? secret : own)};
     tain_url_done(&u);
-    return TAIN_OK;
 }
 
 static tain_status read_address(tain_call *c, bool need, address *ret, tain_error *err)
@@ -105,7 +104,7 @@ static tain_status read_address(tain_call *c, bool need, address *ret, tain_erro
         return check_secret(c, secret, err);
     }
     TAIN_TRY(check_url(c, url, err));
-    TAIN_TRY(take_apart(url, secret, ret, err));
+    take_apart(url, secret, ret);
     tain_status st = check_secret(c, ret->secret, err);
     if (st != TAIN_OK) address_done(ret);
     return st;
