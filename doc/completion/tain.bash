@@ -18,7 +18,7 @@ _tain()
         [[ $command == table ]] && set -- 'default directlake spark duckdb' || set -- 'default compat'
         mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); return ;;
     --on-drop) mapfile -t COMPREPLY < <(compgen -W 'keep delete' -- "$cur"); return ;;
-    --tables | --exclude | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --history-retention | --name | --as-of | --seconds | --last | --retention | --sort-by | --service | --workspace | --description | --secret | --url | --user | --days) return ;;
+    --tables | --exclude | --pause | --records | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --history-retention | --name | --as-of | --seconds | --last | --retention | --sort-by | --service | --workspace | --description | --secret | --url | --user | --days) return ;;
     --token-file | --ca-file | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --home) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
     table) mapfile -t COMPREPLY < <(compgen -W 'history optimize vacuum' -- "$cur"); return ;;
@@ -31,7 +31,7 @@ _tain()
     case $command in
     demo) options='--seconds' ;;
     check) options='--tables --exclude --name --partitions --snapshot-from --json' ;;
-    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --repair --capture --partitions --cdf --no-cdf --history --no-history --history-retention --profile --retention --on-drop --name --remove --records --json' ;;
+    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --pause --repair --capture --partitions --cdf --no-cdf --history --no-history --history-retention --profile --retention --on-drop --name --remove --records --json' ;;
     verify) options='--tables --exclude --jobs --json' ;;
     query) options='--format --limit --confined --as-of --json' ;;
     serve) options='--home --lake --listen --hosts --tls-cert --tls-key --url --key-file --oidc-issuer --oidc-audience --oidc-ca --webhook --no-monitoring --login' ;;

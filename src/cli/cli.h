@@ -21,6 +21,7 @@ typedef enum tain_option_kind {
     TAIN_OPTION_TEXT,     /* const char * */
     TAIN_OPTION_CHOICE,   /* const char *: one of the words of value_name, "log|poll" */
     TAIN_OPTION_LIST,     /* char **: comma-separated, may repeat; NULL-terminated, owned by the process */
+    TAIN_OPTION_NAMES,    /* char **: likewise, of names in which a backslash takes what follows as it is */
     TAIN_OPTION_DURATION, /* int64_t, microseconds */
     TAIN_OPTION_SIZE,     /* int64_t, bytes */
     TAIN_OPTION_INT,      /* int */

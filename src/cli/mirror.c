@@ -13,7 +13,7 @@
 typedef struct settings {
     bool        once, json, quiet, remove, yes, repair;
     tain_reload resync;
-    char      **tables, **exclude;
+    char      **tables, **exclude, **pause;
     int64_t     freshness, memory;
     int         jobs;
     const char *records, *name, *capture, *on_drop, *rate, *retained, *snapshot_from, *partitions, *profile, *retention, *history_retention;
@@ -114,6 +114,7 @@ static int run(int argc, char **argv)
         {"retained-log", TAIN_OPTION_TEXT, &s.retained, "LIMITS", "log the source keeps: warn=10GiB,pause=..,give-up=.."},
         {"snapshot-from", TAIN_OPTION_TEXT, &s.snapshot_from, "URL", "loads are read from this standby of the source"},
         {"resync", TAIN_OPTION_RELOAD, &s.resync, "[TABLES]", "load everything again, or these tables"},
+        {"pause", TAIN_OPTION_NAMES, &s.pause, "TABLES", "these stay as they are until they are not named any more"},
         {"repair", TAIN_OPTION_FLAG, &s.repair, NULL, "compare all tables and write what differs"},
         {"capture", TAIN_OPTION_CHOICE, &s.capture, "log|poll", "SQLite: by triggers, or writing nothing into it"},
         {"partitions", TAIN_OPTION_CHOICE, &s.partitions, "root|leaf", "a partitioned table is one, or one a partition"},
@@ -135,7 +136,7 @@ static int run(int argc, char **argv)
     if (code >= 0) return code;
     tain_definition d = {
         .source_url = tain_strdup(args[0]), .lake_url = tain_strdup(args[1]), .name = tain_strdup(s.name), .tables = s.tables,
-        .exclude = s.exclude, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory, .rate_rows = s.rate_rows, .rate_bytes = s.rate_bytes,
+        .exclude = s.exclude, .paused = s.pause, .freshness = s.freshness, .jobs = s.jobs, .memory = s.memory, .rate_rows = s.rate_rows, .rate_bytes = s.rate_bytes,
         .poll = switch_of(s.capture, "poll"), .leaves = switch_of(s.partitions, "leaf"), .compat = switch_of(s.profile, "compat"),
         .cdf = s.cdf, .history = s.history, .retention = tain_strdup(s.retention),
         .history_retention = tain_strdup(s.history_retention), .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,

@@ -85,6 +85,14 @@ static void unescape(char *text)
     *to = 0;
 }
 
+static void add_names(char ***list, const char *text)
+{
+    size_t before = 0;
+    while (*list && (*list)[before]) before++;
+    add_to_list(list, text);
+    for (char **name = *list + before; *name; name++) unescape(*name);
+}
+
 static tain_status set_int(int *value, const char *text, tain_error *err)
 {
     char *end;
@@ -112,6 +120,7 @@ static tain_status set_value(const tain_option *o, const char *text, tain_error 
     case TAIN_OPTION_TEXT: *(const char **)o->value = text; return TAIN_OK;
     case TAIN_OPTION_CHOICE: return set_choice(o, text, err);
     case TAIN_OPTION_LIST: add_to_list(o->value, text); return TAIN_OK;
+    case TAIN_OPTION_NAMES: add_names(o->value, text); return TAIN_OK;
     case TAIN_OPTION_DURATION: return tain_parse_duration(text, o->value, err);
     case TAIN_OPTION_SIZE: return tain_parse_size(text, o->value, err);
     case TAIN_OPTION_INT: return set_int(o->value, text, err);
@@ -172,10 +181,7 @@ static int take_reload(parser *p, const tain_option *o, const char *equals)
     }
     const char *list = equals ? equals : p->argv[++p->at];
     if (!list[strspn(list, ",")]) return tain_cli_usage(p->command, "--%s= names no table", o->name);
-    size_t before = 0;
-    while (r->tables && r->tables[before]) before++;
-    add_to_list(&r->tables, list);
-    for (char **name = r->tables + before; *name; name++) unescape(*name); /* names, not globs */
+    add_names(&r->tables, list);
     return -1;
 }
 

@@ -34,6 +34,7 @@ void tain_definition_done(tain_definition *d)
     free(d->lake_url);
     list_free(d->tables);
     list_free(d->exclude);
+    list_free(d->paused);
     json_decref(d->policies);
     *d = (tain_definition){0};
 }
@@ -212,6 +213,7 @@ static void take(const json_t *tain, tain_definition *d)
     take_name(d, tain_json_get_str(tain, "name", NULL));
     take_list(d, &d->tables, json_object_get(tain, "tables"));
     take_list(d, &d->exclude, json_object_get(tain, "exclude"));
+    take_list(d, &d->paused, json_object_get(tain, "paused"));
     d->policies = json_incref(json_object_get(tain, "policies"));
     take_text(d, &d->retained_log, tain_json_get_str(tain, "retainedLog", NULL));
     take_text(d, &d->retention, tain_json_get_str(tain, "retention", NULL));
@@ -296,6 +298,7 @@ static json_t *definition_to_json(const tain_definition *d)
     char *replica = d->snapshot_from ? tain_url_redacted(d->snapshot_from) : NULL;
     put_text(tain, "snapshotFrom", replica);
     free(replica);
+    if (d->paused && d->paused[0]) json_object_set_new(tain, "paused", list_to_json(d->paused));
     put_text(tain, "givenUp", d->given_up);
     return root;
 }
@@ -310,6 +313,13 @@ tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tai
     tain_status st = tain_store_put(lake, FILE_NAME, data, 0, err);
     free(text);
     return st;
+}
+
+bool tain_definition_pauses(const tain_definition *d, const char *table)
+{
+    for (char *const *p = d->paused; p && *p; p++)
+        if (strcmp(*p, table) == 0) return true;
+    return false;
 }
 
 static tain_time duration(const char *text, tain_time otherwise)

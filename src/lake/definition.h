@@ -21,6 +21,7 @@ typedef struct tain_definition {
     char  *lake_url;
     char **tables;       /* globs, NULL-terminated; NULL: all */
     char **exclude;
+    char **paused;       /* names of tables that are not followed for now; NULL: not given */
     tain_time freshness; /* longest time a committed change waits before it is written */
     int     jobs;
     int64_t memory;      /* budget in bytes */
@@ -49,12 +50,14 @@ enum { TAIN_DEFAULT_JOBS = 1 };
 void tain_definition_done(tain_definition *d);
 /* A name from a lake's address that no other lake has: "shop_3fa2c1". Caller frees. */
 char *tain_definition_make_name(const char *lake_url);
-/* Reads mirroring.json into what d leaves open: id, policies and given_up, and name, globs, switches, both retentions, retained_log and snapshot_from when they
+/* Reads mirroring.json into what d leaves open: id, policies and given_up, and name, globs, paused, switches, both retentions, retained_log and snapshot_from when they
  * are not given (an empty list of globs, or text, is given). NOT_FOUND: there is none. INVALID: the lake mirrors another source than d names, or
  * partitioned tables another way. */
 tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_error *err);
 /* Writes mirroring.json. */
 tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tain_error *err);
+/* Whether the table of that name is paused. */
+bool tain_definition_pauses(const tain_definition *d, const char *table);
 /* What retention says, microseconds; the default where it says nothing. */
 tain_time tain_definition_retention(const tain_definition *d);
 /* The same of histories; -1: they keep everything. */

@@ -269,6 +269,7 @@ static void sink_relieve(tain_sink *sink)
 
 static void want_reading(tain_intake *in, tain_table *t, const char *reason)
 {
+    if (t->paused) return tain_mirror_rest(t);
     in->load_wanted = t->needs_load = true;
     t->late = in->mirror->asked != 0;
     free(t->load_reason);
@@ -333,7 +334,7 @@ static tain_status sink_reshape(tain_sink *sink, tain_source_table *source, bool
         anew = true;
         reason = "its columns changed while its load was interrupted";
     }
-    if (anew) {
+    if (anew && !t->paused) {
         reload(in, t, reason);
     } else {
         t->told = NULL;
@@ -363,7 +364,7 @@ static tain_status sink_reread(tain_sink *sink, tain_source_table *source, const
 {
     tain_intake *in = of(sink);
     tain_table *t = source->user;
-    if (!t) return TAIN_OK;
+    if (!t || t->paused) return TAIN_OK;
     if (!tain_reread_want(in->mirror, t, within)) return sink_reshape(sink, source, true, reason, err);
     tain_mirror_say(in->mirror, "%s: %s; its rows are read again, readers keep the old content until then", t->name, reason);
     want_reading(in, t, reason);
@@ -383,7 +384,7 @@ static tain_table *add_aside(tain_mirror *m, tain_source_table *source)
 static bool leaves_name(const tain_table *t, const tain_source_table *source)
 {
     if (t->left_behind) return true;
-    if (t->status != TAIN_TABLE_STOPPED || t->needs_load) return false;
+    if (!tain_table_makes_way(t) || t->needs_load) return false;
     return strcmp(t->source->name, source->name) == 0 && strcmp(t->source->schema, source->schema) == 0;
 }
 

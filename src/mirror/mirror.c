@@ -30,6 +30,12 @@ void tain_mirror_load_again(tain_mirror *m, tain_table *t, const char *why)
     tain_mirror_say(m, "%s: %s; it is loaded again", t->name, reason);
 }
 
+void tain_mirror_rest(tain_table *t)
+{
+    t->needs_load = t->behind = false;
+    tain_table_set_status(t, TAIN_TABLE_STOPPED, "paused", "leave it out of --pause: it is loaded again then");
+}
+
 tain_table *tain_mirror_find(tain_mirror *m, const char *name)
 {
     tain_table *found = NULL;
@@ -60,6 +66,7 @@ tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source)
     t->pool = m->pool;
     t->beat = &m->writer_beat;
     t->compat = d && d->compat.on;
+    t->paused = d && tain_definition_pauses(d, t->name);
     t->budget = d ? (size_t)d->memory / 8 / (size_t)(d->jobs > 0 ? d->jobs : 1) : 0;
     pthread_mutex_lock(&m->lock);
     if (m->table_count == m->table_capacity) {

@@ -207,6 +207,8 @@ void tain_mirror_pause(tain_mirror *m, tain_time how_long);
 void tain_mirror_fail_table(tain_mirror *m, tain_table *t, const tain_error *why);
 /* A table with content is to be loaded again; says so. why may be the table's own load_reason. */
 void tain_mirror_load_again(tain_mirror *m, tain_table *t, const char *why);
+/* A table that is paused stays as it is. Thread: source. */
+void tain_mirror_rest(tain_table *t);
 tain_table *tain_mirror_find(tain_mirror *m, const char *name);
 tain_table *tain_mirror_add(tain_mirror *m, tain_source_table *source);
 void tain_mirror_say(tain_mirror *m, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -90,7 +90,7 @@ static void open_table(tain_mirror *m, tain_table *t, const tain_epoch *last, co
     } else if (mark) {
         take_mark(m, t, mark);
     }
-    if (t->load_reason) tain_mirror_load_again(m, t, t->load_reason);
+    if (t->load_reason && !t->paused) tain_mirror_load_again(m, t, t->load_reason);
 }
 
 static tain_status remove_folder(tain_mirror *m, const char *schema, const char *name, const char *folder, tain_error *err)
@@ -144,6 +144,7 @@ tain_status tain_opening_tables(tain_mirror *m, const tain_catalog *catalog, tai
             refuse(m, t);
         } else {
             open_table(m, t, &last, apart, stored);
+            if (t->paused && t->status != TAIN_TABLE_FAILED) tain_mirror_rest(t);
         }
     }
     json_decref(apart);

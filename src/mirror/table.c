@@ -621,6 +621,11 @@ bool tain_table_takes_changes(const tain_table *t)
     return s == TAIN_TABLE_REPLICATING || (s == TAIN_TABLE_STOPPED && t->delta && atomic_load(&t->finishes));
 }
 
+bool tain_table_makes_way(const tain_table *t)
+{
+    return t->status == TAIN_TABLE_STOPPED && (t->gone || !t->paused);
+}
+
 /* --- pending ------------------------------------------------------------------------------------------------------- */
 
 void tain_pending_add_file(tain_table *t, tain_delta_file *f)

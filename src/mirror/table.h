@@ -6,6 +6,7 @@
  *   INITIALIZED --snapshot begins--> SNAPSHOTTING --content committed--> REPLICATING
  *   REPLICATING --reload needed--> RESEEDING --new content committed--> REPLICATING
  *   any --source table dropped--> STOPPED          (folder stays)
+ *   any --paused by the definition, at a start--> STOPPED  (until one at which it is not, which loads it again)
  *   any --cannot go on--> FAILED                   (reason and remedy; the other tables go on)
  *
  * In every state but REPLICATING stream changes are not taken; the table's `have` position tells, once it replicates
@@ -135,6 +136,7 @@ typedef struct tain_table {
     bool               aside;       /* its place is another's now: its folder has a name of its own until it has a place again */
     bool               waits;       /* it goes there once no other table is there */
     bool               replaced;    /* the source has it no more, and another one has its name and folder */
+    bool               paused;      /* it is not followed for now, whatever comes of it */
     bool               left_behind; /* the source has it no more, or it is not selected; source is a stand-in, owned */
 
     /* source thread's */
@@ -249,6 +251,8 @@ void tain_table_warn(tain_table *t, const char *code, const char *column, int64_
 void tain_table_note(tain_table *t, const char *code, const char *column);
 /* They were about content that is replaced. */
 void tain_table_forget_warnings(tain_table *t);
+/* The source has it no more, or never gave it: its folder is for the one that comes to have its name. */
+bool tain_table_makes_way(const tain_table *t);
 /* Also one that was dropped while it was followed: what came before that is still to be written. */
 bool tain_table_takes_changes(const tain_table *t);
 /* Whether a column is part of the key: values that a policy replaces there would make different rows the same. */

@@ -55,6 +55,12 @@ static bool schema_differs(const tain_table *t)
     return t->delta && !t->recalled && !tain_naming_alike(tain_delta_meta(t->delta)->schema, t->shown);
 }
 
+static void name_unpaused(tain_mirror *m)
+{
+    for (char *const *name = m->definition->paused; name && *name; name++)
+        if (!tain_mirror_find(m, *name)) tain_mirror_say(m, "--pause %s: the mirror has no such table", *name);
+}
+
 /* Which tables are loaded: those without content, those asked for, those whose shape changed while nobody looked. */
 static tain_status choose_loads(tain_mirror *m, const tain_worker_options *o, tain_error *err)
 {
@@ -64,6 +70,7 @@ static tain_status choose_loads(tain_mirror *m, const tain_worker_options *o, ta
         t->needs_load = t->status != TAIN_TABLE_STOPPED && !t->foreign;
         atomic_store(&t->anew, true);
     }
+    name_unpaused(m);
     if (o->resync_all || o->repair) tain_load_start_over(m);
     if (o->resync_all || o->repair) m->position = m->whole = (tain_position){0}; /* a source put back to an older state counts from there */
     for (size_t i = 0; i < m->table_count; i++) {

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import time
 
-from harness import Background, Postgres, lake_status, main, tain, wait_until
+from harness import Background, Postgres, assert_same_as_postgres, lake_status, main, read_delta, table_folder, tain, wait_until
 
 SECRET = "s3cr@t:word/%"
 
@@ -132,6 +132,68 @@ def test_the_password_is_in_the_environment_alone(folder):
         end = stored(lake)["end"]
         assert end["code"] == "CONFIG" and "TAIN_SOURCE_PASSWORD" in end["message"], end
     assert not files_with(lake, SECRET) and not files_with(lake, "s3cr") and SECRET not in open(os.path.join(folder, "records.jsonl")).read()
+
+
+def table_of(lake, name):
+    return next((t for t in stored(lake).get("tables", []) if t["name"] == name), {})
+
+
+def is_paused(lake, name):
+    return table_of(lake, name).get("status") == "Stopped" and table_of(lake, name)["reason"] == "paused"
+
+
+def test_a_paused_table_stays_until_it_is_resumed(folder):
+    lake = os.path.join(folder, "lake")
+    with Postgres(folder) as pg:
+        pg.sql("create table a (id int primary key, v int); create table \"b,c\" (id int primary key, v int); create table c (id int primary key, v int);"
+               "insert into a select g, g from generate_series(1, 100) g; insert into \"b,c\" select g, g from generate_series(1, 100) g")
+        tain("mirror", pg.url(), lake, "--once", check=0)
+        content = read_delta(table_folder(lake, "public.a"))
+        resumed = lambda: all(table_of(lake, f"public.{t}").get("status") == "Replicating" for t in ("a", "a2", "b,c"))
+        with worker(folder, pg.url(), "--pause", "public.a,public.b\\,c") as w:
+            wait_until(lambda: running(lake, w) and is_paused(lake, "public.a") and is_paused(lake, "public.b,c"), what="they are paused")
+            pg.sql("update a set v = -v; delete from a where id > 50; insert into a values (1000, 1); insert into c values (1, 1); truncate \"b,c\"")
+            wait_until(lambda: table_of(lake, "public.c")["rows_replicated"] == 1, what="the others go on")
+            w.process.kill()
+            w.process.wait()
+        assert read_delta(table_folder(lake, "public.a")) == content
+        with worker(folder, pg.url()) as w:  # as last given
+            wait_until(lambda: running(lake, w), what="it runs")
+            pg.sql("alter table a add column w int default 7; alter table a rename to a2; create table a (id int primary key); insert into a values (5)")
+            pg.sql("insert into c values (2, 2)")
+            wait_until(lambda: table_of(lake, "public.c")["rows_replicated"] == 2, what="the others go on")
+            assert is_paused(lake, "public.b,c"), stored(lake)["tables"]
+            assert w.stop(signal.SIGTERM) == 0
+        with worker(folder, pg.url(), "--pause", "") as w:
+            wait_until(lambda: running(lake, w) and resumed(), what="they are followed again")
+            pg.sql("insert into a values (6); insert into a2 values (2000, 7); insert into \"b,c\" values (1, 1)")
+            wait_until(lambda: table_of(lake, "public.b,c")["rows_replicated"] == 1, what="a change is there")
+            assert w.stop(signal.SIGTERM) == 0
+        assert assert_same_as_postgres(pg, lake, "public.a", "public.a2", "public.b,c", "public.c") == 2 + 52 + 1 + 2
+        assert "paused" not in json.load(open(os.path.join(lake, "mirroring.json")))["properties"]["tain"]
+    stops = [r for r in records(folder) if r["operation"] == "StopTable"]
+    assert {r["table"] for r in stops} >= {"a", "b,c"} and stops[0]["error"] == "paused", stops
+
+
+def test_pausing_what_was_never_loaded_and_what_is_not_there(folder):
+    lake = os.path.join(folder, "lake")
+    path, db = shop(folder)
+    db.execute("create table big (id integer primary key)")
+    db.execute("insert into big values (1)")
+    with worker(folder, path, "--pause", "main.big,main.none") as w:
+        wait_until(lambda: running(lake, w) and is_paused(lake, "main.big"), what="it is paused")
+        wait_until(lambda: "main.none: the mirror has no such table" in w.output(), what="the other is named")
+        assert not os.path.exists(table_folder(lake, "main.big"))
+        assert w.stop(signal.SIGTERM) == 0
+    with worker(folder, path, "--pause", "main.orders") as w:
+        wait_until(lambda: running(lake, w) and table_of(lake, "main.big")["status"] == "Replicating" and is_paused(lake, "main.orders"), what="they have changed places")
+        db.execute("update orders set what = 'other' where id = 1")
+        db.execute("insert into big values (2)")
+        wait_until(lambda: table_of(lake, "main.big")["rows_replicated"] == 2, what="a change is there")
+        assert w.stop(signal.SIGTERM) == 0
+    tain("mirror", path, lake, "--once", "--pause=", check=0)
+    assert ("other" in [r[1] for r in read_delta(table_folder(lake, "main.orders"))[2]])
+    assert tain("verify", path, lake).code == 0
 
 
 def wakeups(pid):

@@ -25,7 +25,7 @@ static const tain_command command = {
 static struct values {
     bool        once;
     const char *name;
-    char      **tables;
+    char      **tables, **pause;
     int64_t     freshness, memory;
     int         jobs;
     tain_reload resync;
@@ -35,6 +35,7 @@ static const tain_option options[] = {
     {"once", TAIN_OPTION_FLAG, &v.once, NULL, "catch up, then exit"},
     {"name", TAIN_OPTION_TEXT, &v.name, "NAME", "a name"},
     {"tables", TAIN_OPTION_LIST, &v.tables, "GLOBS", "only these"},
+    {"pause", TAIN_OPTION_NAMES, &v.pause, "TABLES", "not these for now"},
     {"freshness", TAIN_OPTION_DURATION, &v.freshness, "TIME", "longest wait"},
     {"memory", TAIN_OPTION_SIZE, &v.memory, "SIZE", "budget"},
     {"jobs", TAIN_OPTION_INT, &v.jobs, "N", "connections"},
@@ -56,6 +57,7 @@ static int forget(void **state)
 {
     free_list(v.tables);
     free_list(v.resync.tables);
+    free_list(v.pause);
     free(arguments);
     arguments = NULL;
     count = 0;
@@ -144,6 +146,15 @@ static void lists_are_split_and_repeat(void **state)
     assert_int_equal(parse("--tables a.b,c.* a --tables=d b --tables ,e,,"), -1);
     check_list(v.tables, "a.b|c.*|d|e");
     check_arguments("a|b");
+}
+
+static void names_are_taken_as_they_are(void **state)
+{
+    assert_int_equal(parse("a b --pause s.a\\,b,s.\\* --pause=c\\\\"), -1);
+    check_list(v.pause, "s.a,b|s.*|c\\");
+    assert_int_equal(parse("a b --pause="), -1);
+    assert_non_null(v.pause); /* given, and empty */
+    assert_null(v.pause[0]);
 }
 
 static void times_and_sizes(void **state)
@@ -308,6 +319,7 @@ int main(void)
         CASE(arguments_alone),
         CASE(options_anywhere),
         CASE(lists_are_split_and_repeat),
+        CASE(names_are_taken_as_they_are),
         CASE(times_and_sizes),
         CASE(double_dash_ends_options),
         CASE(values_may_look_like_options),

@@ -28,7 +28,7 @@ static tain_definition define(const char *source)
 {
     return (tain_definition){
         .id = tain_strdup("0f8fad5b-d9cb-469f-a165-70867728950e"), .name = tain_strdup("shop_3fa2c1"), .source_url = tain_strdup(source),
-        .lake_url = tain_strdup("/lake"), .tables = list("public.*", "sales.order?"), .exclude = list("*.tmp", "x,\"y"),
+        .lake_url = tain_strdup("/lake"), .tables = list("public.*", "sales.order?"), .exclude = list("*.tmp", "x,\"y"), .paused = list("public.a,b", NULL),
         .freshness = TAIN_DEFAULT_FRESHNESS, .jobs = 3, .memory = TAIN_DEFAULT_MEMORY, .poll.on = true,
         .cdf.on = true, .compat.on = true, .retention = tain_strdup("2d"), .history_retention = tain_strdup("30d"),
     };
@@ -66,6 +66,7 @@ static void what_was_saved_is_loaded(void **state)
     assert_string_equal(d.tables[1], "sales.order?");
     assert_null(d.tables[2]);
     assert_string_equal(d.exclude[1], "x,\"y");
+    assert_true(tain_definition_pauses(&d, "public.a,b") && !tain_definition_pauses(&d, "public.a"));
     assert_true(d.poll.on && d.cdf.on && d.compat.on && !d.history.on);
     assert_int_equal(tain_definition_retention(&d), 2 * TAIN_DEFAULT_RETENTION);
     assert_int_equal(tain_definition_history_retention(&d), 30 * TAIN_DEFAULT_RETENTION);
@@ -99,7 +100,7 @@ static void changes_are_noticed(void **state)
     assert_false(d.changed);
     assert_null(d.old_name);
     tain_definition_done(&d);
-    for (int what = 0; what < 8; what++) {
+    for (int what = 0; what < 9; what++) {
         d = from("postgresql://tain@db/shop");
         if (what == 0) d.tables = list("public.*", NULL);
         if (what == 1) d.exclude = list(NULL, NULL);
@@ -108,6 +109,7 @@ static void changes_are_noticed(void **state)
         d.cdf.given = what == 4;
         d.history = (tain_switch){.on = what == 5, .given = what == 5};
         if (what == 6) d.retention = tain_strdup("");
+        if (what == 8) d.paused = list(NULL, NULL);
         if (what == 7) d.history_retention = tain_strdup("");
         assert_ok(tain_definition_load(&d, store, err));
         assert_true(d.changed);
@@ -115,6 +117,7 @@ static void changes_are_noticed(void **state)
         assert_int_equal(d.cdf.on, what != 4);
         assert_int_equal(d.history.on, what == 5);
         assert_true(what != 1 || !d.exclude[0]);
+        assert_int_equal(tain_definition_pauses(&d, "public.a,b"), what != 8);
         if (what == 2) assert_string_equal(d.old_name, "shop_3fa2c1");
         tain_definition_done(&d);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Everything at once, at random: changes, shapes that change, truncations, lost streams, restarts, little memory. After
  * every run the lake shows what the source has, and at the end it did so at every epoch. With profile compat likewise, and
- * with one that is another after every run. */
+ * with one that is another after every run; and with other tables paused in every run, which stay as they are for so long. */
 
 #include "mirror_fake.h"
 #include "mirror_feed.h"
@@ -15,6 +15,8 @@ static int      next_key, rounds;
 static bool     keeps, is_new; /* columns that are dropped; the lake */
 static bool     compat, switches;
 static bool     feeds;         /* the change data feed is on */
+static bool     pauses;        /* some tables, by run */
+static bool     paused[COUNT];
 static int64_t  fed[COUNT];    /* versions up to which it was looked at */
 static size_t   changed;       /* versions with change data */
 
@@ -24,7 +26,8 @@ static int begin(void **state)
     fake_reset();
     fake.tracks = pick(2);
     keeps = pick(2);
-    compat = switches = false;
+    compat = switches = pauses = false;
+    memset(paused, 0, sizeof paused);
     feeds = pick(3) > 0;
     changed = 0;
     memset(fed, 0, sizeof fed);
@@ -173,6 +176,14 @@ static void may_wait(void)
     fake.fix = pick(2);
 }
 
+static char **names_of_paused(void)
+{
+    char **names = tain_alloc((COUNT + 1) * sizeof *names);
+    for (int i = 0, n = 0; i < COUNT; i++)
+        if (paused[i]) names[n++] = tain_source_full_name(fake.tables[tables[i]].schema, fake.tables[tables[i]].name);
+    return names;
+}
+
 static void run(bool follow)
 {
     tain_definition d = {.source_url = tain_strdup("fake://db"), .lake_url = tain_strdup(lake), .jobs = 2,
@@ -182,6 +193,7 @@ static void run(bool follow)
     is_new = false;
     if (switches) compat = pick(2);
     d.compat = (tain_switch){.on = compat, .given = true};
+    d.paused = names_of_paused();
     tain_worker_options o = {.once = !follow};
     rounds = pick(30) + 1;
     fake.on_chunk = pick(2) ? dawdle : NULL;
@@ -193,6 +205,22 @@ static void run(bool follow)
     assert_int_equal(tain_worker_failed_tables(), 0);
     tain_definition_done(&d);
     fake.compat = compat && (!follow || !switches); /* in time; before the end only with `once` */
+}
+
+/* The newest version of the table; -1: there is none, since it was paused from the beginning. */
+static int64_t version_of(int i)
+{
+    tain_store *s;
+    tain_delta *d;
+    assert_ok(tain_store_open(lake, false, &s, err));
+    char *path = tain_lake_table_folder(fake.tables[tables[i]].schema, fake.tables[tables[i]].name);
+    tain_store *folder = tain_store_sub(s, path);
+    int64_t version = tain_delta_open(folder, &d, NULL) == TAIN_OK ? tain_delta_version(d) : -1;
+    if (version >= 0) tain_delta_close(d);
+    tain_store_close(folder);
+    tain_store_close(s);
+    free(path);
+    return version;
 }
 
 static void check_feed(tain_store *s, int i)
@@ -208,8 +236,10 @@ static void check_all(void)
 {
     tain_store *s;
     assert_ok(tain_store_open(lake, false, &s, err));
-    for (int i = 0; i < COUNT; i++) fake_check(s, tables[i]);
-    for (int i = 0; feeds && !switches && i < COUNT; i++) check_feed(s, i); /* a table that changes its protocol forgets its log */
+    for (int i = 0; i < COUNT; i++)
+        if (!paused[i]) fake_check(s, tables[i]);
+    for (int i = 0; feeds && !switches && i < COUNT; i++)
+        if (version_of(i) >= 0) check_feed(s, i); /* a table that changes its protocol forgets its log */
     tain_store_close(s);
 }
 
@@ -231,15 +261,26 @@ static void check_warnings(void)
     json_decref(root);
 }
 
+static bool is_followed(const json_t *o)
+{
+    bool rests = strcmp(tain_json_get_str(o, "status", ""), "Stopped") == 0 && strcmp(tain_json_get_str(o, "reason", ""), "paused") == 0;
+    return rests || strcmp(tain_json_get_str(o, "status", ""), "Replicating") == 0;
+}
+
 /* Stopped while some table was being loaded, or before everything had come. */
 static bool is_behind(void)
 {
     bool behind = fake.confirmed < fake.count;
     json_t *root = read_status(), *o;
     size_t i;
-    json_array_foreach(json_object_get(root, "tables"), i, o) behind |= strcmp(tain_json_get_str(o, "status", ""), "Replicating") != 0;
+    json_array_foreach(json_object_get(root, "tables"), i, o) behind |= !is_followed(o);
     json_decref(root);
     return behind;
+}
+
+static void pause_some(bool last)
+{
+    for (int i = 0; pauses && i < COUNT; i++) paused[i] = !last && pick(3) == 0;
 }
 
 static void go_through_all(int runs)
@@ -248,9 +289,15 @@ static void go_through_all(int runs)
     for (int i = 0; i < runs; i++) {
         for (int n = pick(12); n; n--) add_transaction();
         bool follow = pick(2);
+        int64_t before[COUNT];
+        pause_some(i == runs - 1);
+        for (int t = 0; t < COUNT && !is_new; t++) before[t] = version_of(t);
+        bool existed = !is_new;
         run(follow);
         if (follow && is_behind()) run(false);
         check_all();
+        for (int t = 0; t < COUNT && existed; t++)
+            if (paused[t]) assert_int_equal(version_of(t), before[t]);
     }
     check_warnings();
     tain_store *s;
@@ -278,12 +325,19 @@ static void all_between_profiles(void **state)
     go_through_all(RUNS_MORE);
 }
 
+static void all_with_pauses(void **state)
+{
+    pauses = true;
+    go_through_all(RUNS_MORE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(everything_at_once, begin, end),
         cmocka_unit_test_setup_teardown(all_with_compat, begin, end),
         cmocka_unit_test_setup_teardown(all_between_profiles, begin, end),
+        cmocka_unit_test_setup_teardown(all_with_pauses, begin, end),
     };
     cmocka_set_test_filter(getenv("CASE"));
     return cmocka_run_group_tests(tests, NULL, NULL);

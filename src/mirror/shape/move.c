@@ -81,7 +81,7 @@ static tain_status make_way(tain_mirror *m, const tain_table *t, const char *fol
 {
     tain_table *o = in_the_way(m, t, folder);
     if (!o) return TAIN_OK;
-    if (o->status == TAIN_TABLE_STOPPED) return retire(m, o, err);
+    if (tain_table_makes_way(o)) return retire(m, o, err);
     TAIN_TRY(move_to(m, o, NULL, NULL, err));
     if (o->to_name) return TAIN_OK;
     tain_table_goes(o, t->to_schema, t->to_name);
@@ -101,7 +101,7 @@ static tain_status move_table(tain_mirror *m, tain_table *t, tain_error *err)
 {
     TAIN_AUTO(tain_free) char *folder = tain_lake_table_folder(t->to_schema, t->to_name);
     const tain_table *o = in_the_way(m, t, folder);
-    if (o && t->aside && t->status == TAIN_TABLE_STOPPED) return retire(m, t, err);
+    if (o && t->aside && tain_table_makes_way(t)) return retire(m, t, err);
     if (o && (t->waits || o->loading)) return TAIN_OK;
     if (strcmp(folder, t->folder) != 0) TAIN_TRY(move_home(m, t, folder, err));
     if (!t->delta && t->status == TAIN_TABLE_REPLICATING) TAIN_TRY(open_again(t, err)); /* after a failure of it */
