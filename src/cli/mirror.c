@@ -114,7 +114,7 @@ static int run(int argc, char **argv)
         {"retained-log", TAIN_OPTION_TEXT, &s.retained, "LIMITS", "log the source keeps: warn=10GiB,pause=..,give-up=.."},
         {"snapshot-from", TAIN_OPTION_TEXT, &s.snapshot_from, "URL", "loads are read from this standby of the source"},
         {"resync", TAIN_OPTION_RELOAD, &s.resync, "[TABLES]", "load everything again, or these tables"},
-        {"pause", TAIN_OPTION_NAMES, &s.pause, "TABLES", "these stay as they are until they are not named any more"},
+        {"pause", TAIN_OPTION_NAMES, &s.pause, "TABLES", "these stay as they are while they are named here"},
         {"repair", TAIN_OPTION_FLAG, &s.repair, NULL, "compare all tables and write what differs"},
         {"capture", TAIN_OPTION_CHOICE, &s.capture, "log|poll", "SQLite: by triggers, or writing nothing into it"},
         {"partitions", TAIN_OPTION_CHOICE, &s.partitions, "root|leaf", "a partitioned table is one, or one a partition"},
