@@ -70,7 +70,7 @@ const pauseTable = (paused) => (world, p) => Object.assign(tableOf(world, p), pa
 
 function signIn(world, _p, body) {
   if (body.password !== "correct horse") throw new Refusal(401, "Unauthorized", "Name or password are not right.", "check both, or ask an administrator");
-  world.me = { id: world.users[0].id, name: body.name, role: "admin", workspaces: {}, login: true };
+  world.me = { id: world.users[0].id, name: body.name, role: "admin", workspaces: {}, session: true, login: false };
 }
 
 function remove(key, p) {
@@ -83,11 +83,12 @@ function remove(key, p) {
 export const ROUTES = [
   ["GET", "/v1/me", (world) => world.me],
   ["POST", "/v1/session", signIn],
-  ["DELETE", "/v1/session", (world) => void (world.me = { id: null, name: null, role: null, workspaces: {}, login: true })],
+  ["DELETE", "/v1/session", (world) => void (world.me = { id: null, name: "", role: "", workspaces: {}, session: false, login: true })],
   ["GET", "/v1/workspaces", (world) => list(world.workspaces)],
   ["POST", "/v1/workspaces", (world, _p, body) => { const made = { id: randomUUID(), displayName: body.displayName }; world.workspaces.push(made); return made; }],
   ["GET", "/v1/mirrors", (world) => list(world.items.map((i) => w.summaryOf(world, i)))],
   ["GET", "/v1/executions", (world, _p, _b, q) => executions(world, q)],
+  ["GET", `${MIRROR}/executions`, (world, p, _b, q) => executions(world, { ...q, item: itemOf(world, p).id })],
   ["POST", MIRRORS, (world, p, body) => {
     if (world.items.some((i) => i.displayName === body.displayName)) throw new Refusal(409, "ItemDisplayNameAlreadyInUse", `There is a mirrored database ${body.displayName} already.`, "choose another name");
     return { id: w.addItem(world, p.ws, body.displayName, definitionIn(body)).id, type: "MirroredDatabase" };
@@ -125,7 +126,7 @@ export const ROUTES = [
   ["PATCH", "/v1/users/:id", (world, p, body) => { const { password, workspaceRoles, ...rest } = body; const u = Object.assign(found(world.users.find((x) => x.id === p.id), "user"), rest); for (const [ws, role] of Object.entries(workspaceRoles ?? {})) role ? (u.workspaceRoles[ws] = role) : delete u.workspaceRoles[ws]; return u; }],
   ["DELETE", "/v1/users/:id", (world, p) => remove("users", p)(world)],
   ["GET", "/v1/tokens", (world) => list(world.tokens)],
-  ["POST", "/v1/tokens", (world, _p, body) => { const t = { id: randomUUID(), name: body.name, role: body.role ?? "viewer", userId: null, userName: "you", expiresDateTime: null, lastUsedDateTime: null }; world.tokens.push(t); return { id: t.id, token: "tain_made-up-000000000000000000000000" }; }],
+  ["POST", "/v1/tokens", (world, _p, body) => { const t = { id: randomUUID(), name: body.name, role: body.role ?? "viewer", userId: body.userId ?? null, session: false, expiresDateTime: null, usedDateTime: null }; world.tokens.push(t); return { id: t.id, token: "tain_made-up-000000000000000000000000" }; }],
   ["DELETE", "/v1/tokens/:id", (world, p) => remove("tokens", p)(world)],
-  ["GET", "/v1/audit", (world) => list([{ dateTime: new Date(world.born).toISOString(), userName: "ada", action: "item.create", object: "shop", origin: "127.0.0.1", outcome: "done", detail: null }, { dateTime: new Date(world.born - 9e5).toISOString(), userName: "hedy", action: "session.create", object: null, origin: "10.0.0.7", outcome: "denied", detail: "the user is disabled" }])],
+  ["GET", "/v1/audit", (world) => list([{ time: new Date(world.born).toISOString(), userName: "ada", action: "item.create", object: "shop", origin: "127.0.0.1", outcome: "done", detail: null }, { time: new Date(world.born - 9e5).toISOString(), userName: "hedy", action: "session.create", object: null, origin: "10.0.0.7", outcome: "denied", detail: "the user is disabled" }])],
 ];

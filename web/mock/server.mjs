@@ -41,7 +41,7 @@ async function rest(world, request, response, url) {
   const hit = match(request.method, url.pathname);
   const fault = world.fault?.(request.method, url.pathname, body);
   if (fault) return refuse(response, fault);
-  if (world.me.role === null && !/^\/v1\/(me|session)$/.test(url.pathname)) return refuse(response, new Refusal(401, "Unauthorized", "Nobody is signed in.", "sign in"));
+  if (!world.me.role && !/^\/v1\/(me|session)$/.test(url.pathname)) return refuse(response, new Refusal(401, "Unauthorized", "Nobody is signed in.", "sign in"));
   if (request.method !== "GET" && request.headers["x-tain-csrf"] !== "1") return refuse(response, new Refusal(403, "InsufficientPrivileges", "The header X-Tain-Csrf is missing.", null));
   if (!hit) return refuse(response, new Refusal(404, "EntityNotFound", `There is nothing at ${url.pathname}.`, null));
   try {

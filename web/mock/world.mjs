@@ -23,7 +23,7 @@ const COLUMNS = [
   { name: "status", sourceType: "order_status", type: "string", nullable: true, key: false },
   { name: "total", sourceType: "numeric(12,2)", type: "decimal(12,2)", nullable: true, key: false },
   { name: "attributes", sourceType: "jsonb", type: "string", nullable: true, key: false },
-  { name: "tags", sourceType: "text[]", type: "array<string>", nullable: true, key: false },
+  { name: "tags", sourceType: "text[]", type: { type: "array", elementType: "string", containsNull: true }, nullable: true, key: false },
   { name: "placed_at", sourceType: "timestamp with time zone", type: "timestamp", nullable: true, key: false },
 ];
 
@@ -64,7 +64,7 @@ function items() {
 export function newWorld() {
   return {
     born: Date.now(),
-    me: { id: null, name: null, role: "admin", workspaces: {}, login: false },
+    me: { id: null, name: "owner", role: "admin", workspaces: {}, session: false, login: false },
     workspaces: [{ id: WS.main, displayName: "Main" }, { id: WS.finance, displayName: "Finance" }],
     connections: [
       { id: uuid(201), displayName: "Shop, production", url: "postgresql://tain@db1.internal:5432/shop", secret: "sealed" },
@@ -78,8 +78,8 @@ export function newWorld() {
       { id: uuid(303), name: "hedy", role: "viewer", disabled: true, workspaceRoles: {} },
     ],
     tokens: [
-      { id: uuid(401), name: "terraform", role: "contributor", userId: uuid(301), userName: "ada", expiresDateTime: iso(Date.now() + 60 * 24 * HOUR), lastUsedDateTime: iso(Date.now() - 5 * MINUTE) },
-      { id: uuid(402), name: "grafana", role: "viewer", userId: uuid(302), userName: "grace", expiresDateTime: null, lastUsedDateTime: null },
+      { id: uuid(401), name: "terraform", role: "contributor", userId: uuid(301), session: false, expiresDateTime: iso(Date.now() + 60 * 24 * HOUR), usedDateTime: iso(Date.now() - 5 * MINUTE) },
+      { id: uuid(402), name: "grafana", role: "viewer", userId: uuid(302), session: false, expiresDateTime: null, usedDateTime: null },
     ],
     calls: [],
     definitions: new Map(),
@@ -136,10 +136,10 @@ export function seriesOf(i, minutes) {
 }
 
 export function detailOf(world, i, t) {
-  const change = (version, hours, text) => ({ version, dateTime: iso(i.begun - hours * HOUR), change: text });
+  const change = (hours, text) => ({ dateTime: iso(i.begun - hours * HOUR), operation: text ? "ReplicatingSchema" : "AddTable", change: text });
   return {
     ...rowOf(i, t), folder: `Tables/${t.schema}/${t.table}`, columns: COLUMNS, deltaVersion: 4211,
-    schemaHistory: [change(3120, 2, "column tags added: array<string>"), change(907, 31, "column total: decimal(10,2) became decimal(12,2)"), change(0, 96, "created with 6 columns")],
+    schemaHistory: [change(2, "column tags added: array<string>"), change(31, "column total: decimal(10,2) became decimal(12,2)"), change(96, null)],
   };
 }
 

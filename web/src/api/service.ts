@@ -87,7 +87,9 @@ export interface ExecutionFilter {
   maxResults?: number | undefined;
 }
 
-export const executions = (f: ExecutionFilter, s?: Signal) => get<T.Page<T.Execution>>("v1/executions" + query({ ...f }), s);
+/** Of one mirror by its own address, for which a role in its workspace is enough. */
+export const executions = (m: MirrorId | null, f: ExecutionFilter, s?: Signal) =>
+  get<T.Page<T.Execution>>((m ? `${mirror(m)}/executions` : "v1/executions") + query({ ...f }), s);
 
 export interface ConnectionEdit {
   displayName?: string;

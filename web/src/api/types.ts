@@ -18,8 +18,11 @@ export interface Trouble {
 export interface Me {
   id: string | null;
   name: string | null;
-  role: Role | null;
+  role: Role | "" | null;
   workspaces?: Record<string, Role>;
+  /** By name and password: can be ended. */
+  session?: boolean;
+  /** Nobody is known, and a name and password would help. */
   login: boolean;
 }
 
@@ -134,16 +137,17 @@ export interface Series {
 
 export interface Column {
   name: string;
-  sourceType: string | null;
-  type: string;
+  sourceType?: string | null;
+  type: unknown;
   nullable: boolean;
-  key: boolean;
+  key?: boolean;
 }
 
 export interface SchemaChange {
-  version: number;
+  version?: number | null;
   dateTime: string;
-  change: string;
+  operation?: string;
+  change: string | null;
 }
 
 export interface TableDetail extends TableRow {
@@ -217,7 +221,7 @@ export interface QueryResult {
 export interface User {
   id: string;
   name: string;
-  role: Role | null;
+  role: Role | "" | null;
   disabled: boolean;
   workspaceRoles?: Record<string, Role>;
 }
@@ -225,15 +229,16 @@ export interface User {
 export interface Token {
   id: string;
   name: string;
-  role: Role | null;
+  role: Role | "" | null;
   userId?: string | null;
-  userName?: string | null;
+  /** Made by signing in. */
+  session?: boolean;
   expiresDateTime?: string | null;
-  lastUsedDateTime?: string | null;
+  usedDateTime?: string | null;
 }
 
 export interface AuditEntry {
-  dateTime?: string;
+  time?: string | null;
   userName?: string | null;
   action?: string;
   object?: string | null;

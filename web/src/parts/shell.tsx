@@ -32,10 +32,10 @@ function Who() {
   return (
     <div class="who">
       <div class="who-text">
-        <span class="who-name">{me.name ?? "Local owner"}</span>
-        <span class="muted">{me.role ?? "roles by workspace"}</span>
+        <span class="who-name">{me.name || "Local owner"}</span>
+        <span class="muted">{me.role || "roles by workspace"}</span>
       </div>
-      {me.login && me.id && <Button kind="quiet" icon="out" label="Sign out" onClick={signOut} />}
+      {me.session && <Button kind="quiet" icon="out" label="Sign out" onClick={signOut} />}
     </div>
   );
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // access.tsx -- who may come in: users and roles, tokens of programs, and what was done.
 import { ViewHead } from "../../parts/view";
-import { mayAnywhere, useSession } from "../../state/session";
+import { may, useSession } from "../../state/session";
 import { Audit } from "./audit";
 import { Tokens } from "./tokens";
 import { Users } from "./users";
 
 export function Access() {
   const { me } = useSession();
-  const admin = mayAnywhere(me, "admin");
+  const admin = may(me, "admin");
   return (
     <>
       <ViewHead title="Access" at="access" lead={me.id === null ? "On this machine the owner of the service needs no password. Users and tokens are for who comes from elsewhere." : undefined} />

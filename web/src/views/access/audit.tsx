@@ -17,7 +17,7 @@ function outcome(name: string | undefined): State {
 }
 
 const COLUMNS: readonly GridColumn<AuditEntry>[] = [
-  { key: "time", title: "Time", cell: (e) => <Time at={e.dateTime} /> },
+  { key: "time", title: "Time", cell: (e) => <Time at={e.time} /> },
   { key: "user", title: "User", cell: (e) => e.userName ?? "–" },
   { key: "action", title: "Action", cell: (e) => <code>{e.action}</code> },
   { key: "object", title: "On", from: "medium", cell: (e) => e.object ?? "–" },
@@ -33,7 +33,7 @@ export function Audit() {
         <h2>Audit log</h2>
       </div>
       <Failure error={error} />
-      {data && <Grid caption="Audit log" columns={COLUMNS} rows={data.value} rowKey={(e) => `${e.dateTime}/${e.action}/${e.object}`} empty="Nothing yet." />}
+      {data && <Grid caption="Audit log" columns={COLUMNS} rows={data.value} rowKey={(e) => `${e.time}/${e.action}/${e.object}`} empty="Nothing yet." />}
     </section>
   );
 }

@@ -9,7 +9,7 @@ import { Dialog } from "../../parts/dialog";
 import { SelectField, TextField } from "../../parts/field";
 import { Failure, Note } from "../../parts/note";
 import { usePoll } from "../../state/poll";
-import { mayAnywhere, useSession } from "../../state/session";
+import { may, useSession } from "../../state/session";
 import { ROLES } from "./user-editor";
 
 const LIVES = [["30", "30 days"], ["90", "90 days"], ["365", "A year"], ["", "Never"]] as const;
@@ -38,7 +38,7 @@ function Made({ token, onClose }: { token: string; onClose: () => void }) {
 
 export function TokenMaker({ onClose, onMade }: { onClose: () => void; onMade: () => Promise<void> }) {
   const { me } = useSession();
-  const admin = mayAnywhere(me, "admin");
+  const admin = may(me, "admin");
   const { data: users } = usePoll(admin ? "token/users" : null, service.users, 0);
   const [name, setName] = useState("");
   const [role, setRole] = useState("viewer");

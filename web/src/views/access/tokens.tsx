@@ -11,33 +11,39 @@ import { Ago, Time } from "../../parts/time";
 import { Loading } from "../../parts/view";
 import { useNotices } from "../../state/notices";
 import { usePoll } from "../../state/poll";
+import { may, useSession } from "../../state/session";
 import { TokenMaker } from "./token-maker";
 
 const EVERY = 10_000;
+const SESSION = "signed in";
+const nameOf = (t: Token) => (t.session ? SESSION : t.name);
 
 export function Tokens() {
   const notices = useNotices();
   const { data, error, refresh } = usePoll("tokens", service.tokens, EVERY);
+  const { me } = useSession();
+  const { data: users } = usePoll(may(me, "admin") ? "tokens/users" : null, service.users, EVERY);
+  const ownerOf = (t: Token) => users?.find((u) => u.id === t.userId)?.name ?? (t.userId === me.id ? me.name : null);
   const [making, setMaking] = useState(false);
   const [question, setQuestion] = useState<Question | null>(null);
   const revoke = (t: Token): Question => ({
-    title: `Revoke ${t.name}?`,
-    text: <p>Programs that use it are refused from now on.</p>,
-    action: "Revoke token",
+    title: `Revoke ${nameOf(t)}?`,
+    text: <p>{t.session ? "Who signed in by it has to do so again." : "Programs that use it are refused from now on."}</p>,
+    action: "Revoke",
     danger: true,
     act: async () => {
       await service.deleteToken(t.id);
-      notices.say(`${t.name}: revoked`);
+      notices.say(`${nameOf(t)}: revoked`);
       await refresh();
     },
   });
   const columns: GridColumn<Token>[] = [
-    { key: "name", title: "Name", by: (t) => t.name, cell: (t) => <span class="strong">{t.name}</span> },
-    { key: "user", title: "User", by: (t) => t.userName ?? null, from: "narrow", cell: (t) => t.userName ?? "–" },
-    { key: "role", title: "Role", by: (t) => t.role, cell: (t) => t.role ?? "–" },
+    { key: "name", title: "Name", by: nameOf, cell: (t) => (t.session ? <span class="muted">{SESSION}</span> : <span class="strong">{t.name}</span>) },
+    { key: "user", title: "User", by: ownerOf, from: "narrow", cell: (t) => ownerOf(t) ?? "–" },
+    { key: "role", title: "Role", by: (t) => t.role, cell: (t) => t.role || "–" },
     { key: "expires", title: "Expires", by: (t) => t.expiresDateTime ?? null, from: "medium", cell: (t) => (t.expiresDateTime ? <Time at={t.expiresDateTime} /> : "never") },
-    { key: "used", title: "Last used", by: (t) => t.lastUsedDateTime ?? null, from: "medium", cell: (t) => <Ago at={t.lastUsedDateTime} /> },
-    { key: "act", title: "Actions", number: true, cell: (t) => <div class="row-actions"><Button small kind="quiet" icon="trash" label={`Revoke ${t.name}`} onClick={() => setQuestion(revoke(t))} /></div> },
+    { key: "used", title: "Last used", by: (t) => t.usedDateTime ?? null, from: "medium", cell: (t) => <Ago at={t.usedDateTime} /> },
+    { key: "act", title: "Actions", number: true, cell: (t) => <div class="row-actions"><Button small kind="quiet" icon="trash" label={`Revoke ${nameOf(t)}`} onClick={() => setQuestion(revoke(t))} /></div> },
   ];
   return (
     <section class="panel-plain">

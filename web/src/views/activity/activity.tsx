@@ -13,7 +13,7 @@ export function Activity() {
   return (
     <>
       <ViewHead title="Activity" at="activity" />
-      <Executions filter={{}} mirrors={names} />
+      <Executions of={null} filter={{}} mirrors={names} />
     </>
   );
 }

@@ -72,12 +72,14 @@ function Table({ e }: { e: Execution }) {
 }
 
 interface Props {
+  /** null: of all mirrors. */
+  of: service.MirrorId | null;
   filter: service.ExecutionFilter;
   /** To choose among. */
   mirrors?: readonly (readonly [id: string, name: string])[];
 }
 
-export function Executions({ filter, mirrors }: Props) {
+export function Executions({ of, filter, mirrors }: Props) {
   const notices = useNotices();
   const [operation, setOperation] = useState("");
   const [item, setItem] = useState("");
@@ -91,14 +93,14 @@ export function Executions({ filter, mirrors }: Props) {
     ...(table.trim() ? { schema: schema || undefined, table: name || undefined } : {}),
     maxResults: PAGE,
   };
-  const at = JSON.stringify(whole);
-  const { data, error } = usePoll(`executions/${at}`, (s) => service.executions(whole, s), older ? 0 : undefined);
+  const at = JSON.stringify([of, whole]);
+  const { data, error } = usePoll(`executions/${at}`, (s) => service.executions(of, whole, s), older ? 0 : undefined);
   useEffect(() => setOlder(null), [at]);
   const token = older ? older.token : (data?.continuationToken ?? null);
   const rows = [...new Map([...(data?.value ?? []), ...(older?.rows ?? [])].map((e) => [key(e), e])).values()];
   const more = async () => {
     try {
-      const next = await service.executions({ ...whole, continuationToken: token ?? undefined });
+      const next = await service.executions(of, { ...whole, continuationToken: token ?? undefined });
       setOlder({ rows: [...(older?.rows ?? data?.value ?? []), ...next.value], token: next.continuationToken ?? null });
     } catch (reason) {
       notices.fail("Older operations did not come", shown(reason));

@@ -47,7 +47,7 @@ function resyncing(m: Monitor, act: () => Promise<unknown>): Question {
 function dropping(m: Monitor, act: () => Promise<unknown>): Question {
   return {
     title: `Drop ${m.displayName}?`,
-    text: <p>The mirror ends, and what it made in the source is removed. This cannot be undone.</p>,
+    text: <p>The mirror ends, and what it made in the source is taken back. Its tables stay in the lake, at their last state.</p>,
     action: "Drop mirror",
     danger: true,
     typed: m.displayName,

@@ -61,7 +61,7 @@ function Lead({ m }: { m: Monitor }) {
 }
 
 function Body({ id, m, tab }: { id: service.MirrorId; m: Monitor; tab: Tab }) {
-  if (tab === "activity") return <Executions filter={{ item: m.id }} />;
+  if (tab === "activity") return <Executions of={id} filter={{}} />;
   if (tab === "query") return <Query id={id} tables={m.tables.map((t) => t.name)} />;
   if (tab === "log") return <Log id={id} />;
   if (tab === "settings") return <Settings id={id} monitor={m} />;

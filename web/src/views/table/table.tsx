@@ -28,7 +28,7 @@ function Troubles({ t }: { t: TableDetail }) {
 }
 
 function Body({ id, t }: { id: service.TableId; t: TableDetail }) {
-  const filter = useMemo(() => ({ item: id.id, schema: id.schema, table: id.table }), [id.id, id.schema, id.table]);
+  const filter = useMemo(() => ({ schema: id.schema, table: id.table }), [id.schema, id.table]);
   return (
     <>
       <Troubles t={t} />
@@ -37,7 +37,7 @@ function Body({ id, t }: { id: service.TableId; t: TableDetail }) {
       <History changes={t.schemaHistory} />
       <section class="panel-plain">
         <h2>Activity</h2>
-        <Executions filter={filter} />
+        <Executions of={id} filter={filter} />
       </section>
     </>
   );
