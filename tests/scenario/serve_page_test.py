@@ -17,6 +17,11 @@ def can_browse():
         raise Skip("no node, or web/node_modules is not filled (npm ci)")
 
 
+def can_rest():
+    """Whether one table alone can be paused."""
+    return "--pause" in tain("mirror", "--help").out
+
+
 def page(service, folder, *steps, **values):
     """Runs those steps of real.mjs in the order they stand there."""
     env = dict(os.environ, TAIN_URL=service.url, VALUES=json.dumps(values), SHOTS=os.environ.get("SHOTS", os.path.join(folder, "shots")))
@@ -40,6 +45,8 @@ def test_sqlite_from_nothing_to_nothing(folder):
         insert(source, 100, 50)
         page(s, folder, "rows", "steer", rows=150, **t)
         page(s, folder, "table", columns=["id", "what"], **t)
+        if can_rest():
+            page(s, folder, "rest", **t)
         page(s, folder, "query", "records", rows=150, **t)
         page(s, folder, "access", "appearance", **t)
         page(s, folder, "drop", **t)

@@ -49,6 +49,7 @@ export const isPaused = (t: TableRow) => t.status === "Stopped" && t.reason === 
 export function tableState(t: TableRow, mirror: string): State {
   if (isPaused(t)) return { tone: "off", label: "Paused" };
   const state = TABLE[t.status] ?? unknown(t.status);
+  if (t.status === "Stopped" && t.reason) return { tone: "warn", label: state.label }; // refused, or gone from the source
   if (t.status === "Failed" || t.status === "Stopped") return state;
   if (mirror === "Paused") return { tone: "off", label: "Paused" };
   if (mirror === "Stopped" || mirror === "Initialized") return { tone: "off", label: "Stopped" };

@@ -19,6 +19,8 @@ interface Props {
   times: number[];
   lines: readonly Line[];
   show: (value: number | null) => string;
+  /** What is shown of time, up to the newest sample. */
+  minutes: number;
   /** The least the axis reaches, so that noise is not made a mountain. */
   least: number;
 }
@@ -50,7 +52,7 @@ function options(host: HTMLElement, p: Props, width: number): uPlot.Options {
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     legend: { show: false },
     padding: [10, 8, 0, 0],
-    scales: { y: { range: (_u, _min, max) => [0, Math.max(p.least, (max ?? 0) * 1.1)] } },
+    scales: { x: { range: (_u, _min, max) => [max - p.minutes * 60, max] }, y: { range: (_u, _min, max) => [0, Math.max(p.least, (max ?? 0) * 1.1)] } },
     axes: [
       { ...axis, size: 26, space: 72, values: (_u, at) => at.map((t) => clock(new Date(t * 1000)).slice(0, 5)) },
       { ...axis, size: 64, space: 36, values: (_u, at) => at.map((v) => p.show(v)) },
@@ -84,7 +86,7 @@ function useChart(host: { current: HTMLDivElement | null }, p: Props, onPoint: (
       made.destroy();
       chart.current = null;
     };
-  }, [turns, p.lines.length]);
+  }, [turns, p.lines.length, p.minutes]);
   useEffect(() => chart.current?.setData(latest.current), [p.times, ...p.lines.map((l) => l.values)]);
 }
 

@@ -34,7 +34,7 @@ describe("a table's state", () => {
     const paused = table({ status: "Stopped", reason: "paused" });
     expect(isPaused(paused)).toBe(true);
     expect(tableState(paused, "Running").label).toBe("Paused");
-    expect(tableState(table({ status: "Stopped", reason: "the source table does not exist" }), "Running").label).toBe("Stopped");
+    expect(tableState(table({ status: "Stopped", reason: "the source table does not exist" }), "Running")).toEqual({ tone: "warn", label: "Stopped" });
   });
   it("is counted by tone", () => {
     const m = { status: "Running", tables: [table({}), table({ status: "Failed" }), table({ status: "Snapshotting" }), table({ warnings: [{ code: "x" }] })] } as unknown as Monitor;

@@ -3,13 +3,13 @@
 import { useState } from "preact/hooks";
 import { type ApiError, shown } from "../../api/http";
 import * as service from "../../api/service";
+import type { User } from "../../api/types";
 import { Button } from "../../parts/button";
 import { Copy } from "../../parts/copy";
 import { Dialog } from "../../parts/dialog";
 import { SelectField, TextField } from "../../parts/field";
 import { Failure, Note } from "../../parts/note";
-import { usePoll } from "../../state/poll";
-import { may, useSession } from "../../state/session";
+import { useSession } from "../../state/session";
 import { ROLES } from "./user-editor";
 
 const LIVES = [["30", "30 days"], ["90", "90 days"], ["365", "A year"], ["", "Never"]] as const;
@@ -36,10 +36,15 @@ function Made({ token, onClose }: { token: string; onClose: () => void }) {
   );
 }
 
-export function TokenMaker({ onClose, onMade }: { onClose: () => void; onMade: () => Promise<void> }) {
+interface Props {
+  /** Whose tokens the caller may make, besides its own. */
+  users: readonly User[];
+  onClose: () => void;
+  onMade: () => Promise<void>;
+}
+
+export function TokenMaker({ users, onClose, onMade }: Props) {
   const { me } = useSession();
-  const admin = may(me, "admin");
-  const { data: users } = usePoll(admin ? "token/users" : null, service.users, 0);
   const [name, setName] = useState("");
   const [role, setRole] = useState("viewer");
   const [days, setDays] = useState<string>("90");
@@ -53,7 +58,7 @@ export function TokenMaker({ onClose, onMade }: { onClose: () => void; onMade: (
     setBusy(true);
     setError(null);
     try {
-      const owner = user || (me.id === null ? users?.[0]?.id : undefined);
+      const owner = user || (me.id === null ? users[0]?.id : undefined);
       const made = await service.createToken({ name: name.trim(), role, ...(days ? { expiresInDays: Number(days) } : {}), ...(owner && owner !== me.id ? { userId: owner } : {}) });
       setToken(made.token);
       await onMade();
@@ -68,8 +73,9 @@ export function TokenMaker({ onClose, onMade }: { onClose: () => void; onMade: (
         <Made token={token} onClose={onClose} />
       ) : (
         <form class="dialog-body" onSubmit={make} noValidate>
+          {me.id === null && users.length === 0 && <Note tone="warn" title="A token is a user's, and there is no user yet." remedy="make a user first" />}
           <TextField label="Name" value={name} onInput={setName} hint="What it is for, as terraform." required />
-          {users && users.length > 0 && <SelectField label="User" value={user || users[0]!.id} options={users.map((u) => [u.id, u.name])} onChange={setUser} />}
+          {users.length > 0 && <SelectField label="User" value={user || users[0]!.id} options={users.map((u) => [u.id, u.name])} onChange={setUser} />}
           <SelectField label="May do at most" value={role} options={ROLES.filter(([r]) => r !== "")} onChange={setRole} />
           <SelectField label="Expires in" value={days} options={LIVES} onChange={setDays} />
           <Failure error={error} />

@@ -2,7 +2,7 @@
 // tokens.tsx -- what programs come in with. A token is shown once, when it is made.
 import { useState } from "preact/hooks";
 import * as service from "../../api/service";
-import type { Token } from "../../api/types";
+import type { Token, User } from "../../api/types";
 import { Button } from "../../parts/button";
 import { Confirm, type Question } from "../../parts/confirm";
 import { Grid, type GridColumn } from "../../parts/grid";
@@ -11,19 +11,18 @@ import { Ago, Time } from "../../parts/time";
 import { Loading } from "../../parts/view";
 import { useNotices } from "../../state/notices";
 import { usePoll } from "../../state/poll";
-import { may, useSession } from "../../state/session";
+import { useSession } from "../../state/session";
 import { TokenMaker } from "./token-maker";
 
 const EVERY = 10_000;
 const SESSION = "signed in";
 const nameOf = (t: Token) => (t.session ? SESSION : t.name);
 
-export function Tokens() {
+export function Tokens({ users }: { users: readonly User[] }) {
   const notices = useNotices();
   const { data, error, refresh } = usePoll("tokens", service.tokens, EVERY);
   const { me } = useSession();
-  const { data: users } = usePoll(may(me, "admin") ? "tokens/users" : null, service.users, EVERY);
-  const ownerOf = (t: Token) => users?.find((u) => u.id === t.userId)?.name ?? (t.userId === me.id ? me.name : null);
+  const ownerOf = (t: Token) => users.find((u) => u.id === t.userId)?.name ?? (t.userId === me.id ? me.name : null);
   const [making, setMaking] = useState(false);
   const [question, setQuestion] = useState<Question | null>(null);
   const revoke = (t: Token): Question => ({
@@ -56,7 +55,7 @@ export function Tokens() {
       <Failure error={error} />
       {!data && !error && <Loading what="tokens" />}
       {data && <Grid caption="Tokens" columns={columns} rows={data} rowKey={(t) => t.id} start={{ key: "name", down: false }} empty="No tokens." />}
-      {making && <TokenMaker onClose={() => setMaking(false)} onMade={refresh} />}
+      {making && <TokenMaker users={users} onClose={() => setMaking(false)} onMade={refresh} />}
       {question && <Confirm question={question} onClose={() => setQuestion(null)} />}
     </section>
   );

@@ -10,10 +10,8 @@ import { Grid, type GridColumn } from "../../parts/grid";
 import { Failure } from "../../parts/note";
 import { Loading } from "../../parts/view";
 import { useNotices } from "../../state/notices";
-import { usePoll } from "../../state/poll";
+import { type Polled, usePoll } from "../../state/poll";
 import { UserEditor } from "./user-editor";
-
-const EVERY = 10_000;
 
 function roles(u: User, workspaces: readonly Workspace[]): string {
   const name = (ws: string) => workspaces.find((w) => w.id === ws)?.displayName ?? ws;
@@ -21,9 +19,8 @@ function roles(u: User, workspaces: readonly Workspace[]): string {
   return [u.role, ...some].filter(Boolean).join(", ") || "none";
 }
 
-export function Users() {
+export function Users({ users: { data, error, refresh } }: { users: Polled<User[]> }) {
   const notices = useNotices();
-  const { data, error, refresh } = usePoll("users", service.users, EVERY);
   const { data: workspaces } = usePoll("users/workspaces", service.workspaces, 0);
   const [editing, setEditing] = useState<User | "new" | null>(null);
   const [question, setQuestion] = useState<Question | null>(null);

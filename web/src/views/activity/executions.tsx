@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { shown } from "../../api/http";
 import * as service from "../../api/service";
 import type { Execution } from "../../api/types";
-import { bytes, compact, count } from "../../format/number";
+import { bytes, compact, count, NONE } from "../../format/number";
 import { splitName } from "../../format/result";
 import { duration, parseTime } from "../../format/time";
 import { Badge } from "../../parts/badge";
@@ -35,6 +35,9 @@ function took(e: Execution): number | null {
   return from && to ? to.getTime() - from.getTime() : null;
 }
 
+/** It comes in whole seconds. */
+const latency = (seconds: number | null) => (seconds === null ? NONE : seconds < 1 ? "< 1 s" : duration(seconds * 1000));
+
 const key = (e: Execution) => String(e.id);
 
 function columns(withItem: boolean, withTable: boolean): GridColumn<Execution>[] {
@@ -47,7 +50,7 @@ function columns(withItem: boolean, withTable: boolean): GridColumn<Execution>[]
     { key: "rows", title: "Rows", number: true, cell: (e) => <span title={count(e.processedRows)}>{compact(e.processedRows)}</span> },
     { key: "bytes", title: "Bytes", number: true, from: "wide", cell: (e) => bytes(e.processedBytes) },
     { key: "took", title: "Duration", number: true, from: "medium", cell: (e) => duration(took(e)) },
-    { key: "latency", title: "Latency", number: true, from: "medium", cell: (e) => duration(e.replicatorBatchLatency === null ? null : e.replicatorBatchLatency * 1000) },
+    { key: "latency", title: "Latency", number: true, from: "medium", cell: (e) => latency(e.replicatorBatchLatency) },
   ];
   return all.filter((c): c is GridColumn<Execution> => c !== false);
 }

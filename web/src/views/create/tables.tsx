@@ -81,7 +81,7 @@ export function TableChoice(p: Props) {
       <StepTitle>Which tables?</StepTitle>
       <Verdicts a={p.assessment} />
       {p.assessment.findings.map((f) => (
-        <Note key={f.code + f.message} tone="warn" title={f.message} remedy={f.remedy} />
+        <Note key={f.code + f.message} tone={f.remedy ? "warn" : "off"} title={f.message} remedy={f.remedy} />
       ))}
       <Choice
         legend="Tables"

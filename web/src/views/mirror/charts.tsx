@@ -18,7 +18,7 @@ const EVERY = 10_000;
 const perSecond = (v: number | null) => (v === null ? "–" : `${rate(v)}/s`);
 
 export function Charts({ id }: { id: service.MirrorId }) {
-  const [minutes, setMinutes] = useState(60);
+  const [minutes, setMinutes] = useState(15);
   const { data: s, error } = usePoll(`${id.id}/series/${minutes}`, (signal) => service.series(id, minutes, signal), EVERY);
   const known = s && s.times.length > 1;
   return (
@@ -37,8 +37,8 @@ export function Charts({ id }: { id: service.MirrorId }) {
       <div class="charts">
         {known && (
           <>
-            <Chart title="Freshness" times={s.times} show={duration} least={1000} lines={[{ label: "Lag", values: s.lagMs, fill: true }, { label: "Latency", values: s.latencyMs }]} />
-            <Chart title="Throughput" times={s.times} show={perSecond} least={10} lines={[{ label: "Rows", values: s.rowsPerSecond, fill: true }]} />
+            <Chart title="Freshness" times={s.times} minutes={minutes} show={duration} least={1000} lines={[{ label: "Lag", values: s.lagMs, fill: true }, { label: "Latency", values: s.latencyMs }]} />
+            <Chart title="Throughput" times={s.times} minutes={minutes} show={perSecond} least={10} lines={[{ label: "Rows", values: s.rowsPerSecond, fill: true }]} />
           </>
         )}
         {!known && <p class="muted chart-none">{s ? "The first samples come within seconds of running." : "…"}</p>}

@@ -57,7 +57,7 @@ function Worker({ m }: { m: Monitor }) {
 
 export function Figures({ m }: { m: Monitor }) {
   const t = tally(m);
-  const bad = [t.error && `${t.error} failed`, t.warn && `${t.warn} with warnings`, t.busy && `${t.busy} loading`].filter(Boolean).join(", ");
+  const bad = [t.error && `${t.error} failed`, t.warn && `${t.warn} to look at`, t.busy && `${t.busy} loading`].filter(Boolean).join(", ");
   return (
     <dl class="figures">
       <Lag m={m} />

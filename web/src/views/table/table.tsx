@@ -11,15 +11,16 @@ import { usePoll } from "../../state/poll";
 import { hrefOf } from "../../state/route";
 import { may, useSession } from "../../state/session";
 import { Executions } from "../activity/executions";
+import { Troubles } from "../mirror/troubles";
 import { TableActions } from "./actions";
 import { Columns } from "./columns";
 import { TableFigures } from "./figures";
 import { History } from "./history";
 
-function Troubles({ t }: { t: TableDetail }) {
+function TableTroubles({ t }: { t: TableDetail }) {
   return (
     <div class="troubles">
-      {t.reason && t.reason !== "paused" && <Note tone={t.status === "Failed" ? "error" : "busy"} title={t.reason} remedy={t.remedy} />}
+      {t.reason && t.reason !== "paused" && <Note tone={t.status === "Failed" ? "error" : "warn"} title={t.reason} remedy={t.remedy} />}
       {t.warnings.map((w) => (
         <Note key={`${w.code}/${w.column}`} tone="warn" title={w.message ?? w.code} remedy={w.remedy} />
       ))}
@@ -31,7 +32,7 @@ function Body({ id, t }: { id: service.TableId; t: TableDetail }) {
   const filter = useMemo(() => ({ schema: id.schema, table: id.table }), [id.schema, id.table]);
   return (
     <>
-      <Troubles t={t} />
+      <TableTroubles t={t} />
       <TableFigures t={t} />
       <Columns columns={t.columns} />
       <History changes={t.schemaHistory} />
@@ -70,6 +71,7 @@ export function Table({ ws, id, schema, table }: service.TableId) {
         actions={t && may(me, "contributor", ws) && <TableActions id={tableId} t={t} refresh={refresh} />}
       />
       <Failure error={error} />
+      {mirror && <Troubles m={mirror} />}
       {!t && !error && <Loading what="the table" />}
       {t && <Body id={tableId} t={t} />}
     </>
