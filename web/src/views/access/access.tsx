@@ -8,7 +8,7 @@ import { Audit } from "./audit";
 import { Tokens } from "./tokens";
 import { Users } from "./users";
 
-const EVERY = 10_000;
+const EVERY = 5_000;
 
 export function Access() {
   const { me } = useSession();

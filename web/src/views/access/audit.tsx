@@ -9,7 +9,7 @@ import { Time } from "../../parts/time";
 import { usePoll } from "../../state/poll";
 import type { State } from "../../format/state";
 
-const EVERY = 10_000;
+const EVERY = 5_000;
 
 function outcome(name: string | undefined): State {
   if (name === "denied") return { tone: "warn", label: "Denied" };

@@ -14,7 +14,7 @@ import { usePoll } from "../../state/poll";
 import { useSession } from "../../state/session";
 import { TokenMaker } from "./token-maker";
 
-const EVERY = 10_000;
+const EVERY = 5_000;
 const SESSION = "signed in";
 const nameOf = (t: Token) => (t.session ? SESSION : t.name);
 

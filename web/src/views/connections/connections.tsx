@@ -16,7 +16,7 @@ import { usePoll } from "../../state/poll";
 import { mayAnywhere, useSession } from "../../state/session";
 import { Editor } from "./editor";
 
-const EVERY = 10_000;
+const EVERY = 5_000;
 
 type Tested = Record<string, { ok: boolean; message?: string | null; remedy?: string | null }>;
 
