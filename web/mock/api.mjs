@@ -70,7 +70,7 @@ const pauseTable = (paused) => (world, p) => Object.assign(tableOf(world, p), pa
 
 function signIn(world, _p, body) {
   if (body.password !== "correct horse") throw new Refusal(401, "Unauthorized", "Name or password are not right.", "check both, or ask an administrator");
-  world.me = { id: world.users[0].id, name: body.name, role: "admin", workspaces: {}, session: true, login: false };
+  world.me = { id: world.users[0].id, name: body.name, role: "admin", workspaces: {}, session: true, login: true };
 }
 
 function remove(key, p) {
@@ -83,7 +83,7 @@ function remove(key, p) {
 export const ROUTES = [
   ["GET", "/v1/me", (world) => world.me],
   ["POST", "/v1/session", signIn],
-  ["DELETE", "/v1/session", (world) => void (world.me = { id: null, name: "", role: "", workspaces: {}, session: false, login: true })],
+  ["DELETE", "/v1/session", (world) => void (world.me = { id: null, name: null, role: null, workspaces: {}, session: false, login: true })],
   ["GET", "/v1/workspaces", (world) => list(world.workspaces)],
   ["POST", "/v1/workspaces", (world, _p, body) => { const made = { id: randomUUID(), displayName: body.displayName }; world.workspaces.push(made); return made; }],
   ["GET", "/v1/mirrors", (world) => list(world.items.map((i) => w.summaryOf(world, i)))],

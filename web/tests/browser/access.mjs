@@ -5,7 +5,7 @@ import { axe, NARROW, shot } from "./browser.mjs";
 import { test, until } from "./suite.mjs";
 
 const button = (page, name) => page.getByRole("button", { name, exact: true });
-const signedOut = { id: null, name: "", role: "", workspaces: {}, session: false, login: true };
+const signedOut = { id: null, name: null, role: null, workspaces: {}, session: false, login: true };
 
 test("signing in: only when the service says so; wrong is told; then out again", async ({ open, world }) => {
   world.me = signedOut;
@@ -35,7 +35,7 @@ test("a session that ends leads to signing in", async ({ open, world }) => {
 });
 
 test("viewers see everything and are offered nothing they may not", async ({ open, world }) => {
-  world.me = { id: "u", name: "vera", role: "viewer", workspaces: {}, session: true, login: false };
+  world.me = { id: "u", name: "vera", role: "viewer", workspaces: {}, session: true, login: true };
   const page = await open();
   await page.waitForSelector("table.grid");
   assert.equal(await page.getByRole("link", { name: "New mirror" }).count(), 0);
@@ -48,7 +48,7 @@ test("viewers see everything and are offered nothing they may not", async ({ ope
 });
 
 test("a role in one workspace holds there alone", async ({ open, world }) => {
-  world.me = { id: "u", name: "carl", role: "viewer", workspaces: { [world.workspaces[1].id]: "contributor" }, session: true, login: false };
+  world.me = { id: "u", name: "carl", role: "viewer", workspaces: { [world.workspaces[1].id]: "contributor" }, session: true, login: true };
   const page = await open(`#/mirror/${world.items[1].workspaceId}/${world.items[1].id}`);
   await button(page, "Pause").waitFor();
   await page.goto(page.url().replace(/#.*/, `#/mirror/${world.items[0].workspaceId}/${world.items[0].id}`));
