@@ -72,6 +72,13 @@ def test_postgres_with_a_password_and_tables_that_cannot_be_mirrored(folder):
             page(s, folder, "drop", **t)
 
 
+def test_signing_in_from_elsewhere(folder):
+    can_browse()
+    with Commanded(folder, https=True) as s:
+        s.call("POST", "/v1/users", {"name": "vera", "role": "viewer", "password": "a pass word of vera"}, expect=201)
+        page(s, folder, "sign-in", user="vera", password="a pass word of vera")
+
+
 def path_of(service, name):
     m = service.mirror(f"default/{name}")
     return f"/v1/workspaces/{m['workspaceId']}/mirroredDatabases/{m['id']}"

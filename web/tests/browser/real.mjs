@@ -171,6 +171,26 @@ test("appearance", async ({ open }) => {
   }
 });
 
+test("sign-in", async ({ open }) => {
+  const elsewhere = { extraHTTPHeaders: { "X-Forwarded-For": "192.0.2.7" }, ignoreHTTPSErrors: true };
+  const page = await open("#/mirrors", elsewhere);
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await page.getByLabel("Name").fill(values.user);
+  await page.getByLabel("Password").fill("wrong");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").locator(".note-title").waitFor();
+  await page.getByLabel("Password").fill(values.password);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Mirrors" }).waitFor();
+  await page.getByText(values.user, { exact: true }).waitFor();
+  await page.getByRole("heading", { name: "Nothing is mirrored yet" }).waitFor();
+  assert.equal(await page.getByRole("link", { name: "New mirror" }).count(), 0, "viewers make none");
+  await page.reload();
+  await page.getByRole("heading", { level: 1, name: "Mirrors" }).waitFor();
+  await button(page, "Sign out").click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+});
+
 test("drop", async ({ open }) => {
   const page = await openMirror(open);
   await button(page, "Drop…").click();
