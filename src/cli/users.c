@@ -122,14 +122,29 @@ static tain_status body_of(const tain_client *c, const settings *s, json_t **ret
     return TAIN_OK;
 }
 
+/* What a new one is not made with, but given. *ret is replaced. */
+static tain_status give(const tain_client *c, const json_t *roles, json_t **ret, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *path = tain_format(PATH "/%s", tain_json_get_str(*ret, "id", ""));
+    json_t *now = NULL;
+    TAIN_TRY(tain_client_call(c, "PATCH", path, json_pack("{s:O}", "workspaceRoles", roles), &now, err));
+    json_decref(*ret);
+    *ret = now;
+    return TAIN_OK;
+}
+
 static tain_status add(const tain_client *c, char **args, const void *settings_, bool *ret_no, tain_error *err)
 {
     const settings *s = settings_;
     json_t         *body;
-    TAIN_AUTO(tain_json_decref) json_t *made = NULL;
+    TAIN_AUTO(tain_json_decref) json_t *made = NULL, *roles = NULL;
     TAIN_TRY(body_of(c, s, &body, err));
     json_object_set_new(body, "name", json_string(args[0]));
+    json_object_del(body, "disabled");
+    roles = json_incref(json_object_get(body, "workspaceRoles"));
+    json_object_del(body, "workspaceRoles");
     TAIN_TRY(tain_client_call(c, "POST", PATH, body, &made, err));
+    if (roles) TAIN_TRY(give(c, roles, &made, err));
     say(made, s, "made");
     return TAIN_OK;
 }

@@ -81,8 +81,6 @@ def test_what_is_stopped_or_paused_goes_on(folder):
 
 
 def test_a_table_is_paused_and_loaded_again(folder):
-    if "--pause" not in tain("mirror", "--help").out:
-        raise Skip("workers cannot leave single tables alone yet")
     source = shop(folder)
     db = sqlite3.connect(source)
     db.executescript("create table items (id integer primary key); insert into items values (1)")
@@ -373,6 +371,9 @@ def test_users_and_tokens(folder):
         open(path, "w").write("a password\n")
         s.tain("users", "change", "ann", "--password-file", path)
         assert s.json("users")[0]["hasPassword"]
+        s.tain("users", "add", "bob", "--role", "viewer", "--workspace", "default")
+        assert re.search(r"^bob +token +viewer in default$", s.tain("users").out, re.M), s.tain("users")
+        s.tain("users", "remove", "bob")
         s.tain("users", "change", "ann", "--disable")
         assert s.json("users")[0]["disabled"]
         assert_refused(s.tain("users", "remove", "bob", check=None), 3, "ann")
