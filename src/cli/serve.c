@@ -8,8 +8,8 @@
 
 static void on_signal(int sig)
 {
-    (void)sig;
-    tain_serve_stop();
+    if (sig == SIGHUP) tain_serve_look();
+    else tain_serve_stop();
 }
 
 static void say(const char *line)
@@ -49,6 +49,7 @@ static int run(int argc, char **argv)
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
     tain_error e = {0};
     o.key_file = key;
     o.listen = (const char *const *)listen;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -41,9 +42,16 @@ typedef struct service {
     const char       *hosts[LISTEN_MOST * 2 + 64];
 } service;
 
-static int wake = -1;
+static int                   wake = -1;
+static volatile sig_atomic_t stopping;
 
 void tain_serve_stop(void)
+{
+    stopping = true;
+    tain_serve_look();
+}
+
+void tain_serve_look(void)
 {
     ssize_t ignored = write(wake, &(uint64_t){1}, sizeof(uint64_t));
     (void)ignored;
@@ -243,8 +251,11 @@ tain_status tain_serve_run(const tain_serve_options *o, tain_error *err)
     struct pollfd p = {.fd = wake = eventfd(0, EFD_CLOEXEC), .events = POLLIN};
     if (wake < 0) return tain_fail_errno(err, "cannot make an eventfd");
     tain_status st = begin(&s, err);
-    for (int n = 0; st == TAIN_OK && (n = poll(&p, 1, LOOK_EVERY)) <= 0;)
-        if (n == 0) look_after(&s);
+    while (st == TAIN_OK && !stopping) {
+        uint64_t ignored;
+        if (poll(&p, 1, LOOK_EVERY) > 0) (void)!read(wake, &ignored, sizeof ignored);
+        if (!stopping) look_after(&s);
+    }
     if (st == TAIN_OK) o->say("stopping");
     end(&s);
     close(wake);

@@ -26,5 +26,7 @@ typedef struct tain_serve_options {
 tain_status tain_serve_run(const tain_serve_options *o, tain_error *err);
 /* Asks it to stop, the workers too. Signal-safe. */
 void tain_serve_stop(void);
+/* Looks now, and not only within the hour, whether there is another certificate. Signal-safe. */
+void tain_serve_look(void);
 
 #endif

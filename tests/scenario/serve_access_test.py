@@ -179,6 +179,30 @@ def test_from_other_machines_by_tls(folder):
         s.call("GET", "/v1/workspaces", expect=200)
 
 
+def shown_certificate(service):
+    host, port = service.url.split("//")[1].split(":")
+    return ssl.get_server_certificate((host, int(port)))
+
+
+def test_a_certificate_is_replaced_while_it_serves(folder):
+    def certify():
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder + "/key.pem", "-out",
+                        folder + "/cert.pem", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        return open(folder + "/cert.pem").read().strip()
+    first = certify()
+    with Service(os.path.join(folder, "home"), "--tls-cert", folder + "/cert.pem", "--tls-key", folder + "/key.pem", listen="https://127.0.0.1:0") as s:
+        assert shown_certificate(s).strip() == first
+        second = certify()
+        s.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: shown_certificate(s).strip() == second, what="the second certificate")
+        certify()
+        open(folder + "/key.pem", "w").write("no key")
+        s.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "not renewed" in s.output(), what="that it says so")
+        assert shown_certificate(s).strip() == second
+        assert s.stop() == 0
+
+
 class Issuer:
     """An issuer of tokens, by openssl."""
 
