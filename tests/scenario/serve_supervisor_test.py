@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import sys
 import time
+import urllib.parse
 
 import harness
 from service import *
@@ -262,6 +263,38 @@ def test_tables_are_loaded_again_whatever_is_killed(folder):
             assert pid_of(s, path) != pid
             c.execute("insert into t values (2)")
             wait_rows(s, path, 2)
+
+
+def test_a_paused_table_stays_as_it_is(folder):
+    """Until it goes on; what is in the way of neither: the others, the end of the service, names with commas and points."""
+    db, c = source(folder)
+    odd = 'a,b"c.d'
+    c.execute('create table "a,b""c.d" (id integer primary key)')
+    c.execute('insert into "a,b""c.d" values (1)')
+    home = os.path.join(folder, "home")
+
+    def table(s):
+        return next(t for t in s.monitor(path)["tables"] if t["table"] == odd)
+
+    def rows_of_odd(s):
+        return table(s)["rows_replicated"]
+
+    with Service(home) as s:
+        path = s.create("shop", s.connect("sqlite://" + db))
+        s.wait_running(path)
+        at = f"{path}/tables/main/{urllib.parse.quote(odd, safe='')}"
+        s.call("POST", at + "/pause", expect=200)
+        wait_until(lambda: table(s)["status"] == "Stopped" and "paused" in table(s)["reason"], what="the table to be paused")
+        c.execute('insert into "a,b""c.d" values (2)')
+        c.execute("insert into t values (2)")
+        wait_rows(s, path, 2)
+        assert s.stop(signal.SIGTERM) == 0
+        with Service(home) as s:
+            c.execute("insert into t values (3)")
+            wait_rows(s, path, 3)
+            assert table(s)["status"] == "Stopped" and rows_of_odd(s) == 1, table(s)
+            s.call("POST", at + "/resume", expect=200)
+            wait_until(lambda: table(s)["status"] == "Replicating" and rows_of_odd(s) == 2, what="the table to go on")
 
 
 def workers_of(folder):

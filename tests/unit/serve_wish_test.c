@@ -73,7 +73,7 @@ static void what_is_kept_is_given_always(void **state)
 {
     assert_ok(options_of("{\"properties\":{}}"));
     static const char *const kept[] = {"--tables=", "--exclude=", "--retained-log=", "--snapshot-from=", "--capture=log", "--no-history",
-                                       "--history-retention=", "--profile=default", "--retention=", "--no-cdf"};
+                                       "--history-retention=", "--profile=default", "--retention=", "--no-cdf", "--pause="};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) assert_word(kept[i]);
     static const char *const own[] = {"--name", "--partitions", "--jobs", "--memory", "--freshness", "--rate-limit", "--on-drop"};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) assert_false(has_option(own[i]));

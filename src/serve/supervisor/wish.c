@@ -204,7 +204,7 @@ static const option options[] = {
     {"profile", "profile", TEXT, "default"},
     {"onDrop", "on-drop", TEXT, NULL},
     {"name", "name", TEXT, NULL}, /* the lake makes one of its own */
-    {"paused", "pause", NAMES, NULL},
+    {"paused", "pause", NAMES, ""},
 };
 
 static tain_status wrong(const option *o, const char *what, tain_error *err)
