@@ -23,11 +23,12 @@ export async function openBrowser() {
 }
 
 /** A page whose console errors and broken security rules are gathered in page.complaints. */
-export async function openPage(browser, url, { theme = "light", size = WIDE, motion = "reduce", ...rest } = {}) {
+export async function openPage(browser, url, { theme = "light", size = WIDE, motion = "reduce", clock = false, ...rest } = {}) {
   const context = await browser.newContext({ viewport: size, colorScheme: theme, reducedMotion: motion, timezoneId: "Europe/Zurich", ...rest });
   const page = await context.newPage();
   page.setDefaultTimeout(8000);
   page.complaints = [];
+  if (clock) await page.clock.install(); // so that a test can let time pass
   page.on("pageerror", (e) => page.complaints.push(String(e)));
   page.on("console", (m) => {
     if (m.type() === "error" && !/status of (4|5)\d\d/.test(m.text())) page.complaints.push(m.text());

@@ -13,26 +13,29 @@ const hide = (page, hidden) =>
   }, hidden);
 
 test("polling: the view on the screen alone, and no other", async ({ open, world }) => {
-  const page = await open();
+  const page = await open("", { clock: true });
   await page.waitForSelector("table.grid");
   await until(() => asked(world, "/v1/mirrors") >= 3, "asked again and again");
   await page.getByRole("link", { name: "Connections" }).click();
   await page.getByRole("heading", { level: 1, name: "Connections" }).waitFor();
   const before = asked(world, "/v1/mirrors");
-  await page.waitForTimeout(4500); // more than two turns: what must not happen has no event
+  const others = asked(world, "/v1/connections");
+  await page.clock.runFor(20_000);
+  await until(() => asked(world, "/v1/connections") > others, "what is seen is asked for");
   assert.equal(asked(world, "/v1/mirrors"), before);
 });
 
 test("polling: nothing is asked for a hidden tab, and at once when it is seen", async ({ open, world }) => {
-  const page = await open();
+  const page = await open("", { clock: true });
   await page.waitForSelector("table.grid");
+  await page.waitForLoadState("networkidle"); // no call is under way
   await hide(page, true);
-  await page.waitForTimeout(300); // a call that was under way
   const before = world.calls.length;
-  await page.waitForTimeout(4500);
-  assert.equal(world.calls.length, before);
+  await page.clock.runFor(60_000);
+  await page.evaluate(() => fetch("v1/me")); // had there been calls, they would be here before this one
+  assert.equal(world.calls.length, before + 1);
   await hide(page, false);
-  await until(() => world.calls.length > before, "asked again", 1);
+  await until(() => world.calls.length > before + 1, "asked again", 1);
 });
 
 test("polling: figures change without a reload", async ({ open, world }) => {

@@ -63,7 +63,7 @@ export function Figures({ m }: { m: Monitor }) {
       <Lag m={m} />
       <Figure label="Rows replicated" value={<span title={count(sum(m, "rows_replicated"))}>{compact(sum(m, "rows_replicated"))}</span>} under={`${bytes(sum(m, "bytes_processed"))} processed`} help="Every insert, update and delete that was applied" />
       <Figure label="Last completed" value={<Ago at={newest(m)} />} under={m.epoch === null ? undefined : `epoch ${count(m.epoch)}`} />
-      <Figure label="Tables" value={count(m.tables.length)} tone={t.error ? "error" : t.warn ? "warn" : undefined} under={bad || "all well"} />
+      <Figure label="Tables" value={count(m.tables.length)} tone={t.error ? "error" : t.warn ? "warn" : undefined} under={bad || (m.tables.length && t.off === m.tables.length ? "none is followed" : "all well")} />
       {m.sourceLog && <Retained log={m.sourceLog} />}
       <Worker m={m} />
     </dl>
