@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The service as a whole: mirrors made, started, watched, changed and dropped by REST; what it answers to what is wrong."""
 import base64
+import contextlib
 import http.server
 import os
 import sqlite3
@@ -160,6 +161,27 @@ def test_what_was_done_is_a_delta_table_too(folder):
         wait_until(recorded, 60, "the record in the Delta table")
         own = s.call("GET", "/v1/executions", expect=200).json["value"]
         assert not [e for e in own if e["itemName"] == "tain"], "what that mirror does makes no records to mirror"
+
+
+def test_a_lake_outlives_the_control_database(folder):
+    """Without control.db mirrors are made anew with the folders they had, and go on where they were."""
+    db, c = shop(folder)
+    home = os.path.join(folder, "home")
+    with Service(home, "--no-monitoring") as s:
+        lake = s.wait_running(s.create("shop", s.connect("sqlite://" + db)))["lake"]
+        taken = s.call("POST", f"/v1/workspaces/{s.workspace()}/items", {"displayName": "other", "definition": definition(None, lake=lake)}, expect=400).json
+        assert "another mirrored database" in taken["message"], taken
+        elsewhere = s.call("POST", f"/v1/workspaces/{s.workspace()}/items", {"displayName": "other", "definition": definition(None, lake=folder)}, expect=400).json
+        assert "somewhere else" in elsewhere["message"], elsewhere
+    version = max(os.listdir(os.path.join(lake, "Tables", "main", "orders", "_delta_log")))
+    for name in ("control.db", "control.db-wal", "control.db-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(home, name))
+    c.execute("insert into orders values (5000, 1, 'meanwhile')")
+    with Service(home, "--no-monitoring") as s:
+        path = s.create("shop", s.connect("sqlite://" + db), lake=lake)
+        wait_until(lambda: any(t["rows_replicated"] == 101 for t in s.monitor(path)["tables"]), what="the row written meanwhile")
+        assert s.monitor(path)["lake"] == lake and os.path.exists(os.path.join(lake, "Tables", "main", "orders", "_delta_log", version)), "it was not loaded again"
 
 
 class Listener(http.server.ThreadingHTTPServer):

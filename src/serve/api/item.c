@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
 
@@ -138,6 +139,46 @@ static tain_status make_folder(tain_call *c, const char *name, char **ret, tain_
     return tain_fail(err, TAIN_E_EXISTS, "%s has a thousand folders for '%s'", parent, name);
 }
 
+static tain_status refuse_lake(const char *given, const char *why, tain_error *err)
+{
+    tain_status st = tain_fail(err, TAIN_E_INVALID, "properties.tain.lake: %s %s", given, why);
+    tain_error_remedy(err, "name a folder below the service's lake that no mirrored database has, or leave it out");
+    return st;
+}
+
+static tain_status check_free(tain_call *c, const char *given, const char *path, tain_error *err)
+{
+    tain_control_items all;
+    bool               used = false;
+    TAIN_TRY(tain_control_item_list(c->api->control, NULL, (tain_control_page){.most = 1000}, &all, err));
+    for (size_t i = 0; i < all.count; i++) used = used || strcmp(all.rows[i].lake, path) == 0;
+    tain_control_items_done(&all);
+    return used ? refuse_lake(given, "belongs to another mirrored database", err) : TAIN_OK;
+}
+
+/* A lake that is there and shall be gone on with. */
+static tain_status take_folder(tain_call *c, const char *given, char **ret, tain_error *err)
+{
+    size_t n = strlen(c->api->lake);
+    char  *path = realpath(given, NULL);
+    bool   below = path && strncmp(path, c->api->lake, n) == 0 && path[n] == '/';
+    tain_status st = !path ? refuse_lake(given, "is not there", err) : !below ? refuse_lake(given, "is somewhere else", err) : check_free(c, given, path, err);
+    if (st == TAIN_OK) *ret = path;
+    else free(path);
+    return st;
+}
+
+static tain_status find_folder(tain_call *c, const char *name, const tain_buffer *definition, char **ret, bool *ret_made, tain_error *err)
+{
+    tain_control_item i = {.definition = *definition};
+    json_t           *root = tain_item_definition(&i);
+    const char       *given = tain_json_get_str(json_object_get(json_object_get(root, "properties"), "tain"), "lake", NULL);
+    tain_status       st = given ? take_folder(c, given, ret, err) : make_folder(c, name, ret, err);
+    *ret_made = !given;
+    json_decref(root);
+    return st;
+}
+
 static tain_status add(tain_call *c, const char *name, const char *description, tain_parts *p, char id[static 37], tain_error *err)
 {
     tain_platform     told;
@@ -146,10 +187,11 @@ static tain_status add(tain_call *c, const char *name, const char *description, 
     TAIN_AUTO(tain_free) char *lake = NULL;
     TAIN_TRY(tain_platform_read(c, tain_buffer_slice(&p->platform), &told, err));
     i.logical_id = told.logical_id;
-    tain_status st = make_folder(c, name, &lake, err);
+    bool        made = false;
+    tain_status st = find_folder(c, name, &p->definition, &lake, &made, err);
     i.lake = lake;
     if (st == TAIN_OK) st = tain_control_item_add(c->api->control, &i, id, err);
-    if (st != TAIN_OK && lake) remove(lake);
+    if (st != TAIN_OK && made && lake) remove(lake);
     tain_platform_done(&told);
     return st;
 }
