@@ -2,7 +2,8 @@
 /* watch.h -- wakes up when somebody writes to a database file or its write-ahead log, or when told to.
  *
  * A hint only: a commit in WAL mode becomes visible a moment after the write that wakes us, and a writer may map
- * memory instead of writing. So waits are short anyway. Thread: one; wake: any, signal-safe. */
+ * memory instead of writing. So waits are short after a write, and never long: who maps the file is seen within half a second where it
+ * shows in the file's times, else within two. Thread: one; wake: any, signal-safe. */
 #ifndef TAIN_SOURCE_SQLITE_WATCH_H
 #define TAIN_SOURCE_SQLITE_WATCH_H
 
