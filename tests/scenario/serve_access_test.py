@@ -61,6 +61,15 @@ def test_roles_and_tokens(folder):
         assert a.status == 401 and code(a) == "Unauthorized" and a.headers["WWW-Authenticate"].startswith("Bearer"), a
 
 
+def test_a_token_means_nothing_until_there_are_users(folder):
+    """Clients that must bring a token, and bring any, work on the first day; a wrong one is refused as soon as one could be right."""
+    with Service(os.path.join(folder, "home"), "--no-monitoring") as s:
+        s.call("GET", "/v1/workspaces", token="anything", expect=200)
+        s.call("POST", "/v1/users", {"name": "ann", "role": "admin"}, expect=201)
+        s.call("GET", "/v1/workspaces", token="anything", expect=401)
+        s.call("GET", "/v1/workspaces", expect=200)
+
+
 def test_a_session_of_the_page(folder):
     with Service(os.path.join(folder, "home"), "--login") as s:
         assert s.call("GET", "/v1/workspaces").status == 401, "--login asks everybody"

@@ -2,7 +2,8 @@
 /* auth.h -- who is calling, and what they may do.
  *
  * A request without credentials from this machine, by a process of the same user as the service (or root), is the owner's, who may do everything;
- * any other needs a token or a session. Credentials that are given are checked in any case. What a browser sends by itself, which is
+ * any other needs a token or a session. Credentials that are given are checked in any case, but for
+ * the owner's while the service has no users. What a browser sends by itself, which is
  * being on this machine and the session's cookie, counts only for pages of our own. Thread: any. */
 #ifndef TAIN_SERVE_AUTH_AUTH_H
 #define TAIN_SERVE_AUTH_AUTH_H
