@@ -11,14 +11,14 @@ _tain()
         return
     fi
     case $prev in
-    --format) mapfile -t COMPREPLY < <(compgen -W 'table csv json' -- "$cur"); return ;;
+    --format) mapfile -t COMPREPLY < <(compgen -W 'table csv json rows' -- "$cur"); return ;;
     --capture) mapfile -t COMPREPLY < <(compgen -W 'log poll' -- "$cur"); return ;;
     --partitions) mapfile -t COMPREPLY < <(compgen -W 'root leaf' -- "$cur"); return ;;
     --profile)
         [[ $command == table ]] && set -- 'default directlake spark duckdb' || set -- 'default compat'
         mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); return ;;
     --on-drop) mapfile -t COMPREPLY < <(compgen -W 'keep delete' -- "$cur"); return ;;
-    --tables | --exclude | --pause | --records | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --history-retention | --name | --as-of | --seconds | --last | --retention | --sort-by | --service | --workspace | --description | --secret | --url | --user | --days) return ;;
+    --listen | --hosts | --oidc-issuer | --oidc-audience | --webhook | --limit | --tables | --exclude | --pause | --records | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --history-retention | --name | --as-of | --seconds | --last | --retention | --sort-by | --service | --workspace | --description | --secret | --url | --user | --days) return ;;
     --token-file | --ca-file | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --home) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
     table) mapfile -t COMPREPLY < <(compgen -W 'history optimize vacuum' -- "$cur"); return ;;

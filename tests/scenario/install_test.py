@@ -39,9 +39,11 @@ def test_installed_program_stands_on_its_own(folder):
 
 def test_completion_knows_commands_and_options(folder):
     prefix = installed(folder)
-    assert complete(prefix, "tain", "") == ["demo", "check", "mirror", "verify", "query", "replay", "status", "table", "--help", "--version"]
+    assert complete(prefix, "tain", "") == [
+        "demo", "check", "mirror", "verify", "query", "replay", "status", "table", "serve",
+        "create", "list", "start", "stop", "pause", "resume", "resync", "logs", "drop", "connections", "users", "tokens", "apply", "export", "client-env", "--help", "--version"]
     assert complete(prefix, "tain", "mirror", "--re") == ["--retained-log", "--resync", "--repair", "--retention", "--remove", "--records"]
-    assert complete(prefix, "tain", "query", "lake", "--format", "") == ["table", "csv", "json"]
+    assert complete(prefix, "tain", "query", "lake", "--format", "") == ["table", "csv", "json", "rows"]
     assert complete(prefix, "tain", "table", "") == ["history", "optimize", "vacuum"]
 
 
