@@ -29,8 +29,11 @@ void        tain_control_close(tain_control *c);
 const char *tain_control_home(const tain_control *c);
 const char *tain_control_file(const tain_control *c); /* of control.db */
 
+enum { TAIN_CONTROL_ALL = -1 };
+
 /* Which rows of a list: those behind `after`, the `next` of the page before (NULL: from the start; anything else is
- * INVALID), and no more than `most` (below 1: 100; more than 1,000: 1,000). The page's own `next` is NULL at the end. */
+ * INVALID), and no more than `most` (0: 100; more than 1,000: 1,000; TAIN_CONTROL_ALL: all there are, for who must not leave one
+ * out). The page's own `next` is NULL at the end. */
 typedef struct tain_control_page {
     const char *after;
     int         most;

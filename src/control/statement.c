@@ -215,6 +215,7 @@ static tain_status page_start(const char *after, tain_sql_order order, int64_t *
 
 static size_t page_most(int most)
 {
+    if (most == TAIN_CONTROL_ALL) return INT32_MAX;
     return most < 1 ? 100 : most > 1000 ? 1000 : (size_t)most;
 }
 

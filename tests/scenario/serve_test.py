@@ -100,6 +100,26 @@ def test_wrong_requests_get_one_clear_error(folder):
             assert a.json["errorCode"] == code == a.headers["x-ms-public-api-error-code"] and a.json["message"] and a.json["requestId"], (path, body, a)
 
 
+def test_nothing_is_overlooked_among_many(folder):
+    """More mirrored databases than a page of a list has: what goes through all of them finds the last."""
+    with Service(os.path.join(folder, "home"), "--no-monitoring") as s:
+        id_ = s.connect("sqlite:///nowhere.db")
+        s.create("first", None, start=False)
+        with contextlib.closing(sqlite3.connect(os.path.join(s.home, "control.db"), isolation_level=None)) as c:
+            c.execute("""with recursive n(i) as (select 1 union all select i + 1 from n where i < 1200)
+                         insert into item (id, workspace, name, description, logical_id, lake, state, definition, platform, created, changed)
+                         select printf('%08d-0000-4000-8000-000000000000', i), workspace, i, '', '', lake, 0, definition, x'', created, changed from n, item""")
+        last = s.create("last", id_, start=False)
+        used = s.call("DELETE", f"/v1/connections/{id_}", expect=409).json
+        assert used["errorCode"] == "ConnectionInUse" and "'last'" in used["message"], used
+        names = [m["displayName"] for m in s.call("GET", "/v1/mirrors", expect=200).json["value"]]
+        assert len(names) == 1202 and names[0] == "first" and names[-1] == "last", names[-1]
+        assert s.call("GET", "/metrics", expect=200).body.decode().count("\ntain_mirror_running{") == 1202
+        lake = s.monitor(last)["lake"]
+        taken = s.call("POST", f"/v1/workspaces/{s.workspace()}/items", {"displayName": "other", "definition": definition(None, lake=lake)}, expect=400).json
+        assert "another mirrored database" in taken["message"], taken
+
+
 def test_a_query_reads_the_lake_and_nothing_else(folder):
     db, c = shop(folder)
     home = os.path.join(folder, "home")

@@ -262,6 +262,25 @@ static void the_last_page_says_so(void **state)
         assert_fails(tain_control_item_list(control, workspace, (tain_control_page){.after = bad[i]}, &page, &err), TAIN_E_INVALID, "continuation token");
 }
 
+/* As many as no page holds. */
+static void all_of_a_list(void **state)
+{
+    tain_control_items all;
+    add("first");
+    behind("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)"
+           " INSERT INTO item (id, workspace, name, description, logical_id, lake, state, definition, platform, created, changed)"
+           " SELECT printf('%08d-0000-4000-8000-000000000000', i), workspace, i, '', '', lake, 0, x'', x'', created, changed FROM n, item WHERE name = 'first'");
+    assert_ok(tain_control_item_list(control, NULL, (tain_control_page){.most = TAIN_CONTROL_ALL}, &all, &err));
+    assert_int_equal(all.count, 1501);
+    assert_string_equal(all.rows[1500].name, "1500");
+    assert_null(all.next);
+    tain_control_items_done(&all);
+    assert_ok(tain_control_item_list(control, workspace, (tain_control_page){.most = 5000}, &all, &err));
+    assert_int_equal(all.count, 1000);
+    assert_non_null(all.next);
+    tain_control_items_done(&all);
+}
+
 #define ITEM_TEST(name) cmocka_unit_test_setup_teardown(name, begin_items, end)
 
 int main(void)
@@ -270,7 +289,7 @@ int main(void)
         ITEM_TEST(a_workspace), ITEM_TEST(a_capacity_is_always_set), ITEM_TEST(what_no_workspace_is_called), ITEM_TEST(one_with_items_stays),
         ITEM_TEST(an_item_is_kept_to_the_byte), ITEM_TEST(a_change_is_of_what_is_given), ITEM_TEST(names_are_unique_in_a_workspace),
         ITEM_TEST(what_is_unknown_or_unfit), ITEM_TEST(ownership_goes_over), ITEM_TEST(lists_leave_definitions_out),
-        ITEM_TEST(pages_neither_repeat_nor_leave_out), ITEM_TEST(the_last_page_says_so),
+        ITEM_TEST(pages_neither_repeat_nor_leave_out), ITEM_TEST(the_last_page_says_so), ITEM_TEST(all_of_a_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

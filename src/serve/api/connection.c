@@ -164,7 +164,7 @@ static tain_status check_unused(tain_call *c, tain_error *err)
 {
     tain_control_items all;
     tain_status        st = TAIN_OK;
-    TAIN_TRY(tain_control_item_list(c->api->control, NULL, (tain_control_page){.most = 1000}, &all, err));
+    TAIN_TRY(tain_control_item_list(c->api->control, NULL, (tain_control_page){.most = TAIN_CONTROL_ALL}, &all, err));
     for (size_t i = 0; st == TAIN_OK && i < all.count; i++)
         if (is_used_by(c, all.rows[i].id)) {
             st = tain_call_fail(c, "ConnectionInUse", TAIN_E_EXISTS, err, "the mirrored database '%s' uses this connection", all.rows[i].name);

@@ -150,7 +150,7 @@ static tain_status check_free(tain_call *c, const char *given, const char *path,
 {
     tain_control_items all;
     bool               used = false;
-    TAIN_TRY(tain_control_item_list(c->api->control, NULL, (tain_control_page){.most = 1000}, &all, err));
+    TAIN_TRY(tain_control_item_list(c->api->control, NULL, (tain_control_page){.most = TAIN_CONTROL_ALL}, &all, err));
     for (size_t i = 0; i < all.count; i++) used = used || strcmp(all.rows[i].lake, path) == 0;
     tain_control_items_done(&all);
     return used ? refuse_lake(given, "belongs to another mirrored database", err) : TAIN_OK;

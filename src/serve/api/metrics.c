@@ -173,7 +173,7 @@ tain_status tain_metrics_write(const tain_api *a, tain_buffer *out, tain_error *
 {
     tain_control_items items;
     tain_error         ignored;
-    TAIN_TRY(tain_control_item_list(a->control, NULL, (tain_control_page){.most = 1000}, &items, err));
+    TAIN_TRY(tain_control_item_list(a->control, NULL, (tain_control_page){.most = TAIN_CONTROL_ALL}, &items, err));
     subject *all = tain_alloc((items.count + 1) * sizeof *all);
     size_t   n = 0;
     for (size_t i = 0; i < items.count; i++) {

@@ -69,18 +69,13 @@ static json_t *summary(const tain_call *c, const tain_control_item *i, const cha
 
 static tain_status add_of(tain_call *c, const tain_control_workspace *w, json_t *rows, tain_error *err)
 {
-    tain_control_page  page = {.most = 1000};
     tain_control_items items;
-    do {
-        TAIN_AUTO(tain_free) char *after = (char *)page.after;
-        TAIN_TRY(tain_control_item_list(c->api->control, w->id, page, &items, err));
-        for (size_t i = 0; i < items.count; i++) {
-            json_t *row = summary(c, &items.rows[i], w->name);
-            if (row) json_array_append_new(rows, row);
-        }
-        page.after = tain_strdup(items.next);
-        tain_control_items_done(&items);
-    } while (page.after);
+    TAIN_TRY(tain_control_item_list(c->api->control, w->id, (tain_control_page){.most = TAIN_CONTROL_ALL}, &items, err));
+    for (size_t i = 0; i < items.count; i++) {
+        json_t *row = summary(c, &items.rows[i], w->name);
+        if (row) json_array_append_new(rows, row);
+    }
+    tain_control_items_done(&items);
     return TAIN_OK;
 }
 
@@ -91,7 +86,7 @@ static tain_status mirrors(tain_call *c, tain_error *err)
     tain_status             st = TAIN_OK;
     json_t                 *rows = json_array();
     tain_call_list(c, "value", rows, NULL);
-    TAIN_TRY(tain_control_workspace_list(c->api->control, (tain_control_page){.most = 1000}, &all, err));
+    TAIN_TRY(tain_control_workspace_list(c->api->control, (tain_control_page){.most = TAIN_CONTROL_ALL}, &all, err));
     for (size_t i = 0; st == TAIN_OK && i < all.count; i++)
         if (tain_auth_need(c->api->auth, &c->caller, all.rows[i].id, TAIN_CONTROL_VIEWER, &ignored) == TAIN_OK) st = add_of(c, &all.rows[i], rows, err);
     tain_control_workspaces_done(&all);

@@ -15,7 +15,7 @@ static json_t *roles_of(const tain_call *c, const char *user)
     tain_control_grants all;
     tain_error          ignored;
     json_t             *roles = json_object();
-    if (!*user || tain_control_role_list(c->api->control, user, (tain_control_page){.most = 1000}, &all, &ignored) != TAIN_OK) return roles;
+    if (!*user || tain_control_role_list(c->api->control, user, (tain_control_page){.most = TAIN_CONTROL_ALL}, &all, &ignored) != TAIN_OK) return roles;
     for (size_t i = 0; i < all.count; i++)
         if (all.rows[i].workspace) json_object_set_new(roles, all.rows[i].workspace, json_string(tain_control_role_name(all.rows[i].role)));
     tain_control_grants_done(&all);
@@ -213,7 +213,7 @@ static tain_status is_own_token(tain_call *c, const char *id, tain_error *err)
 {
     tain_control_tokens all;
     bool                found = false;
-    TAIN_TRY(tain_control_token_list(c->api->control, c->caller.user, (tain_control_page){.most = 1000}, &all, err));
+    TAIN_TRY(tain_control_token_list(c->api->control, c->caller.user, (tain_control_page){.most = TAIN_CONTROL_ALL}, &all, err));
     for (size_t i = 0; i < all.count; i++) found = found || strcasecmp(all.rows[i].id, id) == 0;
     tain_control_tokens_done(&all);
     return found ? TAIN_OK : tain_fail(err, TAIN_E_NOT_FOUND, "no token '%s' of yours", id);

@@ -143,17 +143,11 @@ static void *run(void *ctx)
 
 static tain_status look_at_all(tain_supervisor *s, tain_error *err)
 {
-    tain_control_items page;
-    char              *after = NULL;
-    tain_status        st;
-    while ((st = tain_control_item_list(s->control, NULL, (tain_control_page){after, 1000}, &page, err)) == TAIN_OK) {
-        for (size_t i = 0; i < page.count && st == TAIN_OK; i++) st = tain_supervisor_see(s, page.rows[i].id, err);
-        tain_free(after);
-        after = tain_strdup(page.next);
-        tain_control_items_done(&page);
-        if (!after || st != TAIN_OK) break;
-    }
-    tain_free(after);
+    tain_control_items all;
+    tain_status        st = TAIN_OK;
+    TAIN_TRY(tain_control_item_list(s->control, NULL, (tain_control_page){.most = TAIN_CONTROL_ALL}, &all, err));
+    for (size_t i = 0; i < all.count && st == TAIN_OK; i++) st = tain_supervisor_see(s, all.rows[i].id, err);
+    tain_control_items_done(&all);
     return st;
 }
 
