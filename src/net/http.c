@@ -38,6 +38,11 @@ const char *tain_http_form(const tain_http_request *q, const char *name)
     return tain_http_arguments_get(&x->form, name);
 }
 
+bool tain_http_stopping(const tain_http_request *q)
+{
+    return ((const tain_exchange *)q->connection)->server->lines.stopping;
+}
+
 /* A line's end in a value would begin another header. */
 static void one_line(char *text)
 {

@@ -35,6 +35,8 @@ const char *tain_http_header(const tain_http_request *q, const char *name);
 const char *tain_http_cookie(const tain_http_request *q, const char *name);
 /* A field of the body, which is a form (application/x-www-form-urlencoded). */
 const char *tain_http_form(const tain_http_request *q, const char *name);
+/* The server is to end, and waits for this handler: what takes long is to be given up. */
+bool        tain_http_stopping(const tain_http_request *q);
 
 typedef struct tain_http_field { char *name, *value; } tain_http_field;
 
@@ -73,7 +75,7 @@ uint16_t    tain_http_port(const tain_http_server *s);
 /* Another certificate and key from now on; connections that there are stay as they are. CONFIG: what serve would have refused, or the
  * server was begun without TLS; nothing has changed then. */
 tain_status tain_http_renew(tain_http_server *s, const char *cert, const char *key, tain_error *err);
-/* Takes no more, waits for what is being answered. NULL is fine. */
+/* Takes no more, waits for what is being answered: for as long as handlers take, which can know of it (tain_http_stopping). NULL is fine. */
 void        tain_http_stop(tain_http_server *s);
 
 #endif

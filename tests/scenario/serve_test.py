@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: MIT
 """The service as a whole: mirrors made, started, watched, changed and dropped by REST; what it answers to what is wrong."""
 import base64
+import concurrent.futures
 import contextlib
+import glob
 import http.server
 import os
+import signal
 import sqlite3
 import sys
 import threading
+import time
 
 from service import *
 
@@ -138,6 +142,28 @@ def test_a_query_reads_the_lake_and_nothing_else(folder):
         assert many["rows"] == [[i] for i in range(7)] and many["truncated"], many
         none = s.call("POST", path + "/query", {"sql": "select id, note from main.orders where id < 0"}, expect=200).json
         assert none["columns"] == ["id", "note"] and none["rows"] == [], none
+        answer, began = end_during_a_query(s, path), time.monotonic()
+        assert answer.status == 503 and "stops" in answer.json["message"], answer
+        assert s.process.wait(60) == 0 and time.monotonic() - began < 20, "no query keeps a service from stopping"
+
+
+def end_during_a_query(s, path):
+    """Ends the service while a query runs that would take minutes; what that was answered."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        long = pool.submit(s.call, "POST", path + "/query", {"sql": "select sum(a.range * b.range) from range(10000000) a, range(10000000) b"})
+        wait_until(lambda: children_of(s.process.pid, "query"), what="the query to run")
+        s.process.send_signal(signal.SIGTERM)
+        return long.result(60)
+
+
+def children_of(pid, word):
+    found = []
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(open(path).read().rsplit(")", 1)[1].split()[1])
+            if parent == pid and word in open(os.path.join(os.path.dirname(path), "cmdline")).read().split("\0"):
+                found.append(path)
+    return found
 
 
 def test_nothing_is_open_beyond_loopback_without_tls(folder):

@@ -216,7 +216,8 @@ static tain_status assess(tain_call *c, json_t **ret, tain_error *err)
     argv[n++] = "--json";
     if (tables) argv[n++] = "--tables", argv[n++] = tables;
     if (exclude) argv[n++] = "--exclude", argv[n++] = exclude;
-    tain_run    r = {.argv = argv, .environment = (const char *const *)access.environment, .patience = 60 * TAIN_SECOND, .most = 64 << 20};
+    tain_run    r = {.argv = argv, .environment = (const char *const *)access.environment, .patience = 60 * TAIN_SECOND, .most = 64 << 20,
+                        .request = c->request};
     tain_status st = tain_run_command(&r, &out, &errors, &code, err);
     tain_source_access_done(&access);
     TAIN_TRY(st);

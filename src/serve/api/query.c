@@ -15,7 +15,7 @@ static tain_status run(tain_call *c, const char *lake, const char *sql, int64_t 
     TAIN_AUTO(tain_buffer_done) tain_buffer out = {0}, errors = {0};
     snprintf(rows, sizeof rows, "%lld", (long long)limit);
     const char *argv[] = {"query", "--format", "rows", "--limit", rows, "--confined", "--", lake, sql, NULL};
-    tain_run    r = {.argv = argv, .patience = 60 * TAIN_SECOND, .most = 64 << 20};
+    tain_run    r = {.argv = argv, .patience = 60 * TAIN_SECOND, .most = 64 << 20, .request = c->request};
     tain_time   begin = tain_monotonic();
     TAIN_TRY(tain_run_command(&r, &out, &errors, &code, err));
     if (code) {

@@ -20,7 +20,8 @@ static tain_status release(tain_call *c, const tain_control_item *i, tain_error 
     if (st == TAIN_E_UNSUPPORTED) return TAIN_OK; /* it never ran */
     TAIN_TRY(st);
     const char *argv[] = {"mirror", line.argv[1], line.argv[2], "--remove", "--json", NULL};
-    tain_run    r = {.argv = argv, .environment = (const char *const *)line.environment, .patience = PATIENCE, .most = 1 << 20};
+    tain_run    r = {.argv = argv, .environment = (const char *const *)line.environment, .patience = PATIENCE, .most = 1 << 20,
+                        .request = c->request};
     st = tain_run_command(&r, &out, &errors, &code, err);
     tain_command_line_done(&line);
     TAIN_TRY(st);
@@ -52,7 +53,10 @@ tain_status tain_remove_item(tain_call *c, const tain_control_item *i, bool hard
     TAIN_TRY(tain_control_item_want(c->api->control, i->id, TAIN_CONTROL_STOPPED, err));
     tain_supervisor_look(c->api->supervisor, i->id);
     if (!tain_supervisor_rests(c->api->supervisor, i->id, PATIENCE)) return tain_fail(err, TAIN_E_BUSY, "the worker of '%s' does not end", i->name);
-    if (release(c, i, &trouble) != TAIN_OK) warn(c, trouble.message);
+    if (release(c, i, &trouble) != TAIN_OK) {
+        if (tain_http_stopping(c->request)) return tain_fail(err, TAIN_E_UNAVAILABLE, "%s", trouble.message); /* what it has in its source would stay */
+        warn(c, trouble.message);
+    }
     TAIN_TRY(tain_control_item_remove(c->api->control, i->id, err));
     tain_supervisor_look(c->api->supervisor, i->id);
     return hard ? remove_folder(i->lake, err) : TAIN_OK;

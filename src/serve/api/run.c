@@ -83,6 +83,8 @@ static bool take(int fd, tain_buffer *to)
     return n > 0 || (n < 0 && errno == EINTR);
 }
 
+#define LOOK_EVERY (200 * TAIN_MILLISECOND) /* whether the service is to stop */
+
 static tain_status listen_to(const tain_run *r, const child *c, tain_buffer *out, tain_buffer *errors, tain_error *err)
 {
     struct pollfd p[] = {{.fd = c->out, .events = POLLIN}, {.fd = c->errors, .events = POLLIN}};
@@ -90,7 +92,8 @@ static tain_status listen_to(const tain_run *r, const child *c, tain_buffer *out
     while (p[0].fd >= 0 || p[1].fd >= 0) {
         tain_time left = end - tain_monotonic();
         if (left <= 0) return tain_fail(err, TAIN_E_CANCELLED, "it took longer than %lld s", (long long)(r->patience / TAIN_SECOND));
-        if (poll(p, 2, (int)(left / TAIN_MILLISECOND) + 1) <= 0) continue;
+        if (tain_http_stopping(r->request)) return tain_fail(err, TAIN_E_UNAVAILABLE, "the service stops");
+        if (poll(p, 2, (int)((left < LOOK_EVERY ? left : LOOK_EVERY) / TAIN_MILLISECOND) + 1) <= 0) continue;
         if (p[0].revents && !take(c->out, out)) p[0].fd = -1;
         if (p[1].revents && !take(c->errors, errors)) p[1].fd = -1;
         if (out->size + errors->size > r->most) return tain_fail(err, TAIN_E_CANCELLED, "its answer is larger than %zu bytes", r->most);

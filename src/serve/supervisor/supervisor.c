@@ -230,12 +230,25 @@ tain_status tain_supervisor_start(tain_control *c, const tain_supervisor_options
     return st;
 }
 
+static void tell(tain_supervisor *s, atomic_bool *what)
+{
+    uint64_t one = 1;
+    pthread_mutex_lock(&s->lock);
+    atomic_store(what, true);
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    (void)!write(s->wake, &one, sizeof one);
+}
+
+void tain_supervisor_wind_down(tain_supervisor *s)
+{
+    if (s) tell(s, &s->ending);
+}
+
 void tain_supervisor_stop(tain_supervisor *s, bool leave)
 {
     if (!s) return;
-    atomic_store(leave ? &s->leaving : &s->ending, true);
-    uint64_t one = 1;
-    (void)!write(s->wake, &one, sizeof one);
+    tell(s, leave ? &s->leaving : &s->ending);
     pthread_join(s->thread, NULL);
     supervisor_free(s);
 }

@@ -46,6 +46,8 @@ typedef struct tain_supervisor_options {
 
 /* Takes up what runs, and starts what should. */
 tain_status tain_supervisor_start(tain_control *c, const tain_supervisor_options *o, tain_supervisor **ret, tain_error *err);
+/* Workers are asked to end already, and nobody waits in rests any more: what stopping begins with, while others still call. */
+void        tain_supervisor_wind_down(tain_supervisor *s);
 /* leave: the workers go on; else they are stopped in order, and waited for. NULL is fine. */
 void        tain_supervisor_stop(tain_supervisor *s, bool leave);
 
@@ -54,7 +56,8 @@ void        tain_supervisor_stop(tain_supervisor *s, bool leave);
 void        tain_supervisor_look(tain_supervisor *s, const char *item);
 /* As look for all that use the connection. */
 void        tain_supervisor_look_connection(tain_supervisor *s, const char *connection);
-/* Waits until it has no process, a while at most: for what must have the lake for itself. False: it still has one. */
+/* Waits until it has no process, a while at most: for what must have the lake for itself. False: it still has one, or the
+ * supervisor is to stop. */
 bool        tain_supervisor_rests(tain_supervisor *s, const char *item, tain_time patience);
 /* Loads tables ("schema.table", NULL-terminated; NULL: all) again, once, whatever happens to either process; when it does not run,
  * with its next start. NOT_FOUND: no such mirrored database or table. */

@@ -159,7 +159,7 @@ bool tain_supervisor_rests(tain_supervisor *s, const char *item, tain_time patie
     }
     pthread_mutex_lock(&s->lock);
     bool rests, late = false;
-    while (!(rests = is_at_rest(s, item)) && !late) late = pthread_cond_timedwait(&s->changed, &s->lock, &until) == ETIMEDOUT;
+    while (!(rests = is_at_rest(s, item)) && !late && !atomic_load(&s->ending)) late = pthread_cond_timedwait(&s->changed, &s->lock, &until) == ETIMEDOUT;
     pthread_mutex_unlock(&s->lock);
     return rests;
 }
