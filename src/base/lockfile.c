@@ -36,3 +36,13 @@ tain_status tain_lockfile_take(const char *path, mode_t mode, int *ret_fd, char 
     *ret_fd = fd;
     return TAIN_OK;
 }
+
+bool tain_lockfile_is_held(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return errno != ENOENT;
+    struct flock lock = {.l_type = F_RDLCK};
+    bool held = fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+    close(fd);
+    return held;
+}

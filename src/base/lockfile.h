@@ -6,6 +6,7 @@
 #ifndef TAIN_BASE_LOCKFILE_H
 #define TAIN_BASE_LOCKFILE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -15,5 +16,8 @@ enum { TAIN_LOCKFILE_HOLDER = 200 };
 /* Makes the file where there is none, and locks it until *ret_fd is closed. BUSY: another holds it, and `holder` is what it
  * says of itself ("process 12 on host"). */
 tain_status tain_lockfile_take(const char *path, mode_t mode, int *ret_fd, char holder[static TAIN_LOCKFILE_HOLDER], tain_error *err);
+/* Whether somebody holds it. Only asked for: a lock taken for a moment would keep others away. False: nobody, or there is no such file;
+ * true also when nobody can tell, since it is not ours to read. */
+bool        tain_lockfile_is_held(const char *path);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "control/control.h"
 #include "net/fetch.h"
 
 #define HERE     "http://127.0.0.1:8080"
@@ -26,9 +27,18 @@ tain_status tain_client_read_file(const char *path, tain_buffer *ret, tain_error
 
 /* --- where it is, who asks ----------------------------------------------------------------------------------------- */
 
-static tain_status no_service_file(tain_status st, const char *home, tain_error *err)
+static tain_status no_service(const char *home, const char *path, tain_error *err)
 {
-    if (st == TAIN_E_NOT_FOUND) tain_error_remedy(err, "start the service there: tain serve --home %s", home);
+    tain_status st = tain_fail(err, TAIN_E_NOT_FOUND, "no service runs in %s (there is no %s)", home, path);
+    tain_error_remedy(err, "start it: tain serve --home %s", home);
+    return st;
+}
+
+/* One that was killed leaves its address, where somebody else may be by now. */
+static tain_status has_ended(const char *home, tain_error *err)
+{
+    tain_status st = tain_fail(err, TAIN_E_UNAVAILABLE, "no service runs in %s any more (it was killed; its workers may go on)", home);
+    tain_error_remedy(err, "start it: tain serve --home %s", home);
     return st;
 }
 
@@ -38,7 +48,10 @@ static tain_status take_home(const char *home, tain_client *c, tain_error *err)
     TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
     TAIN_AUTO(tain_free) char *path = tain_format("%s/service.json", home);
     TAIN_AUTO(tain_json_decref) json_t *o = NULL;
-    TAIN_TRY(no_service_file(tain_client_read_file(path, &text, err), home, err));
+    tain_status st = tain_client_read_file(path, &text, err);
+    if (st == TAIN_E_NOT_FOUND) return no_service(home, path, err);
+    TAIN_TRY(st);
+    if (!tain_control_is_open(home)) return has_ended(home, err);
     TAIN_TRY(tain_json_parse(text.data, text.size, path, &o, err));
     const char *url = tain_json_get_str(o, "url", NULL), *ca = tain_json_get_str(o, "ca", NULL);
     if (!url) return tain_fail(err, TAIN_E_CORRUPT, "%s names no url", path);

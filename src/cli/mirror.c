@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -23,8 +24,9 @@ typedef struct settings {
 
 static void on_signal(int sig)
 {
-    (void)sig;
+    int before = errno; /* whom it interrupts may be about to read it */
     tain_worker_stop();
+    errno = before;
 }
 
 static void say(const char *line)

@@ -46,7 +46,7 @@ static int run(int argc, char **argv)
     TAIN_AUTO(tain_free) char *home = o.home ? tain_strdup(o.home) : tain_cli_home();
     o.home = home;
     if (!o.tls_cert != !o.tls_key) return tain_cli_usage(&tain_command_serve, "--tls-cert and --tls-key go together");
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -73,7 +74,9 @@ static void say(const char *line)
 /* The server would go on waiting for a client that is gone. The second time ends it at once. */
 static void on_signal(int sig)
 {
+    int before = errno;
     if (!tain_verify_stop()) raise(sig);
+    errno = before;
 }
 
 static void catch_signals(void)

@@ -25,9 +25,20 @@ static tain_status make_home(const char *home, tain_error *err)
     return tain_fail_errno(err, "cannot make the folder %s", home);
 }
 
+static char *lock_of(const char *home)
+{
+    return tain_format("%s/control.lock", home);
+}
+
+bool tain_control_is_open(const char *home)
+{
+    TAIN_AUTO(tain_free) char *path = lock_of(home);
+    return tain_lockfile_is_held(path);
+}
+
 static tain_status take_home(tain_control *c, tain_error *err)
 {
-    char        holder[TAIN_LOCKFILE_HOLDER], *path = tain_format("%s/control.lock", c->home);
+    char        holder[TAIN_LOCKFILE_HOLDER], *path = lock_of(c->home);
     tain_status st = tain_lockfile_take(path, 0600, &c->lock_fd, holder, err);
     tain_free(path);
     if (st != TAIN_E_BUSY) return st;

@@ -13,6 +13,8 @@
 #ifndef TAIN_CONTROL_CONTROL_H
 #define TAIN_CONTROL_CONTROL_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 typedef struct tain_control tain_control;
@@ -24,6 +26,9 @@ typedef struct tain_control tain_control;
 tain_status tain_control_open(const char *home, const char *key_file, tain_control **ret, tain_error *err);
 /* No other call may be under way. NULL is fine. */
 void        tain_control_close(tain_control *c);
+
+/* Whether some process has that home. */
+bool tain_control_is_open(const char *home);
 
 /* Borrowed, for as long as it is open. */
 const char *tain_control_home(const tain_control *c);

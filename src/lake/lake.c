@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "lake/lake.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -125,14 +123,8 @@ tain_status tain_lake_lock(tain_lake *l, tain_error *err)
 
 bool tain_lake_is_locked(tain_lake *l)
 {
-    char *path = lock_path(l);
-    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    free(path);
-    if (fd < 0) return false;
-    struct flock lock = {.l_type = F_RDLCK}; /* only asked for: a lock taken for a moment would keep a writer away that begins then */
-    bool locked = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-    close(fd);
-    return locked;
+    TAIN_AUTO(tain_free) char *path = lock_path(l);
+    return path && tain_lockfile_is_held(path);
 }
 
 const char *tain_lake_obstacle(tain_lake *l)

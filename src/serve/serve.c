@@ -29,6 +29,7 @@ enum { LISTEN_MOST = 8, LOOK_EVERY = 3600 * 1000 /* ms */ };
 typedef struct service {
     const tain_serve_options *options;
     char             *home, *lake; /* absolute */
+    char             *told;        /* HOME/service.json, once the home is ours */
     tain_control     *control;
     tain_supervisor  *supervisor;
     tain_auth        *auth;
@@ -39,7 +40,7 @@ typedef struct service {
     size_t            count;
     tain_identity     identity;
     char             *public_name; /* NULL: none */
-    const char       *hosts[LISTEN_MOST * 2 + 64];
+    const char      **hosts;       /* NULL-terminated */
 } service;
 
 static int                   wake = -1;
@@ -51,10 +52,12 @@ void tain_serve_stop(void)
     tain_serve_look();
 }
 
+/* Whom the signal interrupts may be about to read errno. */
 void tain_serve_look(void)
 {
-    ssize_t ignored = write(wake, &(uint64_t){1}, sizeof(uint64_t));
-    (void)ignored;
+    int before = errno;
+    (void)!write(wake, &(uint64_t){1}, sizeof(uint64_t));
+    errno = before;
 }
 
 /* --- a request ----------------------------------------------------------------------------------------------------------- */
@@ -117,9 +120,11 @@ static tain_status read_public_url(service *s, tain_error *err)
 /* The names given, those listened on, and this machine's. */
 static void name_hosts(service *s)
 {
-    size_t n = 0, room = sizeof s->hosts / sizeof *s->hosts - 5 - s->count;
+    size_t n = 0, given = 0;
     static const char *const usual[] = {"localhost", "127.0.0.1", "::1"};
-    for (const char *const *h = s->options->hosts; h && *h && n < room; h++) s->hosts[n++] = *h;
+    while (s->options->hosts && s->options->hosts[given]) given++;
+    s->hosts = tain_alloc((given + 1 + s->count + 3 + 1) * sizeof *s->hosts);
+    for (; n < given; n++) s->hosts[n] = s->options->hosts[n];
     if (s->public_name) s->hosts[n++] = s->public_name;
     for (size_t i = 0; i < s->count; i++) s->hosts[n++] = s->listen[i].host;
     for (size_t i = 0; i < 3; i++) s->hosts[n++] = usual[i];
@@ -185,6 +190,8 @@ static tain_status open_parts(service *s, tain_error *err)
     TAIN_TRY(tain_webhook_open(s->options->webhooks, &s->webhook, err));
     const tain_supervisor_options o = {.alarm = tain_webhook_alarm, .alarm_ctx = s->webhook};
     TAIN_TRY(tain_control_open(s->home, s->options->key_file, &s->control, err));
+    s->told = tain_format("%s/service.json", s->home);
+    unlink(s->told); /* of one that was killed */
     TAIN_TRY(need_workspace(s, err));
     if (!s->options->unmonitored) TAIN_TRY(tain_monitoring_make(s->control, s->lake, err));
     TAIN_TRY(find_identity(s, err));
@@ -206,11 +213,11 @@ static tain_status listen_on(service *s, size_t i, tain_error *err)
 static tain_status announce(const service *s, tain_error *err)
 {
     TAIN_AUTO(tain_free) char *url = tain_listen_url(&s->listen[0], tain_http_port(s->servers[0]));
-    TAIN_AUTO(tain_free) char *path = tain_format("%s/service.json", s->home), *draft = tain_format("%s.new", path);
+    TAIN_AUTO(tain_free) char *draft = tain_format("%s.new", s->told);
     json_t *root = json_pack("{s:s,s:s?,s:i}", "url", url, "ca", s->listen[0].tls ? s->identity.ca_file : NULL, "pid", (int)getpid());
     int     failed = json_dump_file(root, draft, JSON_INDENT(2));
     json_decref(root);
-    if (failed || rename(draft, path) != 0) return tain_fail_errno(err, "cannot write %s", path);
+    if (failed || rename(draft, s->told) != 0) return tain_fail_errno(err, "cannot write %s", s->told);
     for (size_t i = 0; i < s->count; i++) {
         TAIN_AUTO(tain_free) char *one = tain_listen_url(&s->listen[i], tain_http_port(s->servers[i])), *line = tain_format("tain serves at %s", one);
         s->options->say(line);
@@ -233,14 +240,18 @@ static tain_status begin(service *s, tain_error *err)
 
 static void end(service *s)
 {
+    if (s->told) unlink(s->told);
+    tain_supervisor_wind_down(s->supervisor);
     for (size_t i = 0; i < s->count; i++) tain_http_stop(s->servers[i]);
     tain_supervisor_stop(s->supervisor, false);
     tain_webhook_close(s->webhook);
     tain_auth_close(s->auth);
     tain_control_close(s->control);
     tain_identity_done(&s->identity);
+    tain_free(s->hosts);
     tain_free(s->public_name);
     for (size_t i = 0; i < s->count; i++) tain_listen_done(&s->listen[i]);
+    tain_free(s->told);
     tain_free(s->home);
     tain_free(s->lake);
 }

@@ -21,8 +21,8 @@ typedef struct tain_serve_options {
     void (*say)(const char *line);
 } tain_serve_options;
 
-/* Runs until tain_serve_stop. Writes HOME/service.json: {"url","ca","pid"}, by which commands on this machine find it. CONFIG: an
- * address beyond loopback without TLS. */
+/* Runs until tain_serve_stop. Writes HOME/service.json: {"url","ca","pid"}, by which commands on this machine find it, and
+ * removes it at its end. CONFIG: an address beyond loopback without TLS. */
 tain_status tain_serve_run(const tain_serve_options *o, tain_error *err);
 /* Asks it to stop, the workers too. Signal-safe. */
 void tain_serve_stop(void);

@@ -330,6 +330,20 @@ def test_the_service_is_found(folder):
     assert_refused(tain("list", "--home", os.path.join(folder, "nowhere"), check=None), 3, "nowhere/service.json", "tain serve --home")
 
 
+def test_a_service_that_has_ended_is_not_asked(folder):
+    """Where it was, another one may be by now."""
+    with Commanded(folder) as s:
+        s.process.kill()
+        s.process.wait()
+        assert os.path.exists(os.path.join(s.home, "service.json"))
+        assert_refused(s.tain("list", check=None), 3, "no service runs in", "killed", "tain serve --home")
+    with Commanded(folder) as s:
+        s.tain("list")
+        s.stop(signal.SIGTERM)
+        assert not os.path.exists(os.path.join(s.home, "service.json"))
+        assert_refused(s.tain("list", check=None), 3, "no service runs in", "tain serve --home")
+
+
 def test_who_asks(folder):
     with Commanded(folder, "--login") as s:
         assert_refused(s.tain("list", check=None), 3, "remedy: ")

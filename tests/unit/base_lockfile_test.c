@@ -36,7 +36,10 @@ static void one_holds_it_and_says_who(void **state)
     snprintf(me, sizeof me, "process %d on ", (int)getpid());
     assert_int_equal(strncmp(holder, me, strlen(me)), 0);
     assert_non_null(strstr(err.message, path));
+    assert_true(tain_lockfile_is_held(path));
     close(first);
+    assert_false(tain_lockfile_is_held(path));
+    assert_false(tain_lockfile_is_held("/nonexistent/lock"));
     assert_int_equal(take(&second), TAIN_OK);
     close(second);
 }
