@@ -39,10 +39,22 @@ tain_status tain_control_check_description(const char *text, tain_error *err)
     return TAIN_OK;
 }
 
+/* Only who hides something writes the name of a parameter by hex digits: it would go past all who look for it. */
+static bool has_hidden_parameter(const char *url)
+{
+    const char *p = strstr(url, "://") ? strchrnul(url, '?') : "";
+    for (; *p; p += strcspn(p, "&")) {
+        p++;
+        if (memchr(p, '%', strcspn(p, "=&"))) return true;
+    }
+    return false;
+}
+
 tain_status tain_control_check_address(const char *url, tain_error *err)
 {
     if (!url || !*url) return tain_fail(err, TAIN_E_INVALID, "an address is missing");
     if (!tain_utf8_valid(url, strlen(url)) || has_control_character(url)) return tain_fail(err, TAIN_E_INVALID, "an address is UTF-8 without control characters");
+    if (has_hidden_parameter(url)) return tain_fail(err, TAIN_E_INVALID, "an address has its parameters by name, without %% and hex digits");
     char       *shown = tain_url_redacted(url);
     tain_status st = TAIN_OK;
     if (strcmp(shown, url) != 0 || strstr(url, ":***@")) {

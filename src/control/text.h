@@ -9,7 +9,7 @@
 tain_status tain_control_check_name(const char *what, const char *name, tain_error *err);
 /* UTF-8 of at most 256 characters. NULL is fine. */
 tain_status tain_control_check_description(const char *text, tain_error *err);
-/* A URL or path that has no password or token in it; the error shows none either. */
+/* A URL or path that has no password or token in it, nor a parameter that could be one under a name in hex digits; the error shows none either. */
 tain_status tain_control_check_address(const char *url, tain_error *err);
 
 #endif

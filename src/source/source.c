@@ -47,15 +47,33 @@ static tain_status no_driver(const char *url, tain_error *err)
     return st;
 }
 
-/* An existing file wins over a scheme, for file names with a colon in them. Whether it is an SQLite file only SQLite
- * may look: a descriptor of our own on it, once closed, would take away the locks this process has on the file. */
-static const tain_source_ops *driver_of(const char *url)
+static const tain_source_ops *driver_of_scheme(const char *url)
 {
     size_t n = scheme_length(url);
     if (registered && n && has_scheme(registered, url, n)) return registered;
     for (size_t i = 0; i < DRIVER_COUNT && n; i++)
         if (has_scheme(drivers[i], url, n)) return drivers[i];
-    return is_file(url) ? &tain_source_sqlite : NULL;
+    return NULL;
+}
+
+/* An existing file needs no scheme. Whether it is an SQLite file only SQLite may look: a descriptor of our own on it, once
+ * closed, would take away the locks this process has on the file. */
+static const tain_source_ops *driver_of(const char *url)
+{
+    const tain_source_ops *ops = driver_of_scheme(url);
+    return ops ? ops : is_file(url) ? &tain_source_sqlite : NULL;
+}
+
+char *tain_source_host(const char *url)
+{
+    const tain_source_ops *ops = driver_of_scheme(url);
+    return ops && ops->host ? ops->host(url) : NULL;
+}
+
+bool tain_source_is_server(const char *url)
+{
+    const tain_source_ops *ops = driver_of_scheme(url);
+    return ops && ops->host && strstr(url, "://");
 }
 
 tain_status tain_source_open(const tain_source_options *options, tain_source **ret, tain_error *err)

@@ -146,6 +146,33 @@ def test_a_password_in_an_address_is_a_secret(folder):
             assert shown["url"] == kept and shown["secret"] == ("sealed" if given != kept else "none"), shown
 
 
+def refused(answer, *words, status=403):
+    assert answer.status == status, (words, answer)
+    said = answer.json["message"] + " " + answer.json["remedy"]
+    assert all(w in said for w in words), (words, said)
+
+
+def test_what_a_contributor_has_read(folder):
+    """Servers in the network, by what is said of them: no file, socket, variable or service of the service's machine."""
+    with Service(os.path.join(folder, "home"), "--no-monitoring") as s:
+        ann = token(s, user(s, "ann", "contributor"))
+        def connect(url, **more):
+            return s.call("POST", "/v1/connections", {"displayName": f"c{time.monotonic_ns()}", "url": url, **more}, token=ann)
+        for url in ("SQLite3://" + folder + "/x.db", "sqlite3://" + folder + "/x.db", folder + "/x.db", "x://h", "postgresql:///d", "postgresql://%2Frun/d",
+                    "postgresql://h/d?host=a,/run", "postgresql://h/d?sslkey=/etc/key", "postgresql://u:file:%2Fetc%2Fpasswd@h/d"):
+            refused(connect(url), "role admin", "ask an administrator")
+        refused(connect("postgresql://h/d", secret="env:HOME"), "role admin", "give the password itself")
+        for who in (ann, None):
+            hidden = s.call("POST", "/v1/connections", {"displayName": "x", "url": "postgresql://h/d?pass%77ord=x"}, token=who)
+            assert hidden.status == (403 if who else 400), hidden
+        fine = connect("postgresql://u:secret@db.invalid:5432/d?sslmode=require", secret=None)
+        assert fine.status == 201 and fine.json["secret"] == "sealed", fine
+        path = "/v1/connections/" + fine.json["id"]
+        refused(s.call("PATCH", path, {"url": "sqlite3:///etc/x"}, token=ann), "role admin")
+        refused(s.call("PATCH", path, {"secret": "file:/etc/passwd"}, token=ann), "role admin")
+        assert s.call("GET", path, expect=200).json["url"] == "postgresql://u@db.invalid:5432/d?sslmode=require"
+
+
 def test_nobody_fills_the_audit_log(folder):
     home = os.path.join(folder, "home")
     with Service(home) as s:

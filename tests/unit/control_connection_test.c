@@ -162,8 +162,10 @@ static void a_url_has_no_password(void **state)
         assert_fails(tain_control_connection_add(control, "a", bad[i], NULL, id, &err), TAIN_E_INVALID, "password");
         assert_null(strstr(err.message, secret));
     }
+    assert_fails(tain_control_connection_add(control, "a", "postgresql://db/shop?a=%41&pass%77ord=x", NULL, id, &err), TAIN_E_INVALID, "parameters by name");
     add("a", secret);
     assert_fails(tain_control_connection_repoint(control, id, bad[0], secret, &err), TAIN_E_INVALID, "password");
+    assert_ok(tain_control_connection_repoint(control, id, "postgresql://db/shop?application_name=50%25", secret, &err));
     assert_fails(tain_control_connection_rotate(control, id, "", &err), TAIN_E_INVALID, "1 to 4,096 bytes");
     assert_fails(tain_control_connection_rotate(control, id, NULL, &err), TAIN_E_INVALID, "1 to 4,096 bytes");
     expect_secret(id, secret);

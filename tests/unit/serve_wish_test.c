@@ -97,6 +97,7 @@ static void wrong_types_are_named(void **state)
         {"{\"tables\":\"a\"}", "tain.tables is not a list"}, {"{\"exclude\":[1]}", "tain.exclude is not a list of texts"},
         {"{\"history\":\"yes\"}", "tain.history is not true or false"}, {"{\"name\":1}", "tain.name is not text"},
         {"{\"snapshotFrom\":\"postgresql://u:secret@h/d\"}", "snapshotFrom is not without a password"},
+        {"{\"snapshotFrom\":\"postgresql://h/d?pass%77ord=secret\"}", "snapshotFrom: an address has its parameters by name"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_fails(options_of_tain(wrong[i].tain), TAIN_E_CONFIG, wrong[i].text);
@@ -214,6 +215,9 @@ static void the_address_has_database_and_place_of_the_password(void **state)
         {"postgresql://tain@db?dbname=x&a=b", NULL, false, "postgresql://tain@db?dbname=x&a=b"},
         {"postgresql://t@a:1,b:2/shop", NULL, true, "postgresql://t:" SECRET "@a:1,b:2/shop"},
         {"sqlite:///data/shop.db", "ignored", true, "sqlite:///data/shop.db"},
+        {"SQLite3:///data/shop.db", "ignored", true, "SQLite3:///data/shop.db"},
+        {"file:///data/a@b/shop.db?mode=ro", "ignored", true, "file:///data/a@b/shop.db?mode=ro"},
+        {"postgresql:data", "ignored", true, "postgresql:data"},
         {"/data/shop.db", NULL, false, "/data/shop.db"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

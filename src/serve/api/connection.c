@@ -10,6 +10,7 @@
 #include "serve/api/call.h"
 #include "serve/api/item.h"
 #include "serve/api/run.h"
+#include "serve/api/trust.h"
 #include "serve/supervisor/command.h"
 
 /* --- as JSON ----------------------------------------------------------------------------------------------------------- */
@@ -49,24 +50,6 @@ static tain_status list(tain_call *c, tain_error *err)
 
 /* --- making and changing ------------------------------------------------------------------------------------------------- */
 
-static bool is_reference(const char *secret)
-{
-    return secret && (strncmp(secret, "env:", 4) == 0 || strncmp(secret, "file:", 5) == 0);
-}
-
-/* Whoever may name a file or a variable of the service can have it sent to a server of theirs. */
-static tain_status check_secret(tain_call *c, const char *secret, tain_error *err)
-{
-    return is_reference(secret) ? tain_auth_need(c->api->auth, &c->caller, NULL, TAIN_CONTROL_ADMIN, err) : TAIN_OK;
-}
-
-/* The same for a file of the service's machine that is read as a database. */
-static tain_status check_url(tain_call *c, const char *url, tain_error *err)
-{
-    bool network = strstr(url, "://") && strncmp(url, "sqlite:", 7) != 0 && strncmp(url, "file:", 5) != 0;
-    return network ? TAIN_OK : tain_auth_need(c->api->auth, &c->caller, NULL, TAIN_CONTROL_ADMIN, err);
-}
-
 typedef struct address {
     char *url, *secret; /* owned; secret NULL: none */
 } address;
@@ -100,12 +83,13 @@ static tain_status read_address(tain_call *c, bool need, address *ret, tain_erro
     TAIN_TRY(tain_call_text(c, "url", need, &url, err));
     TAIN_TRY(tain_call_text(c, "secret", false, &secret, err));
     if (!url) {
+        TAIN_TRY(tain_trust_secret(c, secret, err));
         *ret = (address){.secret = tain_strdup(secret)};
-        return check_secret(c, secret, err);
+        return TAIN_OK;
     }
-    TAIN_TRY(check_url(c, url, err));
     take_apart(url, secret, ret);
-    tain_status st = check_secret(c, ret->secret, err);
+    tain_status st = tain_trust_address(c, ret->url, err);
+    if (st == TAIN_OK) st = tain_trust_secret(c, ret->secret, err);
     if (st != TAIN_OK) address_done(ret);
     return st;
 }

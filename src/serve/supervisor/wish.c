@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "control/text.h"
 #include "lake/definition.h"
 
 /* --- definition ---------------------------------------------------------------------------------------------------- */
@@ -85,14 +86,6 @@ static void append_encoded(tain_buffer *out, const char *text)
     }
 }
 
-static bool is_file(const char *url)
-{
-    static const char *const schemes[] = {"sqlite:", "file:", "landing:"};
-    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
-        if (strncasecmp(url, schemes[i], strlen(schemes[i])) == 0) return true;
-    return !strstr(url, "://");
-}
-
 static void append_authority(tain_buffer *out, const char *begin, size_t n, bool has_secret)
 {
     const char *at = memrchr(begin, '@', n);
@@ -120,7 +113,7 @@ static void append_query(tain_buffer *out, const char *query, bool without_datab
 
 char *tain_wish_source(const char *url, const char *database, bool has_secret)
 {
-    if (is_file(url)) return tain_strdup(url);
+    if (!tain_source_is_server(url)) return tain_strdup(url);
     tain_buffer out = {0};
     const char *authority = strstr(url, "://") + 3, *path = authority + strcspn(authority, "/?"), *query = strchrnul(path, '?');
     tain_buffer_append(&out, url, (size_t)(authority - url));
@@ -179,7 +172,7 @@ static void begin_list(tain_buffer *out, const char *option)
 
 /* --- options ------------------------------------------------------------------------------------------------------- */
 
-typedef enum kind { TEXT, SIZE, NUMBER, SWITCH, GLOBS, NAMES } kind;
+typedef enum kind { TEXT, ADDRESS, SIZE, NUMBER, SWITCH, GLOBS, NAMES } kind;
 
 typedef struct option {
     const char *member, *option;
@@ -194,7 +187,7 @@ static const option options[] = {
     {"jobs", "jobs", NUMBER, NULL},
     {"rateLimit", "rate-limit", TEXT, NULL},
     {"retainedLog", "retained-log", TEXT, ""},
-    {"snapshotFrom", "snapshot-from", TEXT, ""},
+    {"snapshotFrom", "snapshot-from", ADDRESS, ""},
     {"capture", "capture", TEXT, "log"},
     {"partitions", "partitions", TEXT, NULL}, /* what a lake began with it stays with */
     {"changeDataFeed", "cdf", SWITCH, NULL},
@@ -220,6 +213,14 @@ static tain_status add_text(tain_words *w, const option *o, const json_t *v, tai
     if (strcmp(shown, json_string_value(v)) != 0) return wrong(o, "without a password", err);
     tain_words_add(w, tain_format("--%s=%s", o->option, json_string_value(v)));
     return TAIN_OK;
+}
+
+static tain_status add_address(tain_words *w, const option *o, const json_t *v, tain_error *err)
+{
+    TAIN_TRY(add_text(w, o, v, err));
+    if (!json_string_length(v) || tain_control_check_address(json_string_value(v), err) == TAIN_OK) return TAIN_OK;
+    tain_error_context(err, "mirroring.json: properties.tain.%s", o->member);
+    return err->code = TAIN_E_CONFIG;
 }
 
 static tain_status add_number(tain_words *w, const option *o, const json_t *v, tain_error *err)
@@ -274,6 +275,7 @@ static tain_status add_option(tain_words *w, const option *o, const json_t *v, t
     if (!v || json_is_null(v)) return add_otherwise(w, o), TAIN_OK;
     switch (o->kind) {
     case TEXT: return add_text(w, o, v, err);
+    case ADDRESS: return add_address(w, o, v, err);
     case SIZE:
     case NUMBER: return add_number(w, o, v, err);
     case SWITCH: return add_switch(w, o, v, err);

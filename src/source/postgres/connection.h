@@ -25,6 +25,8 @@ typedef struct tain_pg_target {
 } tain_pg_target;
 
 /* url: postgres:// or postgresql:// as libpq reads it. */
+/* address.c: tain_source_host */
+char       *tain_pg_host(const char *url);
 tain_status tain_pg_target_init(tain_pg_target *t, const char *url, tain_error *err);
 /* One of the same system: what t's URL leaves open, but where it is, is as for `leader`, which outlives it; cancelled with it. A
  * password that was struck out (***) was left open. */

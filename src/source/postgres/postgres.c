@@ -187,6 +187,7 @@ static const char *const schemes[] = {"postgresql", "postgres", NULL};
 const tain_source_ops tain_source_postgres = {
     .name = "postgres",
     .schemes = schemes, .beside = true, .replicas = true,
+    .host = tain_pg_host,
     .open = open_source,
     .close = close_source,
     .describe = describe,
