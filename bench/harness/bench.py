@@ -6,12 +6,12 @@ import sys
 import tempfile
 import time
 
-from . import capture, column, freshness, history, idle, lookup, profile, rebuild, resume, scatter, snapshot, soak, upsert, verify
+from . import capture, column, freshness, history, idle, lookup, profile, rebuild, resume, scatter, service, snapshot, soak, upsert, verify
 from .place import Place, Trouble
 from .results import Results
 
 PARTS = {"lookup": lookup, "snapshot": snapshot, "capture": capture, "history": history, "freshness": freshness, "upsert": upsert, "rebuild": rebuild,
-         "verify": verify, "column": column, "resume": resume, "idle": idle, "profile": profile, "soak": soak, "scatter": scatter}
+         "verify": verify, "column": column, "resume": resume, "idle": idle, "service": service, "profile": profile, "soak": soak, "scatter": scatter}
 
 
 def run_parts(names, place, results):

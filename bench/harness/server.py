@@ -11,8 +11,9 @@ from .measure import Trouble
 SETTINGS = {
     "wal_level": "logical", "fsync": "off", "full_page_writes": "off", "listen_addresses": "",
     "shared_buffers": "1GB", "maintenance_work_mem": "512MB", "max_wal_size": "32GB", "checkpoint_timeout": "1h",
-    "autovacuum": "off", "jit": "off", "track_commit_timestamp": "on", "max_replication_slots": "20", "max_wal_senders": "20", "max_locks_per_transaction": "1024",
-    "logging_collector": "off", "log_min_messages": "warning", "unix_socket_permissions": "0777",
+    "autovacuum": "off", "jit": "off", "track_commit_timestamp": "on",
+    "max_connections": "400", "max_replication_slots": "120", "max_wal_senders": "120",
+    "max_locks_per_transaction": "1024", "logging_collector": "off", "log_min_messages": "warning", "unix_socket_permissions": "0777",
 }
 
 
