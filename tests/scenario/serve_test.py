@@ -140,6 +140,12 @@ def test_a_query_reads_the_lake_and_nothing_else(folder):
         assert not os.path.exists(outside) and not os.path.exists(lake + "/x.csv") and not os.path.exists(folder + "/other.db")
         many = s.call("POST", path + "/query", {"sql": "select id from main.orders order by id", "limit": 7}, expect=200).json
         assert many["rows"] == [[i] for i in range(7)] and many["truncated"], many
+        exact = s.call("POST", path + "/query", {"sql": """select 0.1::decimal(38,10), 9007199254740993, 9223372036854775807, 170141183460469231731687303715884105727::hugeint,
+            -0.0::double, 0.1::float, 1e300::double, 'NaN'::double, '-Infinity'::double, [1.10::decimal(4,2)], '\u00e4"\\', null, 12345678901234567890.0123456789::decimal(38,10)"""}, expect=200)
+        assert exact.headers["Content-Type"] == "application/json; charset=utf-8", exact
+        got = json.loads(exact.body, parse_float=str, parse_int=str)
+        assert got["rows"] == [["0.1000000000", "9007199254740993", "9223372036854775807", "170141183460469231731687303715884105727", "-0.0", "0.1", "1e+300", "nan", "-inf", ["1.10"],
+                                '\u00e4"\\', None, "12345678901234567890.0123456789"]] and 0 <= int(got["milliseconds"]) < 60000, got
         none = s.call("POST", path + "/query", {"sql": "select id, note from main.orders where id < 0"}, expect=200).json
         assert none["columns"] == ["id", "note"] and none["rows"] == [], none
         answer, began = end_during_a_query(s, path), time.monotonic()

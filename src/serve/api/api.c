@@ -127,7 +127,7 @@ static void send(tain_call *c)
     char *text = json_dumps(c->out, JSON_COMPACT);
     if (text) tain_buffer_append_str(&c->reply->body, text);
     free(text);
-    c->reply->type = "application/json; charset=utf-8";
+    c->reply->type = TAIN_CALL_JSON;
 }
 
 void tain_api_refuse(const char *why, tain_http_reply *p)

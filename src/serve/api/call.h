@@ -6,6 +6,8 @@
 #include "control/item.h"
 #include "serve/api/api.h"
 
+#define TAIN_CALL_JSON "application/json; charset=utf-8"
+
 enum {
     TAIN_CALL_ARGUMENTS = 6,
     TAIN_CALL_OPEN = -1, /* without credentials, too */
@@ -18,7 +20,7 @@ typedef struct tain_call {
     tain_caller              caller;
     const char              *argument[TAIN_CALL_ARGUMENTS]; /* what stood for each {} of the path */
     json_t                  *in;  /* the body: an object, {} without one */
-    json_t                  *out; /* to be answered as JSON; NULL: an empty body */
+    json_t                  *out; /* to be answered as JSON; NULL: the body is what is in reply already */
     int                      status; /* of HTTP, where another than that of the error's kind holds; 0: none */
     const char              *code; /* Fabric's name of the error, where another than that of its status holds */
     char                     request_id[37];

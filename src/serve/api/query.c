@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* query.c -- SQL over the tables of a mirror, in a process of its own */
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "base/json.h"
 #include "serve/api/call.h"
 #include "serve/api/run.h"
 
 enum { ROWS = 1000 };
+
+/* Byte for byte what the process wrote, since JSON in memory has no number but double and 64 bits; the time it took is added at the end. */
+static tain_status answer(tain_call *c, tain_buffer *told, tain_time took, tain_error *err)
+{
+    const char *text = tain_buffer_cstr(told), *end = strrchr(text, '}');
+    if (!end || strcmp(end, "}\n") != 0) return tain_fail(err, TAIN_E_INTERNAL, "the answer of the query is cut off");
+    tain_buffer_append(&c->reply->body, text, (size_t)(end - text));
+    tain_buffer_printf(&c->reply->body, ",\n\"milliseconds\":%lld}\n", (long long)(took / TAIN_MILLISECOND));
+    c->reply->type = TAIN_CALL_JSON;
+    return TAIN_OK;
+}
 
 static tain_status run(tain_call *c, const char *lake, const char *sql, int64_t limit, tain_error *err)
 {
@@ -22,9 +33,7 @@ static tain_status run(tain_call *c, const char *lake, const char *sql, int64_t 
         c->code = "QueryFailed";
         return tain_run_failure(&errors, TAIN_E_INVALID, err);
     }
-    TAIN_TRY(tain_json_parse(out.data, out.size, "the answer", &c->out, err));
-    json_object_set_new(c->out, "milliseconds", json_integer((tain_monotonic() - begin) / TAIN_MILLISECOND));
-    return TAIN_OK;
+    return answer(c, &out, tain_monotonic() - begin, err);
 }
 
 static tain_status query(tain_call *c, tain_error *err)
