@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,6 +56,16 @@ bool tain_make_folder(const char *path, bool durable)
     bool  made = *parent && tain_make_folder(parent, durable) && make(path, durable);
     tain_free(parent);
     return made;
+}
+
+static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *where)
+{
+    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+bool tain_remove_folder(const char *path)
+{
+    return nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT;
 }
 
 const char *tain_temp_folder(void)

@@ -14,6 +14,9 @@ bool tain_sync_folder(const char *path);
 /* The same of the folder that the path is in. */
 bool tain_sync_parent(const char *path);
 
+/* Removes the folder with all that is in it; links are not followed. Not being there is fine. False: errno says why. */
+bool tain_remove_folder(const char *path);
+
 /* TMPDIR, or where else what need not last goes. */
 const char *tain_temp_folder(void);
 

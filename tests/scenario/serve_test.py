@@ -126,8 +126,9 @@ def test_nothing_is_overlooked_among_many(folder):
 
 def test_a_query_reads_the_lake_and_nothing_else(folder):
     db, c = shop(folder)
-    home = os.path.join(folder, "home")
-    with Service(home) as s:
+    home, spill = os.path.join(folder, "home"), os.path.join(folder, "spill")
+    os.mkdir(spill)
+    with Service(home, env={"TMPDIR": spill}) as s:
         path = s.create("shop", s.connect("sqlite://" + db))
         lake = s.wait_running(path)["lake"]
         key = os.path.join(home, "control.db")
@@ -148,9 +149,18 @@ def test_a_query_reads_the_lake_and_nothing_else(folder):
                                 '\u00e4"\\', None, "12345678901234567890.0123456789"]] and 0 <= int(got["milliseconds"]) < 60000, got
         none = s.call("POST", path + "/query", {"sql": "select id, note from main.orders where id < 0"}, expect=200).json
         assert none["columns"] == ["id", "note"] and none["rows"] == [], none
+        killed = s.call("POST", path + "/query", {"sql": "select repeat('x', 100000000)"})
+        assert killed.json["errorCode"] == "QueryFailed" and "larger than" in killed.json["message"], killed
+        assert os.listdir(spill) == [], "what a query spilled goes with it"
+        for long in ("x" * 200000, "\u00e4" * 70000):
+            a = s.call("POST", path + "/query", {"sql": f"select '{long}'"}, expect=400)
+            assert a.json["errorCode"] == "InvalidRequest" and "too long" in a.json["message"], a
+        fits = s.call("POST", path + "/query", {"sql": f"select length('{'x' * 131000}')"}, expect=200).json
+        assert fits["rows"] == [[131000]], fits
         answer, began = end_during_a_query(s, path), time.monotonic()
         assert answer.status == 503 and "stops" in answer.json["message"], answer
         assert s.process.wait(60) == 0 and time.monotonic() - began < 20, "no query keeps a service from stopping"
+        assert os.listdir(spill) == [], "nor does one leave anything then"
 
 
 def end_during_a_query(s, path):

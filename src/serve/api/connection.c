@@ -204,12 +204,12 @@ static tain_status assess(tain_call *c, json_t **ret, tain_error *err)
                         .request = c->request};
     tain_status st = tain_run_command(&r, &out, &errors, &code, err);
     tain_source_access_done(&access);
-    TAIN_TRY(st);
-    if (code > 1) {
+    if (st == TAIN_E_CANCELLED || code > 1) {
         c->code = "SourceNotUsable";
         c->status = 409;
-        return tain_run_failure(&errors, TAIN_E_INVALID, err);
     }
+    TAIN_TRY(st);
+    if (code > 1) return tain_run_failure(&errors, TAIN_E_INVALID, err);
     return tain_json_parse(out.data, out.size, "the assessment", ret, err);
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* query.c -- SQL over the tables of a mirror, in a process of its own */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/folder.h"
 #include "serve/api/call.h"
 #include "serve/api/run.h"
 
@@ -19,21 +21,38 @@ static tain_status answer(tain_call *c, tain_buffer *told, tain_time took, tain_
     return TAIN_OK;
 }
 
-static tain_status run(tain_call *c, const char *lake, const char *sql, int64_t limit, tain_error *err)
+typedef struct question {
+    const char *lake, *sql, *spill; /* spill: a folder for what does not fit into memory */
+    int64_t     limit;
+} question;
+
+static tain_status run(tain_call *c, const question *q, tain_error *err)
 {
     char rows[24];
     int  code = 0;
     TAIN_AUTO(tain_buffer_done) tain_buffer out = {0}, errors = {0};
-    snprintf(rows, sizeof rows, "%lld", (long long)limit);
-    const char *argv[] = {"query", "--format", "rows", "--limit", rows, "--confined", "--", lake, sql, NULL};
-    tain_run    r = {.argv = argv, .patience = 60 * TAIN_SECOND, .most = 64 << 20, .request = c->request};
+    TAIN_AUTO(tain_free) char *spill = tain_format("TMPDIR=%s", q->spill);
+    snprintf(rows, sizeof rows, "%lld", (long long)q->limit);
+    const char *argv[] = {"query", "--format", "rows", "--limit", rows, "--confined", "--", q->lake, q->sql, NULL};
+    const char *environment[] = {spill, NULL};
+    tain_run    r = {.argv = argv, .environment = environment, .patience = 60 * TAIN_SECOND, .most = 64 << 20,
+                     .request = c->request};
     tain_time   begin = tain_monotonic();
-    TAIN_TRY(tain_run_command(&r, &out, &errors, &code, err));
-    if (code) {
-        c->code = "QueryFailed";
-        return tain_run_failure(&errors, TAIN_E_INVALID, err);
-    }
-    return answer(c, &out, tain_monotonic() - begin, err);
+    tain_status st = tain_run_command(&r, &out, &errors, &code, err);
+    if (st == TAIN_E_CANCELLED || code) c->code = "QueryFailed";
+    TAIN_TRY(st);
+    return code ? tain_run_failure(&errors, TAIN_E_INVALID, err) : answer(c, &out, tain_monotonic() - begin, err);
+}
+
+/* A query that is killed leaves what it spilled: its folder is ours. */
+static tain_status run_spilling(tain_call *c, question *q, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *spill = tain_format("%s/tain-query-XXXXXX", tain_temp_folder());
+    if (!mkdtemp(spill)) return tain_fail_errno(err, "cannot make a folder in %s", tain_temp_folder());
+    q->spill = spill;
+    tain_status st = run(c, q, err);
+    (void)tain_remove_folder(spill);
+    return st;
 }
 
 static tain_status query(tain_call *c, tain_error *err)
@@ -42,7 +61,7 @@ static tain_status query(tain_call *c, tain_error *err)
     const char       *sql;
     TAIN_TRY(tain_call_text(c, "sql", true, &sql, err));
     TAIN_TRY(tain_call_item(c, &i, err));
-    tain_status st = run(c, i.lake, sql, tain_call_number(c, "limit", ROWS), err);
+    tain_status st = run_spilling(c, &(question){.lake = i.lake, .sql = sql, .limit = tain_call_number(c, "limit", ROWS)}, err);
     tain_control_item_done(&i);
     return st;
 }

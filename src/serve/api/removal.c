@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "serve/api/removal.h"
 
-#include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
-
+#include "base/folder.h"
 #include "serve/api/run.h"
 #include "serve/supervisor/command.h"
 
@@ -21,21 +18,11 @@ static tain_status release(tain_call *c, const tain_control_item *i, tain_error 
     TAIN_TRY(st);
     const char *argv[] = {"mirror", line.argv[1], line.argv[2], "--remove", "--json", NULL};
     tain_run    r = {.argv = argv, .environment = (const char *const *)line.environment, .patience = PATIENCE, .most = 1 << 20,
-                        .request = c->request};
+                        .request = c->request, .extra = true};
     st = tain_run_command(&r, &out, &errors, &code, err);
     tain_command_line_done(&line);
     TAIN_TRY(st);
     return code ? tain_run_failure(&errors, TAIN_E_UNAVAILABLE, err) : TAIN_OK;
-}
-
-static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *where)
-{
-    return remove(path);
-}
-
-static tain_status remove_folder(const char *path, tain_error *err)
-{
-    return nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS) == 0 ? TAIN_OK : tain_fail_errno(err, "cannot remove %s", path);
 }
 
 /* A header is one line of ASCII. */
@@ -59,5 +46,5 @@ tain_status tain_remove_item(tain_call *c, const tain_control_item *i, bool hard
     }
     TAIN_TRY(tain_control_item_remove(c->api->control, i->id, err));
     tain_supervisor_look(c->api->supervisor, i->id);
-    return hard ? remove_folder(i->lake, err) : TAIN_OK;
+    return hard && !tain_remove_folder(i->lake) ? tain_fail_errno(err, "cannot remove %s", i->lake) : TAIN_OK;
 }

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,7 +94,7 @@ static tain_status listen_to(const tain_run *r, const child *c, tain_buffer *out
     while (p[0].fd >= 0 || p[1].fd >= 0) {
         tain_time left = end - tain_monotonic();
         if (left <= 0) return tain_fail(err, TAIN_E_CANCELLED, "it took longer than %lld s", (long long)(r->patience / TAIN_SECOND));
-        if (tain_http_stopping(r->request)) return tain_fail(err, TAIN_E_UNAVAILABLE, "the service stops");
+        if (r->request && tain_http_stopping(r->request)) return tain_fail(err, TAIN_E_UNAVAILABLE, "the service stops");
         if (poll(p, 2, (int)((left < LOOK_EVERY ? left : LOOK_EVERY) / TAIN_MILLISECOND) + 1) <= 0) continue;
         if (p[0].revents && !take(c->out, out)) p[0].fd = -1;
         if (p[1].revents && !take(c->errors, errors)) p[1].fd = -1;
@@ -111,7 +113,7 @@ static int reap(const child *c, bool kill_it)
     return status;
 }
 
-tain_status tain_run_command(const tain_run *r, tain_buffer *ret_output, tain_buffer *ret_errors, int *ret_code, tain_error *err)
+static tain_status run(const tain_run *r, tain_buffer *ret_output, tain_buffer *ret_errors, int *ret_code, tain_error *err)
 {
     child c = {0};
     TAIN_TRY(start(r, &c, err));
@@ -123,6 +125,34 @@ tain_status tain_run_command(const tain_run *r, tain_buffer *ret_output, tain_bu
     return TAIN_OK;
 }
 
+/* --- whether it may ------------------------------------------------------------------------------------------------------ */
+
+/* Linux passes on words of 32 pages, the NUL included. */
+static tain_status check_words(const char *const *argv, tain_error *err)
+{
+    size_t most = 32 * (size_t)sysconf(_SC_PAGESIZE) - 1;
+    for (; *argv; argv++)
+        if (strlen(*argv) > most) return tain_fail(err, TAIN_E_INVALID, "a text of %zu bytes is too long: %zu at most", strlen(*argv), most);
+    return TAIN_OK;
+}
+
+static atomic_int running; /* of those that are not extra */
+
+tain_status tain_run_command(const tain_run *r, tain_buffer *ret_output, tain_buffer *ret_errors, int *ret_code, tain_error *err)
+{
+    tain_status st;
+    TAIN_TRY(check_words(r->argv, err));
+    if (r->extra) return run(r, ret_output, ret_errors, ret_code, err);
+    if (atomic_fetch_add(&running, 1) < TAIN_RUN_MOST) {
+        st = run(r, ret_output, ret_errors, ret_code, err);
+    } else {
+        st = tain_fail(err, TAIN_E_BUSY, "%d checks and queries are under way, and no more run at once", TAIN_RUN_MOST);
+        tain_error_remedy(err, "try again when one of them is done");
+    }
+    atomic_fetch_sub(&running, 1);
+    return st;
+}
+
 /* --- what it complained of --------------------------------------------------------------------------------------------- */
 
 tain_status tain_run_failure(tain_buffer *errors, tain_status code, tain_error *err)
@@ -131,7 +161,7 @@ tain_status tain_run_failure(tain_buffer *errors, tain_status code, tain_error *
     char *message = at ? at + 6 : text;
     remedy = strstr(message, "\n  remedy: ");
     int length = (int)strcspn(message, "\n");
-    tain_status st = tain_fail(err, code, "%.*s", length, length ? message : "it failed and said nothing");
+    tain_status st = length ? tain_fail(err, code, "%.*s", length, message) : tain_fail(err, code, "it failed and said nothing");
     if (remedy) tain_error_remedy(err, "%.*s", (int)strcspn(remedy + 11, "\n"), remedy + 11);
     return st;
 }
