@@ -173,6 +173,38 @@ def test_what_a_contributor_has_read(folder):
         assert s.call("GET", path, expect=200).json["url"] == "postgresql://u@db.invalid:5432/d?sslmode=require"
 
 
+class AsksForPasswords:
+    """What looks like a PostgreSQL server, and wants the password in clear."""
+
+    def __init__(self):
+        self.socket, self.heard = socket.create_server(("127.0.0.1", 0)), []
+        self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            one, _ = self.socket.accept()
+            with one, contextlib.suppress(OSError):
+                while one.recv(4096)[4:8] != b"\0\3\0\0":
+                    one.sendall(b"N")
+                one.sendall(b"R\0\0\0\x08\0\0\0\x03")
+                self.heard.append(one.recv(4096))
+
+
+def test_no_secret_of_the_services_own_is_sent(folder):
+    home, server = os.path.join(folder, "user"), AsksForPasswords()
+    os.makedirs(home)
+    with open(os.open(os.path.join(home, ".pgpass"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+        f.write("*:*:*:*:of-the-home\n")
+    with Service(os.path.join(folder, "home"), "--no-monitoring", env={"HOME": home, "PGPASSWORD": "of-the-service"}) as s:
+        ann = token(s, user(s, "ann", "contributor"))
+        for given in ("mine", None):
+            made = s.call("POST", "/v1/connections", {"displayName": given or "none", "url": f"postgresql://u@{server.address}/d", "secret": given}, token=ann, expect=201).json
+            told = s.call("POST", f"/v1/connections/{made['id']}/test", token=ann, expect=200).json
+            assert not told["ok"], told
+            assert (b"mine" in server.heard[-1]) == (given is not None) and not [h for h in server.heard if b"of-the" in h], server.heard
+
+
 def test_nobody_fills_the_audit_log(folder):
     home = os.path.join(folder, "home")
     with Service(home) as s:

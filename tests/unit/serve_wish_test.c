@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "lake/definition.h"
 #include "serve/supervisor/command.h"
+#include "serve/supervisor/process.h"
 #include "serve/supervisor/wish.h"
 
 static tain_words words;
@@ -296,15 +297,35 @@ static void the_environment_has_each_name_once(void **state)
 {
     assert_int_equal(setenv("TAIN_SOURCE_PASSWORD", "of the service", 1), 0);
     assert_int_equal(setenv("TAIN_TEST_X", "ours", 1), 0);
-    char *const more[] = {"TAIN_TEST_X=theirs", NULL};
-    char      **all = tain_command_environment(more);
-    int         found = 0;
+    const char *const more[] = {"TAIN_TEST_X=theirs", NULL};
+    char            **all = tain_process_environment(more);
+    int               found = 0;
     for (char **e = all; *e; e++) {
         assert_null(strstr(*e, "of the service"));
         if (strncmp(*e, "TAIN_TEST_X=", 12) == 0) found++, assert_string_equal(*e, "TAIN_TEST_X=theirs");
     }
     assert_int_equal(found, 1);
-    tain_command_environment_done(all);
+    tain_process_environment_done(all);
+}
+
+/* They would go to any server that asks for them. */
+static void the_environment_has_no_secrets_of_the_services_own(void **state)
+{
+    static const char *const names[] = {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGSSLCERT", "PGSSLKEY", "PGHOSTADDR"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) assert_int_equal(setenv(names[i], "of the service", 1), 0);
+    assert_int_equal(setenv("PGSSLMODE", "verify-full", 1), 0);
+    char **all = tain_process_environment(NULL);
+    int    kept = 0, pass_files = 0;
+    for (char **e = all; *e; e++) {
+        assert_null(strstr(*e, "of the service"));
+        kept += strcmp(*e, "PGSSLMODE=verify-full") == 0;
+        pass_files += strncmp(*e, "PGPASSFILE=", 11) == 0; /* or that of the home would be taken */
+    }
+    assert_int_equal(kept, 1);
+    assert_int_equal(pass_files, 1);
+    tain_process_environment_done(all);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) unsetenv(names[i]);
+    unsetenv("PGSSLMODE");
 }
 
 int main(void)
@@ -316,6 +337,7 @@ int main(void)
         cmocka_unit_test_teardown(names_and_globs_are_one_list, done), cmocka_unit_test_teardown(odd_names_are_loaded_again, done),
         cmocka_unit_test(the_address_has_database_and_place_of_the_password), cmocka_unit_test(the_limit_of_memory_follows_the_budget),
         TEST(a_password_is_in_the_environment_alone), TEST(what_cannot_run_says_why), cmocka_unit_test(the_environment_has_each_name_once),
+        cmocka_unit_test(the_environment_has_no_secrets_of_the_services_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

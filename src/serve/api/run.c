@@ -11,46 +11,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
+#include "serve/supervisor/process.h"
 
 typedef struct child {
     pid_t pid;
     int   out, errors; /* our ends of its pipes */
 } child;
 
+static void close_ends(const child *c)
+{
+    close(c->out);
+    close(c->errors);
+}
+
 /* --- starting ---------------------------------------------------------------------------------------------------------- */
-
-static char **vector(const char *first, const char *const *rest)
-{
-    size_t n = 0;
-    while (rest && rest[n]) n++;
-    char **all = tain_alloc((n + 2) * sizeof *all);
-    if (first) *all = (char *)first;
-    for (size_t i = 0; i < n; i++) all[i + (first != NULL)] = (char *)rest[i];
-    return all;
-}
-
-static char **joined(char *const *ours, const char *const *more)
-{
-    size_t n = 0, m = 0;
-    while (ours[n]) n++;
-    while (more && more[m]) m++;
-    char **all = tain_alloc((n + m + 1) * sizeof *all);
-    for (size_t i = 0; i < m; i++) all[i] = (char *)more[i];
-    for (size_t i = 0; i < n; i++) all[m + i] = ours[i];
-    return all;
-}
-
-/* In the child, between fork and exec: only what may be called there. */
-static void become(char **argv, char **env, int out, int errors)
-{
-    int nothing = open("/dev/null", O_RDONLY);
-    if (nothing >= 0) dup2(nothing, 0);
-    dup2(out, 1);
-    dup2(errors, 2);
-    execve("/proc/self/exe", argv, env);
-    _exit(127);
-}
 
 static tain_status start(const tain_run *r, child *ret, tain_error *err)
 {
@@ -61,18 +35,14 @@ static tain_status start(const tain_run *r, child *ret, tain_error *err)
         close(out[1]);
         return tain_fail_errno(err, "cannot make a pipe");
     }
-    char **argv = vector("tain", r->argv), **env = joined(environ, r->environment);
-    ret->pid = fork();
-    if (ret->pid == 0) become(argv, env, out[1], errors[1]);
-    int sys = errno;
+    const tain_process p = {.file = "/proc/self/exe", .argv = r->argv, .environment = r->environment, .output = out[1], .errors = errors[1]};
+    tain_status        st = tain_process_start(&p, &ret->pid, err);
     close(out[1]);
     close(errors[1]);
-    tain_free(argv);
-    tain_free(env);
     ret->out = out[0];
     ret->errors = errors[0];
-    errno = sys;
-    return ret->pid < 0 ? tain_fail_errno(err, "cannot start a process") : TAIN_OK;
+    if (st != TAIN_OK) close_ends(ret);
+    return st;
 }
 
 /* --- listening --------------------------------------------------------------------------------------------------------- */
@@ -108,8 +78,7 @@ static int reap(const child *c, bool kill_it)
     int status = 0;
     if (kill_it) kill(c->pid, SIGKILL);
     while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) continue;
-    close(c->out);
-    close(c->errors);
+    close_ends(c);
     return status;
 }
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "serve/supervisor/process.h"
 
 /* --- what the system says of a process ----------------------------------------------------------------------------- */
 
@@ -80,44 +80,22 @@ void tain_child_program(const char *file, char ret[static 80])
 
 /* --- starting ------------------------------------------------------------------------------------------------------ */
 
-static int describe(posix_spawn_file_actions_t *files, posix_spawnattr_t *how, const char *log)
+static tain_status start(const char *file, const char *const *argv, const char *const *environment, const char *log, pid_t *ret, tain_error *err)
 {
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    sigdelset(&all, SIGKILL);
-    sigdelset(&all, SIGSTOP);
-    int e = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!e) e = posix_spawn_file_actions_addopen(files, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    if (!e) e = posix_spawn_file_actions_adddup2(files, STDOUT_FILENO, STDERR_FILENO);
-    if (!e) e = posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
-    if (!e) e = posix_spawnattr_setsigmask(how, &none);
-    if (!e) e = posix_spawnattr_setsigdefault(how, &all);
-    if (!e) e = posix_spawnattr_setflags(how, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    return e;
-}
-
-static int spawn(const char *file, char *const *words, char *const *environment, const char *log, pid_t *ret)
-{
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t          how;
-    posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&how);
-    int e = describe(&files, &how, log);
-    if (!e) e = posix_spawn(ret, file, &files, &how, words, environment);
-    posix_spawnattr_destroy(&how);
-    posix_spawn_file_actions_destroy(&files);
-    return e;
+    int output = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (output < 0) return tain_fail_errno(err, "cannot open the log %s", log);
+    const tain_process p = {.file = file, .argv = argv, .environment = environment, .output = output, .errors = output};
+    tain_status        st = tain_process_start(&p, ret, err);
+    close(output);
+    return st;
 }
 
 /* A child of ours keeps its number until it is reaped, so nothing can come between. */
-tain_status tain_child_start(const char *file, char *const *words, char *const *environment, const char *log, tain_child *ret, tain_error *err)
+tain_status tain_child_start(const char *file, const char *const *argv, const char *const *environment, const char *log, tain_child *ret, tain_error *err)
 {
     tain_child c = {.ours = true, .fd = -1};
     char       state;
-    errno = spawn(file, words, environment, log, &c.pid);
-    if (errno == EAGAIN || errno == ENOMEM) return tain_fail(err, TAIN_E_UNAVAILABLE, "cannot start %s: %s", file, strerror(errno));
-    if (errno) return tain_fail_errno(err, "cannot start %s with the log %s", file, log);
+    TAIN_TRY(start(file, argv, environment, log, &c.pid, err));
     c.fd = pidfd_open(c.pid, 0);
     if (c.fd >= 0 && read_stat(c.pid, &state, &c.start)) {
         *ret = c;

@@ -19,9 +19,8 @@ typedef struct tain_child {
     bool     ours;  /* ours to reap */
 } tain_child;
 
-/* Runs file with words[0] as its name; standard output and error are appended to the log, nothing else is left open, and no signal is
- * blocked or ignored. UNAVAILABLE: no more processes; else as the file's trouble is. */
-tain_status tain_child_start(const char *file, char *const *words, char *const *environment, const char *log, tain_child *ret, tain_error *err);
+/* As process.h has it; standard output and error are appended to the log. */
+tain_status tain_child_start(const char *file, const char *const *argv, const char *const *environment, const char *log, tain_child *ret, tain_error *err);
 /* One that somebody else started. False: it does not run any more. */
 bool        tain_child_adopt(pid_t pid, uint64_t start, tain_child *ret);
 /* One that was given that word, in case nobody noted when it began. */

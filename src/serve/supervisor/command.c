@@ -2,43 +2,10 @@
 #include "serve/supervisor/command.h"
 
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
+#include "serve/supervisor/process.h"
 #include "serve/supervisor/wish.h"
-
-/* --- environment --------------------------------------------------------------------------------------------------- */
-
-static bool names_the_same(const char *a, const char *b)
-{
-    size_t n = strcspn(a, "=");
-    return strncmp(a, b, n + 1) == 0;
-}
-
-static bool is_among(const char *one, char *const *list)
-{
-    for (; list && *list; list++)
-        if (names_the_same(one, *list)) return true;
-    return false;
-}
-
-char **tain_command_environment(char *const *more)
-{
-    tain_words w = {0};
-    for (char *const *e = environ; e && *e; e++)
-        if (!is_among(*e, more) && !names_the_same(TAIN_SOURCE_SECRET "=", *e)) tain_words_add(&w, tain_strdup(*e));
-    for (; more && *more; more++) tain_words_add(&w, tain_strdup(*more));
-    return w.list ? w.list : tain_alloc(sizeof *w.list);
-}
-
-void tain_command_environment_done(char **environment)
-{
-    for (char **e = environment; e && *e; e++) {
-        explicit_bzero(*e, strlen(*e));
-        tain_free(*e);
-    }
-    tain_free(environment);
-}
 
 /* --- source -------------------------------------------------------------------------------------------------------- */
 
@@ -71,7 +38,7 @@ tain_status tain_source_access_of(tain_control *c, const char *connection, const
 void tain_source_access_done(tain_source_access *a)
 {
     tain_free(a->url);
-    tain_command_environment_done(a->environment);
+    tain_process_environment_done(a->environment);
     *a = (tain_source_access){0};
 }
 
@@ -110,7 +77,7 @@ static tain_status line_by(tain_control *c, const tain_control_item *i, const ta
         *ret = l;
     } else {
         tain_words_done(&words);
-        tain_command_environment_done(l.environment);
+        tain_process_environment_done(l.environment);
     }
     return st;
 }
@@ -146,6 +113,6 @@ void tain_command_line_done(tain_command_line *l)
 {
     for (char **p = l->argv; p && *p; p++) tain_free(*p);
     tain_free(l->argv);
-    tain_command_environment_done(l->environment);
+    tain_process_environment_done(l->environment);
     *l = (tain_command_line){0};
 }

@@ -33,8 +33,5 @@ void        tain_command_line_done(tain_command_line *l);
 
 /* The folder of its lake: a relative one is in HOME/lakes. Caller frees. */
 char *tain_command_lake(tain_control *c, const tain_control_item *i);
-/* Ours, with `more` in front of what has the same name: for starting a process. Caller wipes by tain_command_environment_done. */
-char **tain_command_environment(char *const *more);
-void   tain_command_environment_done(char **environment);
 
 #endif

@@ -91,31 +91,12 @@ static void add_reload(tain_ward *w, tain_command_line *l)
     json_decref(what);
 }
 
-/* "tain", and what the command line has. */
-static char **words_of(const tain_command_line *l)
-{
-    tain_words w = {0};
-    tain_words_add(&w, tain_strdup("tain"));
-    for (char **p = l->argv; *p; p++) tain_words_add(&w, tain_strdup(*p));
-    return w.list;
-}
-
-static void words_free(char **words)
-{
-    for (char **p = words; p && *p; p++) tain_free(*p);
-    tain_free(words);
-}
-
 static tain_status spawn(tain_ward *w, tain_command_line *l, tain_error *err)
 {
     tain_command_line_add(l, tain_format("--records=%s", w->records.path));
     add_reload(w, l);
     tain_child_rotate(w->log, LOG_MOST);
-    char      **words = words_of(l), **environment = tain_command_environment(l->environment);
-    tain_status st = tain_child_start(w->s->program, words, environment, w->log, &w->child, err);
-    words_free(words);
-    tain_command_environment_done(environment);
-    return st;
+    return tain_child_start(w->s->program, (const char *const *)l->argv, (const char *const *)l->environment, w->log, &w->child, err);
 }
 
 /* A worker that was started and not noted any more, since the supervisor was killed in between. */
