@@ -6,6 +6,8 @@
 
 #include "cli/cli.h"
 
+#define AUDIT_LEAST (30 * 86400 * TAIN_SECOND) /* the database holds it for that long */
+
 static void on_signal(int sig)
 {
     if (sig == SIGHUP) tain_serve_look();
@@ -36,6 +38,8 @@ static int run(int argc, char **argv)
         {"oidc-audience", TAIN_OPTION_LIST, &audiences, "NAMES", "for whom they must be (as Fabric's clients ask)"},
         {"oidc-ca", TAIN_OPTION_TEXT, &o.issuer_ca, "FILE", "certificates by which the issuer is known"},
         {"webhook", TAIN_OPTION_LIST, &webhooks, "URLS", "where alarms are told: lag, stalled, failed ..."},
+        {"records-retention", TAIN_OPTION_DURATION, &o.keep_records, "TIME", "how long records of executions are kept (30d)"},
+        {"audit-retention", TAIN_OPTION_DURATION, &o.keep_audit, "TIME", "how long the audit log is kept (90d)"},
         {"no-monitoring", TAIN_OPTION_FLAG, &o.unmonitored, NULL, "make no table of what was done to each table"},
         {"login", TAIN_OPTION_FLAG, &o.strict, NULL, "ask everybody who it is, also you on this machine"},
         {NULL},
@@ -46,6 +50,7 @@ static int run(int argc, char **argv)
     TAIN_AUTO(tain_free) char *home = o.home ? tain_strdup(o.home) : tain_cli_home();
     o.home = home;
     if (!o.tls_cert != !o.tls_key) return tain_cli_usage(&tain_command_serve, "--tls-cert and --tls-key go together");
+    if (o.keep_audit && o.keep_audit < AUDIT_LEAST) return tain_cli_usage(&tain_command_serve, "--audit-retention is at least 30d");
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

@@ -63,3 +63,14 @@ void tain_control_entries_done(tain_control_entries *e)
     tain_sql_rows_done(&kind, e->rows, e->count, e->next);
     *e = (tain_control_entries){0};
 }
+
+tain_status tain_control_audit_prune(tain_control *c, tain_time before, int most, int *ret_removed, tain_error *err)
+{
+    int removed;
+    TAIN_TRY(tain_control_write(c, err));
+    tain_status st = tain_sql_run(c, "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE time < ?1 ORDER BY time, seq LIMIT ?2)",
+                                  TAIN_SQL_VALUES(tain_sql_int(before), tain_sql_int(most)), &removed, err);
+    TAIN_TRY(tain_control_written(c, st, err));
+    *ret_removed = removed;
+    return TAIN_OK;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* audit.h -- who did what, on what, when, from where, and whether it was let. Entries are added and read, never changed: the database
- * itself refuses that. */
+/* audit.h -- who did what, on what, when, from where, and whether it was let. Entries are added and read, never changed, nor removed
+ * within 30 days: the database itself refuses that. */
 #ifndef TAIN_CONTROL_AUDIT_H
 #define TAIN_CONTROL_AUDIT_H
 
@@ -36,6 +36,8 @@ tain_status tain_control_audit_add(tain_control *c, const tain_control_entry *en
 /* Newest first. */
 tain_status tain_control_audit_list(tain_control *c, const tain_control_audit_filter *filter, tain_control_page page, tain_control_entries *ret,
                                     tain_error *err);
+/* Removes at most `most` of those before a moment, the oldest; *ret_removed says how many. INVALID: it is within 30 days. */
+tain_status tain_control_audit_prune(tain_control *c, tain_time before, int most, int *ret_removed, tain_error *err);
 void        tain_control_entries_done(tain_control_entries *e);
 
 #endif

@@ -16,6 +16,7 @@ static void read_row(sqlite3_stmt *s, void *row)
     n->sealed = sqlite3_column_int(s, 4);
     n->created = sqlite3_column_int64(s, 5);
     n->changed = sqlite3_column_int64(s, 6);
+    n->pointed = sqlite3_column_int64(s, 7);
 }
 
 static void done_row(void *row)
@@ -24,7 +25,7 @@ static void done_row(void *row)
 }
 
 static const tain_sql_kind kind = {"connection", sizeof(tain_control_connection), read_row, done_row};
-#define SELECT "SELECT id, name, url, reference, sealed IS NOT NULL, created, changed, seq FROM connection "
+#define SELECT "SELECT id, name, url, reference, sealed IS NOT NULL, created, changed, pointed, seq FROM connection "
 
 static tain_status name_taken(tain_status st, const char *name, tain_error *err)
 {
@@ -88,7 +89,7 @@ static tain_status insert(tain_control *c, const char *id, const char *name, con
 {
     stored s = {0};
     TAIN_TRY(store(c, id, url, secret, &s, err));
-    tain_status st = tain_sql_run(c, "INSERT INTO connection (id, name, url, reference, sealed, created, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+    tain_status st = tain_sql_run(c, "INSERT INTO connection (id, name, url, reference, sealed, created, changed, pointed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6)",
                                   TAIN_SQL_VALUES(tain_sql_text(id), tain_sql_text(name), tain_sql_text(url), tain_sql_text(s.reference),
                                                   sealed_value(&s), tain_sql_int(tain_now())),
                                   NULL, err);
@@ -127,7 +128,7 @@ static tain_status put_secret(tain_control *c, const char *id, const char *url, 
     if (!url) url = now.url;
     tain_status st = store(c, now.id, url, secret, &s, err);
     if (st == TAIN_OK)
-        st = tain_sql_run(c, "UPDATE connection SET url = ?2, reference = ?3, sealed = ?4, changed = ?5 WHERE id = ?1",
+        st = tain_sql_run(c, "UPDATE connection SET url = ?2, reference = ?3, sealed = ?4, changed = ?5, pointed = ?5 WHERE id = ?1",
                           TAIN_SQL_VALUES(tain_sql_text(now.id), tain_sql_text(url), tain_sql_text(s.reference), sealed_value(&s),
                                           tain_sql_int(tain_now())),
                           NULL, err);

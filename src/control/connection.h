@@ -18,6 +18,7 @@ typedef struct tain_control_connection {
     char     *reference; /* env:NAME or file:PATH; NULL: the secret is none of these */
     bool      sealed;    /* there is a sealed secret */
     tain_time created, changed;
+    tain_time pointed;   /* when address or secret were last given */
 } tain_control_connection;
 
 typedef struct tain_control_connections {

@@ -43,7 +43,15 @@ static const char first[] =
 /* A record that comes again is known by it. */
 static const char second[] = "CREATE UNIQUE INDEX execution_operation ON MirroredDatabaseTableExecution (ItemId, OperationId) WHERE OperationId IS NOT NULL;";
 
-const char *const tain_control_steps[] = {first, second};
+/* A connection that is only renamed points where it did. The audit log grows no more for ever: what is old may go (audit.h). */
+static const char third[] =
+    "ALTER TABLE connection ADD COLUMN pointed INTEGER NOT NULL DEFAULT 0; UPDATE connection SET pointed = changed;"
+    "CREATE INDEX audit_time ON audit (time);"
+    "DROP TRIGGER audit_stays;"
+    "CREATE TRIGGER audit_stays BEFORE DELETE ON audit WHEN old.time > (unixepoch() - 30 * 86400) * 1000000"
+    " BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;";
+
+const char *const tain_control_steps[] = {first, second, third};
 const int         tain_control_step_count = sizeof tain_control_steps / sizeof tain_control_steps[0];
 
 static tain_status not_ours(const tain_control *c, tain_error *err)

@@ -188,7 +188,7 @@ static tain_status open_parts(service *s, tain_error *err)
     const tain_auth_options       a = {.hosts = s->hosts, .strict = s->options->strict, .public_url = s->options->public_url, .issuer = s->options->issuer, .audiences = s->options->audiences,
                                        .issuer_ca = s->options->issuer_ca};
     TAIN_TRY(tain_webhook_open(s->options->webhooks, &s->webhook, err));
-    const tain_supervisor_options o = {.alarm = tain_webhook_alarm, .alarm_ctx = s->webhook};
+    const tain_supervisor_options o = {.alarm = tain_webhook_alarm, .alarm_ctx = s->webhook, .keep_records = s->options->keep_records, .keep_audit = s->options->keep_audit};
     TAIN_TRY(tain_control_open(s->home, s->options->key_file, &s->control, err));
     s->told = tain_format("%s/service.json", s->home);
     unlink(s->told); /* of one that was killed */

@@ -4,6 +4,7 @@
 #define TAIN_SERVE_SERVE_H
 
 #include "base/error.h"
+#include "base/time.h"
 
 typedef struct tain_serve_options {
     const char        *home;     /* folder of what the service keeps */
@@ -16,6 +17,7 @@ typedef struct tain_serve_options {
     const char        *issuer, *issuer_ca;
     const char *const *audiences;
     const char *const *webhooks; /* where alarms are told (webhook.h) */
+    tain_time          keep_records, keep_audit; /* how long records of executions and the audit log are kept; 0: 30 days, 90 days */
     bool               unmonitored; /* there is no mirror of the records of executions */
     bool               strict;   /* credentials are asked for on loopback, too */
     void (*say)(const char *line);

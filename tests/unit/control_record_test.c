@@ -56,6 +56,19 @@ static void it_is_only_added_to(void **state)
     assert_int_equal(tain_control_audit_add(control, &nothing, &err), TAIN_E_INVALID);
 }
 
+static void what_is_old_may_go(void **state)
+{
+    int removed;
+    entry("u1", "a", NULL);
+    for (int i = 0; i < 5; i++) behind("INSERT INTO audit (time, action, outcome) VALUES (1000000, 'old', 0)");
+    assert_ok(tain_control_audit_prune(control, tain_now() - 31 * 86400 * TAIN_SECOND, 2, &removed, &err));
+    assert_int_equal(removed, 2);
+    assert_ok(tain_control_audit_prune(control, tain_now() - 31 * 86400 * TAIN_SECOND, 100, &removed, &err));
+    assert_int_equal(removed, 3);
+    assert_fails(tain_control_audit_prune(control, tain_now() + TAIN_SECOND, 100, &removed, &err), TAIN_E_INVALID, "only added to");
+    assert_int_equal(entries((tain_control_audit_filter){0}), 1);
+}
+
 static void entries_are_found(void **state)
 {
     entry("u1", "a", NULL);
@@ -242,7 +255,7 @@ static void old_ones_go_and_their_numbers_with_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_entry_is_kept), TEST(it_is_only_added_to), TEST(entries_are_found), TEST(newest_first_by_pages), TEST(a_record_is_kept),
+        TEST(an_entry_is_kept), TEST(it_is_only_added_to), TEST(what_is_old_may_go), TEST(entries_are_found), TEST(newest_first_by_pages), TEST(a_record_is_kept),
         TEST(what_is_not_known_stays_so), TEST(columns_are_as_fabric_has_them), TEST(records_are_found), TEST(all_or_none_are_added), TEST(a_record_that_comes_again_changes_nothing),
         TEST(newest_records_first_by_pages), TEST(old_ones_go_and_their_numbers_with_them),
     };

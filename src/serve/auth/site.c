@@ -76,7 +76,7 @@ tain_status tain_auth_same_site(const tain_auth *a, const tain_http_request *q, 
     const char *origin = tain_http_header(q, "Origin"), *site = tain_http_header(q, "Sec-Fetch-Site");
     if (!is_our_host(a, q->host)) {
         tain_status st = refused(err, "this service does not go by the name", q->host);
-        tain_error_remedy(err, "start it with --host and that name, or send a token");
+        tain_error_remedy(err, "start it with --hosts and that name, or send a token");
         return st;
     }
     if (origin && !is_our_origin(a, q, origin)) return refused(err, "a page of another origin made the request:", origin);

@@ -11,6 +11,7 @@
 
 #include "base/folder.h"
 #include "base/log.h"
+#include "control/audit.h"
 #include "control/execution.h"
 #include "serve/supervisor/ward.h"
 
@@ -18,7 +19,9 @@
 #define SILENCE  (30 * TAIN_SECOND)
 #define LAG      (300 * TAIN_SECOND)
 #define REFILL   TAIN_SECOND
-#define KEPT     (30 * 86400 * TAIN_SECOND) /* records of executions, as Fabric keeps them */
+#define A_DAY    (86400 * TAIN_SECOND)
+#define RECORDS  (30 * A_DAY) /* as Fabric keeps them */
+#define AUDIT    (90 * A_DAY)
 #define PRUNE    (600 * TAIN_SECOND)
 #define LONGEST  (10 * TAIN_SECOND) /* series and pruning go on though nothing happens */
 
@@ -105,14 +108,17 @@ static void wait_for_something(tain_supervisor *s, const wards *a)
     tain_free(fds);
 }
 
+/* Some at a time: others want the database, too. */
 static void prune(tain_supervisor *s, tain_time now)
 {
-    int removed = 0;
+    int records = 0, entries = 0;
     if (now < s->next_prune) return;
-    tain_error e = {0};
-    if (tain_control_execution_prune(s->control, tain_now() - KEPT, PRUNED_AT_ONCE, &removed, &e) != TAIN_OK)
-        tain_log(TAIN_LOG_WARN, "old records of executions stay for now: %s", e.message);
-    s->next_prune = now + (removed == PRUNED_AT_ONCE ? TAIN_SECOND : PRUNE);
+    tain_error  e = {0};
+    tain_status st = tain_control_execution_prune(s->control, tain_now() - s->keep_records, PRUNED_AT_ONCE, &records, &e);
+    if (st == TAIN_OK) st = tain_control_audit_prune(s->control, tain_now() - s->keep_audit, PRUNED_AT_ONCE, &entries, &e);
+    if (st != TAIN_OK) tain_log(TAIN_LOG_WARN, "old records of executions and entries of the audit log stay for now: %s", e.message);
+    bool more = records == PRUNED_AT_ONCE || entries == PRUNED_AT_ONCE;
+    s->next_prune = now + (more ? TAIN_SECOND : PRUNE);
 }
 
 static void refill(tain_supervisor *s, tain_time now)
@@ -217,6 +223,8 @@ tain_status tain_supervisor_start(tain_control *c, const tain_supervisor_options
     s->patience = o->patience ? o->patience : PATIENCE;
     s->silence = o->silence ? o->silence : SILENCE;
     s->lag = o->lag ? o->lag : LAG;
+    s->keep_records = o->keep_records ? o->keep_records : RECORDS;
+    s->keep_audit = o->keep_audit ? o->keep_audit : AUDIT;
     s->alarm = o->alarm;
     s->alarm_ctx = o->alarm_ctx;
     s->folder = tain_format("%s/mirrors", tain_control_home(c));

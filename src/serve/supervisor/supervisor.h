@@ -40,6 +40,7 @@ typedef struct tain_supervisor_options {
     tain_time   patience; /* for an orderly stop; 0: 30 s */
     tain_time   silence;  /* a worker that shows nothing for so long, or one of whose loops does not turn for twice as long, is replaced; 0: 30 s */
     tain_time   lag;      /* beyond which LAG is told; 0: 5 min */
+    tain_time   keep_records, keep_audit; /* how long records of executions and the audit log are kept; 0: 30 days, 90 days */
     void (*alarm)(void *ctx, const tain_supervisor_alarm *a); /* on the supervisor's thread, which waits: hand it on; may be NULL */
     void *alarm_ctx;
 } tain_supervisor_options;

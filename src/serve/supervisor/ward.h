@@ -61,7 +61,7 @@ struct tain_supervisor {
     tain_control    *control;
     char            *program;
     char             program_is[80], boot[40];
-    tain_time        patience, silence, lag;
+    tain_time        patience, silence, lag, keep_records, keep_audit;
     void           (*alarm)(void *ctx, const tain_supervisor_alarm *a);
     void            *alarm_ctx;
     char            *folder;  /* HOME/mirrors */
