@@ -51,8 +51,7 @@ static void supervise(void)
 static int start(void **state)
 {
     if (begin(state) != 0) return -1;
-    memset(alarms, 0, sizeof alarms);
-    memset(overs, 0, sizeof overs);
+    for (int k = 0; k < TAIN_ALARM_KINDS; k++) alarms[k] = overs[k] = 0;
     how = (tain_supervisor_options){.patience = 5 * TAIN_SECOND, .alarm = on_alarm};
     assert_ok(tain_control_workspace_add(control, "Sales", NULL, NULL, workspace, &err));
     assert_ok(tain_control_connection_add(control, "db", "postgresql://tain@db/shop", "Xq7secret", connection, &err));
@@ -368,7 +367,7 @@ static const tain_supervisor_alarm_kind illnesses[] = {TAIN_ALARM_TABLES, TAIN_A
 
 static bool all_are(void *ctx)
 {
-    const int *counts = ctx;
+    const _Atomic int *counts = ctx;
     for (int i = 0; i < 3; i++)
         if (!counts[illnesses[i]]) return false;
     return true;
@@ -457,7 +456,7 @@ static void a_number_that_was_given_again_is_left_alone(void **state)
     assert_int_equal(mkdir(in_home("mirrors"), 0700), 0);
     assert_int_equal(mkdir(folder, 0700), 0);
     FILE *f = fopen(memo, "w");
-    fprintf(f, "{\"pid\":%d,\"start\":\"1\",\"print\":\"0\",\"boot\":\"%s\",\"program\":\"\",\"started\":1,\"reloads\":false}", (int)getpid(), boot);
+    fprintf(f, "{\"pid\":%d,\"start\":\"1\",\"print\":\"0\",\"boot\":\"%s\",\"program\":\"\",\"started\":1,\"reload\":\"0\"}", (int)getpid(), boot);
     fclose(f);
     supervise();
     assert_int_equal(status(), TAIN_MIRRORING_STOPPED);
@@ -539,6 +538,42 @@ static void what_runs_outlives_a_wrong_definition(void **state)
     kill(pid, SIGKILL);
     assert_true(until(has_other_process, &pid, 10 * TAIN_SECOND));
     assert_int_equal(starts(line), 2);
+}
+
+/* Who has the old password must begin anew; by what name the connection goes does not matter. */
+static void a_connection_that_is_renamed_changes_nothing(void **state)
+{
+    char line[2000];
+    supervise();
+    pid_t pid = run_it();
+    assert_ok(tain_control_connection_rename(control, connection, "other", &err));
+    tain_supervisor_look_connection(supervisor, connection);
+    leave();
+    supervise();
+    await(TAIN_MIRRORING_RUNNING);
+    assert_int_equal(starts(line), 1);
+    assert_int_equal(pid_now(), pid);
+    assert_ok(tain_control_connection_rotate(control, connection, "another", &err));
+    tain_supervisor_look_connection(supervisor, connection);
+    assert_true(until(has_other_process, &pid, 10 * TAIN_SECOND));
+    assert_int_equal(starts(line), 2);
+    assert_non_null(strstr(line, "secret=another"));
+}
+
+static void a_wish_to_load_outlives_the_supervisor(void **state)
+{
+    char                       line[2000];
+    TAIN_AUTO(tain_free) char *file = tain_format("%s/mirrors/%s/resync.json", home, item);
+    supervise();
+    pid_t pid = run_it();
+    leave(); /* killed behind its answer, and ahead of the worker's renewal */
+    FILE *f = fopen(file, "w");
+    fputs("[\"public.t\"]", f);
+    fclose(f);
+    supervise();
+    assert_true(until(has_other_process, &pid, 10 * TAIN_SECOND));
+    assert_int_equal(starts(line), 2);
+    assert_non_null(strstr(line, "--resync=public.t "));
 }
 
 static bool was_forgotten(void *ctx)
@@ -661,7 +696,7 @@ int main(int argc, char **argv)
         WITH(those_that_run_are_taken_up), WITH(one_that_was_never_noted_is_found), WITH(wishes_of_meanwhile_are_granted),
         WITH(an_ended_process_is_not_taken_for_ours), WITH(a_number_that_was_given_again_is_left_alone), WITH(another_program_renews_what_runs),
         WITH(what_was_removed_ends), WITH(another_definition_is_another_command), WITH(what_runs_outlives_a_wrong_definition),
-        WITH(tables_are_loaded_again_once), WITH(records_come_into_the_database), WITH(a_series_is_kept), WITH(many_run_at_once),
+        WITH(a_connection_that_is_renamed_changes_nothing), WITH(a_wish_to_load_outlives_the_supervisor), WITH(tables_are_loaded_again_once), WITH(records_come_into_the_database), WITH(a_series_is_kept), WITH(many_run_at_once),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);

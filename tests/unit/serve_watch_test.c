@@ -253,11 +253,11 @@ static void counts_go_on_over_restarts(void **state)
 
 static void a_memo_comes_back(void **state)
 {
-    tain_memo is = {.pid = 12, .start = 1ULL << 60, .print = UINT64_MAX, .boot = "b", .program = "p", .started = 5, .reloads = true}, read;
+    tain_memo is = {.pid = 12, .start = 1ULL << 60, .print = UINT64_MAX, .boot = "b", .program = "p", .started = 5, .reload = 1ULL << 63}, read;
     assert_false(tain_memo_read(folder, &read));
     assert_int_equal(tain_memo_write(folder, &is, NULL), TAIN_OK);
     assert_true(tain_memo_read(folder, &read));
-    assert_true(read.pid == 12 && read.start == is.start && read.print == is.print && read.started == 5 && read.reloads);
+    assert_true(read.pid == 12 && read.start == is.start && read.print == is.print && read.started == 5 && read.reload == is.reload);
     assert_string_equal(read.boot, "b");
     assert_string_equal(read.program, "p");
 }

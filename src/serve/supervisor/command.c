@@ -50,14 +50,14 @@ char *tain_command_lake(tain_control *c, const tain_control_item *i)
     return whole ? tain_strdup(i->lake) : tain_format("%s/lakes/%s", tain_control_home(c), i->lake);
 }
 
-static uint64_t print_of(const tain_words *w, tain_time changed)
+static uint64_t print_of(const tain_words *w, tain_time pointed)
 {
-    uint64_t print = (uint64_t)changed;
+    uint64_t print = (uint64_t)pointed;
     for (size_t i = 0; i < w->count; i++) print = XXH3_64bits_withSeed(w->list[i], strlen(w->list[i]) + 1, print);
     return print;
 }
 
-/* A connection that was changed may have another password: whoever uses it is to begin anew. */
+/* A connection that points elsewhere, or has another password: whoever uses it is to begin anew. */
 static tain_status line_by(tain_control *c, const tain_control_item *i, const tain_wish *w, const tain_control_connection *n,
                            tain_command_line *ret, tain_error *err)
 {
@@ -73,7 +73,7 @@ static tain_status line_by(tain_control *c, const tain_control_item *i, const ta
     if (st == TAIN_OK) st = tain_wish_memory(w, &l.memory, err);
     if (st == TAIN_OK) {
         l.argv = words.list;
-        l.print = print_of(&words, n->changed);
+        l.print = print_of(&words, n->pointed);
         *ret = l;
     } else {
         tain_words_done(&words);

@@ -23,7 +23,7 @@ typedef struct tain_command_line {
     char   **argv;        /* "mirror", SOURCE, LAKE, options: without the program; NULL-terminated */
     char   **environment; /* as above */
     int64_t  memory;      /* beyond which the process must not grow, bytes */
-    uint64_t print;       /* the same as long as the command is, and its connection */
+    uint64_t print;       /* the same as long as the command is, and where its connection points */
 } tain_command_line;
 
 /* CONFIG, INVALID, NOT_FOUND, UNSUPPORTED say what of the definition cannot be run. */

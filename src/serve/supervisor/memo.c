@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/folder.h"
 #include "base/json.h"
@@ -45,7 +46,7 @@ bool tain_memo_read(const char *folder, tain_memo *ret)
     if (!o) return false;
     *ret = (tain_memo){.pid = (pid_t)tain_json_get_int(o, "pid", 0), .started = tain_json_get_int(o, "started", 0),
                        .start = strtoull(tain_json_get_str(o, "start", "0"), NULL, 10), .print = strtoull(tain_json_get_str(o, "print", "0"), NULL, 16),
-                       .reloads = tain_json_get_bool(o, "reloads", false)};
+                       .reload = strtoull(tain_json_get_str(o, "reload", "0"), NULL, 16)};
     snprintf(ret->boot, sizeof ret->boot, "%s", tain_json_get_str(o, "boot", ""));
     snprintf(ret->program, sizeof ret->program, "%s", tain_json_get_str(o, "program", ""));
     json_decref(o);
@@ -54,11 +55,12 @@ bool tain_memo_read(const char *folder, tain_memo *ret)
 
 tain_status tain_memo_write(const char *folder, const tain_memo *m, tain_error *err)
 {
-    char start[24], print[24];
+    char start[24], print[24], reload[24];
     snprintf(start, sizeof start, "%llu", (unsigned long long)m->start);
     snprintf(print, sizeof print, "%llx", (unsigned long long)m->print);
-    json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:s,s:I,s:b}", "pid", (int)m->pid, "start", start, "print", print, "boot", m->boot, "program", m->program,
-                          "started", (json_int_t)m->started, "reloads", (int)m->reloads);
+    snprintf(reload, sizeof reload, "%llx", (unsigned long long)m->reload);
+    json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:s,s:I,s:s}", "pid", (int)m->pid, "start", start, "print", print, "boot", m->boot, "program", m->program,
+                          "started", (json_int_t)m->started, "reload", reload);
     tain_status st = put(folder, "worker.json", o, false, err);
     json_decref(o);
     return st;
@@ -100,6 +102,14 @@ void tain_memo_forget_reload(const char *folder)
 {
     TAIN_AUTO(tain_free) char *path = tain_format("%s/resync.json", folder);
     (void)!unlink(path);
+}
+
+uint64_t tain_memo_reload_print(const json_t *what)
+{
+    char    *text = json_dumps(what, JSON_COMPACT | JSON_ENCODE_ANY);
+    uint64_t print = text ? XXH3_64bits(text, strlen(text)) | 1 : 0;
+    free(text);
+    return print;
 }
 
 void tain_memo_remove(const char *folder)

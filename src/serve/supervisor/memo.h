@@ -18,7 +18,7 @@ typedef struct tain_memo {
     uint64_t  start, print;
     char      boot[40], program[80];
     tain_time started;
-    bool      reloads; /* it was told what to load again */
+    uint64_t  reload; /* the print of what it was told to load again; 0: nothing */
 } tain_memo;
 
 /* False: it was never started, or nobody can tell. */
@@ -30,6 +30,8 @@ json_t     *tain_memo_reload(const char *folder);
 /* Adds to it, durably; tables NULL: all. */
 tain_status tain_memo_add_reload(const char *folder, const char *const *tables, tain_error *err);
 void        tain_memo_forget_reload(const char *folder);
+/* The same as long as it is; 0 for nothing. */
+uint64_t    tain_memo_reload_print(const json_t *what);
 
 /* Removes the mirror's folder with all of its files. */
 void        tain_memo_remove(const char *folder);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/folder.h"
 #include "base/json.h"
@@ -78,7 +79,7 @@ static void keep_memo(tain_ward *w)
 static void add_reload(tain_ward *w, tain_command_line *l)
 {
     json_t *what = tain_memo_reload(w->folder), *v;
-    w->memo.reloads = what != NULL;
+    w->memo.reload = tain_memo_reload_print(what);
     if (!what) return;
     const char **names = tain_alloc((json_array_size(what) + 1) * sizeof *names);
     size_t       i, n = 0;
@@ -107,6 +108,12 @@ static bool find_lost(tain_ward *w)
     return tain_child_find(pid, word, &w->child);
 }
 
+/* The same as long as the command is, and the place of its files: a home may be moved. */
+static uint64_t print_of(const tain_ward *w, const tain_command_line *l)
+{
+    return XXH3_64bits_withSeed(w->folder, strlen(w->folder), l->print);
+}
+
 static tain_status begin_with(tain_ward *w, tain_command_line *l, tain_error *err)
 {
     if (!tain_make_folder(w->folder, true)) return tain_fail_errno(err, "cannot make the folder %s", w->folder);
@@ -116,7 +123,7 @@ static tain_status begin_with(tain_ward *w, tain_command_line *l, tain_error *er
     if (!lost) TAIN_TRY(spawn(w, l, err));
     w->watch.pid = w->child.pid;
     w->memory = l->memory;
-    w->memo = (tain_memo){.pid = w->child.pid, .start = w->child.start, .print = l->print, .started = tain_now(), .reloads = w->memo.reloads};
+    w->memo = (tain_memo){.pid = w->child.pid, .start = w->child.start, .print = print_of(w, l), .started = tain_now(), .reload = w->memo.reload};
     snprintf(w->memo.boot, sizeof w->memo.boot, "%s", w->s->boot);
     snprintf(w->memo.program, sizeof w->memo.program, "%s", w->s->program_is);
     keep_memo(w);
@@ -174,9 +181,17 @@ static void compare_command(tain_ward *w)
         tain_error_context(&w->unfit, "the mirror goes on by the definition before this one");
         return set_error(w, &w->unfit);
     }
-    w->outdated = l.print != w->memo.print || strcmp(w->memo.program, w->s->program_is) != 0;
+    w->outdated = print_of(w, &l) != w->memo.print || strcmp(w->memo.program, w->s->program_is) != 0;
     w->memory = l.memory;
     tain_command_line_done(&l);
+}
+
+/* Something more was asked for, and whoever was to tell it was killed. */
+static void compare_reload(tain_ward *w)
+{
+    json_t *what = tain_memo_reload(w->folder);
+    if (what && tain_memo_reload_print(what) != w->memo.reload) w->outdated = true;
+    json_decref(what);
 }
 
 static void listen(tain_ward *w, tain_time now);
@@ -194,6 +209,7 @@ void tain_ward_recall(tain_ward *w)
         show_process(w);
         happen(w, TAIN_HAPPENED_FOUND, now);
         compare_command(w);
+        compare_reload(w);
     }
     read_status(w, now);
 }
@@ -252,7 +268,7 @@ static void take_records(tain_ward *w, bool gone)
 /* A wish to load again that cannot be granted must not keep the mirror from running. */
 static void forgo_reload(tain_ward *w, const tain_error *why, bool *io_for_us)
 {
-    if (!*io_for_us || !w->memo.reloads || !strstr(why->message, "--resync")) return;
+    if (!*io_for_us || !w->memo.reload || !strstr(why->message, "--resync")) return;
     tain_memo_forget_reload(w->folder);
     *io_for_us = false;
 }
@@ -346,7 +362,7 @@ static void sample(tain_ward *w, const tain_digest *d, tain_time now)
 /* The lake knows by then what it loads, or has loaded it. */
 static void settle_reload(tain_ward *w, const tain_digest *d)
 {
-    if (!w->memo.reloads || !d->running || d->loading || w->machine.process != TAIN_PROCESS_RUNNING) return;
+    if (!w->memo.reload || !d->running || d->loading || w->machine.process != TAIN_PROCESS_RUNNING) return;
     pthread_mutex_lock(&w->s->looking);
     pthread_mutex_lock(&w->s->lock);
     bool more = w->shared.reload;
@@ -354,7 +370,7 @@ static void settle_reload(tain_ward *w, const tain_digest *d)
     if (!more) tain_memo_forget_reload(w->folder);
     pthread_mutex_unlock(&w->s->looking);
     if (more) return;
-    w->memo.reloads = false;
+    w->memo.reload = 0;
     keep_memo(w);
 }
 
