@@ -3,8 +3,8 @@
 
 _tain()
 {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} options
-    local service='--service --home --token-file --ca-file --json'
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} options words=
+    local service='--service --home --token-file --ca-file --plain-http --json'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
         mapfile -t COMPREPLY < <(compgen -W 'demo check mirror verify query replay status table serve create list start stop pause resume resync logs drop connections users tokens apply export client-env --help --version' -- "$cur")
@@ -21,12 +21,14 @@ _tain()
     --listen | --hosts | --oidc-issuer | --oidc-audience | --webhook | --limit | --tables | --exclude | --pause | --records | --freshness | --jobs | --memory | --rate-limit | --retained-log | --snapshot-from | --history-retention | --name | --as-of | --seconds | --last | --retention | --sort-by | --service | --workspace | --description | --secret | --url | --user | --days) return ;;
     --token-file | --ca-file | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --home) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-    table) mapfile -t COMPREPLY < <(compgen -W 'history optimize vacuum' -- "$cur"); return ;;
-    connections) mapfile -t COMPREPLY < <(compgen -W 'list add change test remove' -- "$cur"); return ;;
-    users) mapfile -t COMPREPLY < <(compgen -W 'list add change remove' -- "$cur"); return ;;
-    tokens) mapfile -t COMPREPLY < <(compgen -W 'list add remove' -- "$cur"); return ;;
     --role) mapfile -t COMPREPLY < <(compgen -W 'viewer contributor admin none' -- "$cur"); return ;;
-    client-env) mapfile -t COMPREPLY < <(compgen -W 'fab fabric-cicd microsoft-fabric-api azure-sdk azcopy terraform' -- "$cur"); return ;;
+    esac
+    case $command in # the word behind the command
+    table) words='history optimize vacuum' ;;
+    connections) words='list add change test remove' ;;
+    users) words='list add change remove' ;;
+    tokens) words='list add remove' ;;
+    client-env) words='fab fabric-cicd microsoft-fabric-api azure-sdk azcopy terraform' ;;
     esac
     case $command in
     demo) options='--seconds' ;;
@@ -50,6 +52,8 @@ _tain()
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$cur")
+    elif [[ $words ]] && ((COMP_CWORD == 2)); then
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
     elif [[ $command == @(table|apply|export) ]]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
     else

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* url.c -- URLs and secrets; declared in text.h. */
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -115,6 +116,14 @@ void tain_url_done(tain_url *u)
     char *const parts[] = {u->scheme, u->user, u->password, u->host, u->port, u->path, u->query};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) tain_free(parts[i]);
     *u = (tain_url){0};
+}
+
+bool tain_host_is_loopback(const char *host)
+{
+    struct in_addr a;
+    if (!host) return false;
+    if (inet_pton(AF_INET, host, &a) == 1) return ntohl(a.s_addr) >> 24 == IN_LOOPBACKNET;
+    return strcmp(host, "::1") == 0 || strcasecmp(host, "localhost") == 0;
 }
 
 /* Where the authority's password stands. Looks for the last @ beyond the next slash or question mark, because a password

@@ -107,11 +107,24 @@ static tain_status take_token(const tain_client_options *o, tain_client *c, tain
     return TAIN_OK;
 }
 
+/* Whoever sees it pass can use it. */
+static tain_status check_way(const tain_client_options *o, const tain_client *c, tain_error *err)
+{
+    tain_url u;
+    TAIN_TRY(tain_url_parse(c->url, &u, err));
+    bool        fine = !c->token || o->plain_http || (u.scheme && strcmp(u.scheme, "https") == 0) || tain_host_is_loopback(u.host);
+    tain_status st = fine ? TAIN_OK : tain_fail(err, TAIN_E_INVALID, "the token would go to %s by http, for all between to read", u.host ? u.host : c->url);
+    if (!fine) tain_error_remedy(err, "name the service by https; --plain-http sends it all the same");
+    tain_url_done(&u);
+    return st;
+}
+
 tain_status tain_client_open(const tain_client_options *o, tain_client *ret, tain_error *err)
 {
     *ret = (tain_client){0};
     tain_status st = take_address(o, ret, err);
     if (st == TAIN_OK) st = take_token(o, ret, err);
+    if (st == TAIN_OK) st = check_way(o, ret, err);
     if (st != TAIN_OK) tain_client_done(ret);
     return st;
 }

@@ -3,7 +3,7 @@
  *
  * It is found by --service, or the service.json that a service writes into its home (--home), else TAIN_SERVICE, else that of
  * the usual home (TAIN_HOME, ~/.tain), else at http://127.0.0.1:8080. Who asks is told by a token: --token-file, else TAIN_TOKEN; without one it is this user, if the
- * service runs as the same here. What the service refuses comes back as an error with its message and remedy. */
+ * service runs as the same here; it goes to another machine by https only, unless --plain-http says otherwise. What the service refuses comes back as an error with its message and remedy. */
 #ifndef TAIN_CLI_CLIENT_H
 #define TAIN_CLI_CLIENT_H
 
@@ -15,7 +15,7 @@
 /* Of every command that speaks to a service. */
 typedef struct tain_client_options {
     const char *service, *home, *token_file, *ca_file;
-    bool        json;
+    bool        plain_http, json;
 } tain_client_options;
 
 #define TAIN_CLIENT_OPTIONS(o)                                                                     \
@@ -23,6 +23,7 @@ typedef struct tain_client_options {
     {"home", TAIN_OPTION_TEXT, &(o).home, "DIR", "the service that has this home"},                \
     {"token-file", TAIN_OPTION_TEXT, &(o).token_file, "FILE", "who asks (TAIN_TOKEN, or you)"},    \
     {"ca-file", TAIN_OPTION_TEXT, &(o).ca_file, "FILE", "whom to trust besides the system"},       \
+    {"plain-http", TAIN_OPTION_FLAG, &(o).plain_http, NULL, "send a token by http elsewhere, too"}, \
     {"json", TAIN_OPTION_FLAG, &(o).json, NULL, "for machines"}
 
 typedef struct tain_client {

@@ -6,11 +6,6 @@
 
 #include "base/text.h"
 
-static bool is_loopback(const char *host)
-{
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 || strcasecmp(host, "localhost") == 0;
-}
-
 static tain_status refuse(const char *text, tain_error *err)
 {
     tain_status st = tain_fail(err, TAIN_E_INVALID, "\"%s\" is no address to listen on", text);
@@ -29,7 +24,7 @@ static bool read_port(const char *text, uint16_t *ret)
 
 static tain_status judge(tain_listen *l, const char *text, tain_error *err)
 {
-    l->loopback = is_loopback(l->host);
+    l->loopback = tain_host_is_loopback(l->host);
     if (l->loopback || l->tls) return TAIN_OK;
     tain_status st = tain_fail(err, TAIN_E_CONFIG, "%s can be reached from beyond this machine, where nothing is said without TLS", text);
     tain_error_remedy(err, "listen on https://%s:%u, or on 127.0.0.1 behind a proxy that has a certificate", l->host, l->port);

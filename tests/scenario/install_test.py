@@ -45,6 +45,7 @@ def test_completion_knows_commands_and_options(folder):
     assert complete(prefix, "tain", "mirror", "--re") == ["--retained-log", "--resync", "--repair", "--retention", "--remove", "--records"]
     assert complete(prefix, "tain", "query", "lake", "--format", "") == ["table", "csv", "json", "rows"]
     assert complete(prefix, "tain", "table", "") == ["history", "optimize", "vacuum"]
+    assert complete(prefix, "tain", "tokens", "--us") == ["--user"]
 
 
 def test_manual_has_every_command(folder):

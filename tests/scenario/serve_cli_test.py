@@ -355,6 +355,10 @@ def test_who_asks(folder):
         assert s.tain("list", "--token-file", path).out == "0 mirrored databases\n"
         assert_refused(s.tain("create", "x", shop(folder), check=None, env={"TAIN_TOKEN": viewer}), 3, "remedy: ")
         assert_refused(s.tain("list", "--token-file", os.path.join(folder, "no-token"), check=None), 3, "no-token")
+        by_http = ["list", "--service", "http://tain.invalid:8080"]
+        assert_refused(tain(*by_http, check=None, env={"TAIN_TOKEN": viewer}), 3, "tain.invalid by http", "--plain-http")
+        assert_refused(tain(*by_http, "--plain-http", check=None, env={"TAIN_TOKEN": viewer}), 3, "tain.invalid:8080/v1")
+        tain("list", "--service", s.url.replace("127.0.0.1", "localhost"), check=0, env={"TAIN_TOKEN": viewer})
         open(path, "w").write("two words")
         assert_refused(s.tain("list", "--token-file", path, check=None), 3, "holds no token")
 

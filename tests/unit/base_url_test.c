@@ -166,6 +166,15 @@ static void test_size(void **state)
     assert_int_equal(tain_parse_size("-1", &got, &err), TAIN_E_INVALID);
 }
 
+static void test_loopback(void **state)
+{
+    static const char *const here[] = {"127.0.0.1", "127.9.8.7", "::1", "localhost", "LocalHost"};
+    static const char *const elsewhere[] = {"", "127.evil.example", "127.0.0.1.example", "128.0.0.1", "0.0.0.0", "::", "localhost.example", "tain"};
+    for (size_t i = 0; i < sizeof here / sizeof *here; i++) assert_true(tain_host_is_loopback(here[i]));
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++) assert_false(tain_host_is_loopback(elsewhere[i]));
+    assert_false(tain_host_is_loopback(NULL));
+}
+
 static void test_human(void **state)
 {
     char out[24];
@@ -198,7 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_url),      cmocka_unit_test(test_url_errors), cmocka_unit_test(test_redacted),
         cmocka_unit_test(test_secret),   cmocka_unit_test(test_duration),   cmocka_unit_test(test_size),
-        cmocka_unit_test(test_human),
+        cmocka_unit_test(test_human),    cmocka_unit_test(test_loopback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

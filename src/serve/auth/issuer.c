@@ -36,17 +36,12 @@ struct tain_issuer {
 
 /* --- life ---------------------------------------------------------------------------------------------------------- */
 
-static bool is_loopback(const char *host)
-{
-    return host && (strcasecmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0);
-}
-
 /* Keys that came over the net in clear would be anybody's. */
 static tain_status check_url(const char *url, tain_error *err)
 {
     tain_url u = {0};
     TAIN_TRY(tain_url_parse(url, &u, err));
-    bool fine = u.scheme && u.host && (strcasecmp(u.scheme, "https") == 0 || (strcasecmp(u.scheme, "http") == 0 && is_loopback(u.host)));
+    bool fine = u.scheme && u.host && (strcasecmp(u.scheme, "https") == 0 || (strcasecmp(u.scheme, "http") == 0 && tain_host_is_loopback(u.host)));
     tain_url_done(&u);
     return fine ? TAIN_OK : tain_fail(err, TAIN_E_INVALID, "'%.200s' is no https URL", url);
 }
