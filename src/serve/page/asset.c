@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "serve/page/asset.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 static int compare(const void *name, const void *asset)
 {
@@ -13,10 +15,24 @@ const tain_asset *tain_asset_find(const char *name)
     return bsearch(name, tain_assets, tain_asset_count, sizeof *tain_assets, compare);
 }
 
+/* RFC 9110, section 12.5.3: names, each with a weight if that is not 1; 0 is "not so". "*" is what is not named. */
+static bool takes_gzip(const char *accepted)
+{
+    bool named = false, taken = false;
+    for (const char *part = accepted; part && *part; part += strcspn(part, ","), part += *part == ',') {
+        char   name[16] = "";
+        double weight = 1;
+        (void)!sscanf(part, " %15[^,; \t] ; %*1[qQ]=%lf", name, &weight);
+        bool gzip = strcasecmp(name, "gzip") == 0;
+        if (gzip || (!named && strcmp(name, "*") == 0)) taken = weight > 0;
+        named |= gzip;
+    }
+    return taken;
+}
+
 void tain_asset_send(const tain_asset *a, const tain_http_request *q, tain_http_reply *p)
 {
-    const char *takes = tain_http_header(q, "Accept-Encoding");
-    bool        packed = takes && strstr(takes, "gzip");
+    bool packed = takes_gzip(tain_http_header(q, "Accept-Encoding"));
     p->type = a->type;
     p->fixed = packed ? a->packed : a->plain;
     if (packed) tain_http_reply_add(p, "Content-Encoding", "gzip");
