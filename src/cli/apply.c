@@ -158,6 +158,7 @@ static tain_status take_step(applying *a, const tain_git_step *s, tain_error *er
 /* One that fails does not keep the others. */
 static void take_steps(applying *a)
 {
+    fflush(stdout); /* the plan stands before what went wrong with it */
     for (size_t i = 0; i < a->plan.count; i++) {
         tain_error       e = {0};
         const tain_git_step *s = &a->plan.steps[i];
@@ -179,7 +180,8 @@ static void remember(const applying *a)
 
 static tain_status carry_out(applying *a, tain_error *err)
 {
-    if (!a->workspace) TAIN_TRY(tain_names_make_workspace(a->client, a->settings->workspace, &a->workspace, err));
+    bool made;
+    if (!a->workspace) TAIN_TRY(tain_names_make_workspace(a->client, a->settings->workspace, &a->workspace, &made, err));
     take_steps(a);
     remember(a);
     return TAIN_OK;

@@ -118,10 +118,21 @@ static tain_status post_item(const tain_client *c, const json_t *workspace, cons
     return st;
 }
 
-static void undo_connection(const tain_client *c, const json_t *connection)
+static void undo(const tain_client *c, const char *list, const json_t *made)
 {
-    TAIN_AUTO(tain_free) char *path = tain_format("/v1/connections/%s", tain_json_get_str(connection, "id", ""));
+    TAIN_AUTO(tain_free) char *path = tain_format("%s/%s", list, tain_json_get_str(made, "id", ""));
     (void)!tain_client_call(c, "DELETE", path, NULL, NULL, NULL);
+}
+
+/* In a workspace that is made if need be, and not left behind for nothing. */
+static tain_status make_item(const tain_client *c, const char *in, const char *name, const json_t *connection, const settings *s, json_t **ret_workspace,
+                             json_t **ret, tain_error *err)
+{
+    bool made;
+    TAIN_TRY(tain_names_make_workspace(c, in, ret_workspace, &made, err));
+    tain_status st = post_item(c, *ret_workspace, name, connection, s, ret, err);
+    if (st != TAIN_OK && made) undo(c, "/v1/workspaces", *ret_workspace);
+    return st;
 }
 
 static tain_status start(const tain_client *c, const json_t *workspace, const json_t *item, tain_error *err)
@@ -143,23 +154,29 @@ static void tell(const json_t *workspace, const json_t *item, const settings *s)
 }
 
 /* "workspace/name" says both. */
-static const char *split_name(const char *full, const settings *s, char **ret_workspace)
+static tain_status split_name(const char *full, const settings *s, char **ret_workspace, const char **ret_name, tain_error *err)
 {
     const char *slash = s->workspace ? NULL : strchr(full, '/');
-    *ret_workspace = slash ? tain_strndup(full, (size_t)(slash - full)) : tain_strdup(s->workspace);
-    return slash ? slash + 1 : full;
+    *ret_name = slash ? slash + 1 : full;
+    if (slash != full && **ret_name) {
+        *ret_workspace = slash ? tain_strndup(full, (size_t)(slash - full)) : tain_strdup(s->workspace);
+        return TAIN_OK;
+    }
+    tain_status st = tain_fail(err, TAIN_E_INVALID, "\"%s\" is no name for a mirrored database", full);
+    tain_error_remedy(err, "write NAME, or WORKSPACE/NAME");
+    return st;
 }
 
 static tain_status create(const tain_client *c, char **args, const settings *s, tain_error *err)
 {
     TAIN_AUTO(tain_json_decref) json_t *workspace = NULL, *connection = NULL, *item = NULL;
     TAIN_AUTO(tain_free) char *in = NULL;
-    const char *name = split_name(args[0], s, &in);
+    const char *name;
     bool        made;
-    TAIN_TRY(tain_names_make_workspace(c, in, &workspace, err));
+    TAIN_TRY(split_name(args[0], s, &in, &name, err));
     TAIN_TRY(find_source(c, name, args[1], s, &connection, &made, err));
-    tain_status st = post_item(c, workspace, name, connection, s, &item, err);
-    if (st != TAIN_OK && made) undo_connection(c, connection);
+    tain_status st = make_item(c, in, name, connection, s, &workspace, &item, err);
+    if (st != TAIN_OK && made) undo(c, "/v1/connections", connection);
     if (st == TAIN_OK && s->start) st = start(c, workspace, item, err);
     if (st == TAIN_OK) tell(workspace, item, s);
     return st;

@@ -121,8 +121,11 @@ static tain_status read_items(const char *folder, struct dirent **names, size_t 
     for (size_t i = 0; i < n; i++) {
         tain_git_item *item = &g->list[g->count++];
         item->folder = tain_format("%s/%s", folder, names[i]->d_name);
-        TAIN_TRY(read_item(item, err));
-        TAIN_TRY(check_unlike(g, item, err));
+        tain_status st = read_item(item, err);
+        if (st == TAIN_OK) st = check_unlike(g, item, err);
+        if (st == TAIN_OK) continue;
+        if (st == TAIN_E_CORRUPT || st == TAIN_E_INVALID) tain_error_remedy(err, "mend that file, or take it back from Git; nothing was changed");
+        return st;
     }
     return TAIN_OK;
 }

@@ -20,10 +20,11 @@ static char *path_of(const json_t *mirror, const settings *s)
 
 /* --- what its worker says ------------------------------------------------------------------------------------------ */
 
-static void print_lines(const json_t *lines)
+static void print_lines(const json_t *lines, const char *name)
 {
     json_t *line;
     size_t  i;
+    if (!json_array_size(lines)) fprintf(stderr, "tain: the worker of '%s' has said nothing yet; tain list tells whether it runs\n", name);
     json_array_foreach(lines, i, line)
     {
         if (json_is_string(line)) puts(json_string_value(line));
@@ -54,10 +55,14 @@ static void add_record(tain_grid *g, const json_t *r)
 }
 
 /* They come newest first; the newest is last where a terminal stops. */
-static void print_records(const json_t *list)
+static void print_records(const json_t *list, const char *name)
 {
     static const char *const heads[] = {"time", "operation", "table", "rows", "seconds"};
     tain_grid g = {.columns = 5, .align = "lllrr"};
+    if (!json_array_size(list)) {
+        fprintf(stderr, "tain: nothing was done to tables of '%s' yet; tain list tells whether it runs\n", name);
+        return;
+    }
     for (size_t c = 0; c < g.columns; c++) tain_report_add(&g, heads[c]);
     for (size_t i = json_array_size(list); i-- > 0;) add_record(&g, json_array_get(list, i));
     tain_grid_print(&g, stdout, TAIN_CLI_WIDTH);
@@ -80,8 +85,8 @@ static tain_status logs(const tain_client *c, const char *name, const settings *
     TAIN_TRY(tain_client_call(c, "GET", path, NULL, &answer, err));
     const json_t *list = json_object_get(answer, s->records ? "value" : "lines");
     if (s->client.json) tain_report_json(list ? list : answer);
-    else if (s->records) print_records(list);
-    else print_lines(list);
+    else if (s->records) print_records(list, name);
+    else print_lines(list, name);
     return TAIN_OK;
 }
 

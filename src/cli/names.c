@@ -150,10 +150,11 @@ tain_status tain_names_workspace(const tain_client *c, const char *name, json_t 
     return st;
 }
 
-tain_status tain_names_make_workspace(const tain_client *c, const char *name, json_t **ret, tain_error *err)
+tain_status tain_names_make_workspace(const tain_client *c, const char *name, json_t **ret, bool *ret_made, tain_error *err)
 {
     tain_status st = tain_names_workspace(c, name, ret, err);
-    if (st != TAIN_E_NOT_FOUND) return st;
+    *ret_made = st == TAIN_E_NOT_FOUND;
+    if (!*ret_made) return st;
     return tain_client_call(c, "POST", "/v1/workspaces", json_pack("{s:s}", "displayName", name ? name : TAIN_DEFAULT_WORKSPACE), ret, err);
 }
 

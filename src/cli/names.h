@@ -13,8 +13,8 @@
 tain_status tain_names_mirror(const tain_client *c, const char *name, json_t **ret, tain_error *err);
 /* name NULL: the only one that there is, or else TAIN_DEFAULT_WORKSPACE. */
 tain_status tain_names_workspace(const tain_client *c, const char *name, json_t **ret, tain_error *err);
-/* As above; one that is not there is made. */
-tain_status tain_names_make_workspace(const tain_client *c, const char *name, json_t **ret, tain_error *err);
+/* As above; one that is not there is made, which *ret_made tells. */
+tain_status tain_names_make_workspace(const tain_client *c, const char *name, json_t **ret, bool *ret_made, tain_error *err);
 tain_status tain_names_connection(const tain_client *c, const char *name, json_t **ret, tain_error *err);
 /* One of any list ("/v1/users") by its displayName, name or id. */
 tain_status tain_names_in(const tain_client *c, const char *path, const char *what, const char *name, json_t **ret, tain_error *err);

@@ -134,13 +134,21 @@ def test_names(folder):
         assert len(s.json("list")) == 2
 
 
-def test_a_database_that_could_not_be_made_leaves_no_connection(folder):
+def test_a_database_that_could_not_be_made_leaves_nothing(folder):
     source = shop(folder)
     with Commanded(folder) as s:
         s.tain("create", "till", source)
         s.tain("connections", "change", "till", "--name", "other")
         assert_refused(s.tain("create", "till", source, check=None), 3, "till")
+        for name, connection, *words in (("new/", "other", "WORKSPACE/NAME"), ("/x", "other", "WORKSPACE/NAME"), ("", "other", "WORKSPACE/NAME"),
+                                         ("new/x", "nothing", "no connection"), ("new/" + "x" * 300, "other", "displayName")):
+            assert_refused(s.tain("create", name, connection, check=None), 3, *words)
         assert [c["displayName"] for c in s.json("connections")] == ["other"]
+        assert [w["displayName"] for w in s.call("GET", "/v1/workspaces").json["value"]] == ["default"]
+        for args in (["logs", "till"], ["logs", "till", "--records"]):
+            r = s.tain(*args)
+            assert r.out == "" and "'till'" in r.err and "yet" in r.err, r
+            assert s.json(*args) == []
 
 
 def test_connections(folder):
@@ -293,7 +301,7 @@ def test_a_folder_with_a_fault_changes_nothing(folder):
         write_item(git, "fine", c)
         bad = write_item(git, "bad", c)
         open(os.path.join(bad, "mirroring.json"), "w").write("{")
-        assert_refused(s.tain("apply", git, "--yes", check=None), 3, "bad.MirroredDatabase/mirroring.json")
+        assert_refused(s.tain("apply", git, "--yes", check=None), 3, "bad.MirroredDatabase/mirroring.json", "remedy: mend that file")
         write_item(git, "bad", c, state="fast")
         assert_refused(s.tain("apply", git, "--yes", check=None), 3, "running, stopped or paused")
         write_item(git, "bad", c, logical_id(os.path.join(git, "fine.MirroredDatabase")))
