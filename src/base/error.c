@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 typedef struct status_row {
     const char *name;
     tain_policy policy;
@@ -37,11 +39,23 @@ static size_t whole_characters(const char *text, size_t n)
     return n - (start - 1) < need ? start - 1 : n;
 }
 
+/* Names of files, and what servers say, may be in any encoding. Returns the new length. */
+static size_t repair(char *text, size_t n, size_t capacity)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer out = {0};
+    if (tain_utf8_valid(text, n)) return n;
+    tain_utf8_repair(text, n, &out);
+    n = out.size < capacity ? out.size : whole_characters((const char *)out.data, capacity - 1);
+    memcpy(text, out.data, n);
+    return n;
+}
+
 /* Libraries end their messages with newlines and put several lines into one; ours are one line. */
 static void tidy(char *text, size_t capacity)
 {
     size_t n = strlen(text);
     if (n + 1 == capacity) n = whole_characters(text, n);
+    n = repair(text, n, capacity);
     while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' ')) n--;
     text[n] = 0;
     for (size_t i = 0; i < n; i++) {
@@ -126,6 +140,7 @@ void tain_error_context(tain_error *err, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    tidy(text, sizeof text);
     size_t n = strlen(text);
     if (strncmp(err->message, text, n) == 0 && strncmp(err->message + n, ": ", 2) == 0) return;
     snprintf(whole, sizeof whole, "%s: %s", text, err->message);

@@ -23,7 +23,7 @@ typedef enum tain_policy { TAIN_POLICY_RETRY, TAIN_POLICY_OPERATOR, TAIN_POLICY_
 typedef struct tain_error {
     tain_status code;
     int         sys;           /* errno behind it, 0 if none */
-    char        message[1024]; /* one line, no final stop */
+    char        message[1024]; /* one line of UTF-8, whatever it was made of, no final stop */
     char        remedy[1024];  /* what to do; empty: the code's own remedy holds */
 } tain_error;
 

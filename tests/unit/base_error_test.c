@@ -43,6 +43,25 @@ static void test_errno(void **state)
     }
 }
 
+/* Names of files and messages of servers are bytes; errors go into JSON. */
+static void test_encoding(void **state)
+{
+    tain_error err = {0};
+    char       long_text[3000];
+    (void)tain_fail(&err, TAIN_E_IO, "caf\xE9: \xFF, caf\xC3\xA9");
+    assert_string_equal(err.message, "caf\xEF\xBF\xBD: \xEF\xBF\xBD, caf\xC3\xA9");
+    tain_error_remedy(&err, "rename \xFF");
+    assert_string_equal(err.remedy, "rename \xEF\xBF\xBD");
+    tain_error_context(&err, "in \xE4");
+    tain_error_context(&err, "in \xE4");
+    assert_string_equal(err.message, "in \xEF\xBF\xBD: caf\xEF\xBF\xBD: \xEF\xBF\xBD, caf\xC3\xA9");
+    memset(long_text, 0xFF, sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = 0;
+    (void)tain_fail(&err, TAIN_E_IO, "%s", long_text);
+    assert_true(tain_utf8_valid(err.message, strlen(err.message)));
+    assert_int_equal(strlen(err.message), 1023); /* 341 times three bytes */
+}
+
 static tain_status inner(tain_error *err)
 {
     return tain_fail(err, TAIN_E_NOT_FOUND, "no file");
@@ -121,7 +140,7 @@ static void test_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fail),   cmocka_unit_test(test_errno),    cmocka_unit_test(test_context),
+        cmocka_unit_test(test_fail),   cmocka_unit_test(test_errno), cmocka_unit_test(test_encoding),    cmocka_unit_test(test_context),
         cmocka_unit_test(test_remedy), cmocka_unit_test(test_one_line), cmocka_unit_test(test_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,4 +115,5 @@ void tain_call_refuse(tain_call *c, tain_status st, const tain_error *e)
     json_decref(c->out);
     c->out = json_pack("{s:s,s:s,s:s,s:b,s:s}", "requestId", c->request_id, "errorCode", code, "message", e->message, "isRetriable",
                        tain_status_policy(st) == TAIN_POLICY_RETRY, "remedy", tain_error_advice(e));
+    if (!c->out) c->out = json_pack("{s:s,s:s,s:s,s:b}", "requestId", c->request_id, "errorCode", code, "message", "no text", "isRetriable", 0);
 }
