@@ -3,7 +3,8 @@
  *
  * Each connection has a thread of its own, so a handler may wait; how many there are in all, and from one address, is bounded,
  * and so are the size and the time that a request may take to arrive. What does not hold to that is answered here (400, 408, 413,
- * 414, 431, 503). A path reaches a handler percent-decoded once, beginning with '/', without NUL, empty, "." or ".." segments. */
+ * 414, 431, 503). A path reaches a handler percent-decoded once, but for / and % inside of a segment, which are %2F and %25, beginning with '/',
+ * without NUL, empty, "." or ".." segments. */
 #ifndef TAIN_NET_HTTP_H
 #define TAIN_NET_HTTP_H
 

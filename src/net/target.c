@@ -31,21 +31,32 @@ static bool decode(const char *text, size_t n, bool plus, tain_buffer *out)
 static const char *check_segment(const uint8_t *s, size_t n)
 {
     if ((n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.')) return "a path goes its way without . and ..";
-    if (memchr(s, '/', n)) return "a segment of a path holds no slash";
     for (size_t i = 0; i < n; i++) {
         if (s[i] < 0x20 || s[i] == 0x7f) return "a path holds no control characters";
     }
     return tain_utf8_valid(s, n) ? NULL : "a path is UTF-8";
 }
 
+/* A slash that was written as %2F makes no other segment. */
+static void append_segment(tain_buffer *path, const tain_buffer *segment)
+{
+    tain_buffer_append_u8(path, '/');
+    for (size_t i = 0; i < segment->size; i++) {
+        uint8_t c = segment->data[i];
+        if (c == '/' || c == '%') tain_buffer_append_str(path, c == '/' ? "%2F" : "%25");
+        else tain_buffer_append_u8(path, c);
+    }
+}
+
 /* Empty segments go: what ends in a slash, or has two, is found all the same. */
 static const char *add_segment(const char *text, size_t n, tain_buffer *path)
 {
+    TAIN_AUTO(tain_buffer_done) tain_buffer segment = {0};
     if (n == 0) return NULL;
-    tain_buffer_append_u8(path, '/');
-    size_t start = path->size;
-    if (!decode(text, n, false, path)) return "a % in a path has two hex digits behind it";
-    return check_segment(path->data + start, path->size - start);
+    if (!decode(text, n, false, &segment)) return "a % in a path has two hex digits behind it";
+    const char *why = check_segment(segment.data, segment.size);
+    if (!why) append_segment(path, &segment);
+    return why;
 }
 
 static const char *parse_path(const char *text, size_t n, tain_buffer *path)

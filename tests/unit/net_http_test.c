@@ -151,9 +151,9 @@ static void replies_are_what_was_said(void **state)
 
 static void paths_are_what_they_seem(void **state)
 {
-    static const char *const fine[][2] = {{"/%2541", "GET /%41 "}, {"//a///b/", "GET /a/b "}, {"/", "GET / "}, {"/...", "GET /... "}, {"/.a/b..", "GET /.a/b.. "},
+    static const char *const fine[][2] = {{"/%2541", "GET /%2541 "}, {"/a%2fb/%2F", "GET /a%2Fb/%2F "}, {"/%2e%2e%2fb", "GET /..%2Fb "}, {"//a///b/", "GET /a/b "}, {"/", "GET / "}, {"/...", "GET /... "}, {"/.a/b..", "GET /.a/b.. "},
                                           {"/a+b", "GET /a+b "}, {"/%5c", "GET /\\ "}, {"/a?b=/../c", "GET /a "}};
-    static const char *const bad[] = {"/..", "/a/../b", "/%2e%2E/etc", "/a/.%2e", "/./a", "/a%2fb", "/a%2Fb", "/a%00b", "/a%0ab", "/%", "/%4", "/%zz", "/%c0%ae",
+    static const char *const bad[] = {"/..", "/a/../b", "/%2e%2E/etc", "/a/.%2e", "/./a", "/a%00b", "/a%0ab", "/%", "/%4", "/%zz", "/%c0%ae",
                                       "/%ff", "*", "a", "http://x/y", "/a?%", "/a?x=%00", "/a?x=%fe", "/a#b", "/a?b#c"};
     serve((tain_http_options){.handle = tell});
     for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++) assert_has(get(fine[i][0]), fine[i][1]);

@@ -51,6 +51,15 @@ static void test_takes_segments_in_any_case_and_arguments_as_they_are(void **sta
     tain_route_match_done(&m);
 }
 
+static void test_an_argument_may_have_a_slash(void **state)
+{
+    tain_route_match m = find("POST", "/v1/workspaces/w/mirroredDatabases/i/tables/a%2Fb/100%25 %252F%2F/pause");
+    assert_ptr_equal(m.route, &items[3]);
+    assert_string_equal(m.argument[2], "a/b");
+    assert_string_equal(m.argument[3], "100% %2F/");
+    tain_route_match_done(&m);
+}
+
 static void test_head_is_answered_as_get(void **state)
 {
     tain_route_match m = find("HEAD", "/v1/workspaces/w/items");
@@ -144,7 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finds_by_method_and_form),
         cmocka_unit_test(test_takes_segments_in_any_case_and_arguments_as_they_are),
-        cmocka_unit_test(test_head_is_answered_as_get),
+        cmocka_unit_test(test_an_argument_may_have_a_slash), cmocka_unit_test(test_head_is_answered_as_get),
         cmocka_unit_test(test_knows_a_path_that_is_not_for_the_method),
         cmocka_unit_test(test_is_not_fooled_by_more_or_less),
         cmocka_unit_test(test_names_come_apart_as_they_were_put_together),

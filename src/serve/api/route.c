@@ -6,6 +6,18 @@
 
 enum { SEGMENTS = 12 };
 
+/* Pieces have %2F and %25, and no other. */
+static void decode(char *piece)
+{
+    char *to = piece;
+    for (const char *p = piece; *p; p++) {
+        bool escaped = *p == '%' && p[1] == '2' && (p[2] == 'F' || p[2] == '5');
+        *to++ = !escaped ? *p : p[2] == 'F' ? '/' : '%';
+        if (escaped) p += 2;
+    }
+    *to = 0;
+}
+
 /* Cuts a path into what stands between its slashes; more than fit match nothing. */
 static size_t cut(char *path, char *ret[SEGMENTS])
 {
@@ -13,7 +25,7 @@ static size_t cut(char *path, char *ret[SEGMENTS])
     char  *at = NULL;
     for (char *piece = strtok_r(path, "/", &at); piece; piece = strtok_r(NULL, "/", &at)) {
         if (n == SEGMENTS) return SEGMENTS + 1;
-        ret[n++] = piece;
+        decode(ret[n++] = piece);
     }
     return n;
 }

@@ -13,7 +13,7 @@ typedef struct tain_route_match {
     const char       *argument[TAIN_CALL_ARGUMENTS];
 } tain_route_match;
 
-tain_route_match tain_route_find(const tain_route *const *tables, size_t n, const char *method, const char *path);
+tain_route_match tain_route_find(const tain_route *const *tables, size_t n, const char *method, const char *path); /* path as net/http.h has it */
 void             tain_route_match_done(tain_route_match *m);
 
 #endif
