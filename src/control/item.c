@@ -92,11 +92,26 @@ static tain_status update(tain_control *c, const char *id, const tain_control_it
     return name_taken(st, n->name, err);
 }
 
+static tain_status check_unchanged(tain_control *c, const char *id, tain_slice definition, tain_error *err)
+{
+    int64_t others;
+    if (!definition.data) return TAIN_OK;
+    TAIN_TRY(tain_sql_number(c, "SELECT count(*) FROM item WHERE id = ?1 AND definition <> ?2",
+                             TAIN_SQL_VALUES(tain_sql_text(id), tain_sql_bytes(definition)), &others, err));
+    return others ? tain_fail(err, TAIN_E_CONFLICT, "the definition was changed meanwhile") : TAIN_OK;
+}
+
+static tain_status update_if(tain_control *c, const char *id, const tain_control_item_change *n, tain_error *err)
+{
+    TAIN_TRY(check_unchanged(c, id, n->if_definition, err));
+    return update(c, id, n, err);
+}
+
 tain_status tain_control_item_change_some(tain_control *c, const char *id, const tain_control_item_change *change, tain_error *err)
 {
     TAIN_TRY(check(change->name ? change->name : "unchanged", change->description, change->lake ? change->lake : "unchanged", err));
     TAIN_TRY(tain_control_write(c, err));
-    return tain_control_written(c, update(c, id, change, err), err);
+    return tain_control_written(c, update_if(c, id, change, err), err);
 }
 
 tain_status tain_control_item_want(tain_control *c, const char *id, tain_control_state state, tain_error *err)

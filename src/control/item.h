@@ -33,6 +33,7 @@ typedef struct tain_control_items {
 typedef struct tain_control_item_change {
     const char *name, *description, *logical_id, *lake;
     tain_slice  definition, platform;
+    tain_slice  if_definition; /* only where the definition is this one still; CONFLICT: it is not */
 } tain_control_item_change;
 
 /* id, created and changed are made here, whatever they are in item; so are logical_id and description where NULL. NOT_FOUND: there

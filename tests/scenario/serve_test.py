@@ -182,6 +182,40 @@ def children_of(pid, word):
     return found
 
 
+def test_tables_of_any_name_are_paused_at_once(folder):
+    """Calls that change the same definition at the same time lose nothing of each other."""
+    names = ["a/b", "c.d", "e f", 'g"h', "\u00e4\u6f22", "100%", "j'k", "q?r#s&t=u", "l%2Fm", "%25", "plain", "-", "..x"]
+    db = os.path.join(folder, "odd.db")
+    c = sqlite3.connect(db, isolation_level=None)
+    for name in names:
+        c.execute('create table "' + name.replace('"', '""') + '" (id integer primary key)')
+    with Service(os.path.join(folder, "home"), "--no-monitoring") as s, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        path = s.create("odd", s.connect("sqlite://" + db), start=False)
+        table = lambda name: f"{path}/tables/main/{urllib.parse.quote(name, safe='')}"
+
+        def paused():
+            parts = s.call("POST", path + "/getDefinition", expect=200).json["definition"]["parts"]
+            return json.loads(base64.b64decode(parts[0]["payload"]))["properties"].get("tain", {}).get("paused", [])
+        s.call("POST", table("of a mirror that never ran") + "/pause", expect=200)
+        assert paused() == ["main.of a mirror that never ran"]
+        s.call("POST", path + "/startMirroring", expect=200)
+        s.wait_running(path)
+        for answer in pool.map(lambda name: s.call("POST", table(name) + "/pause"), names):
+            assert answer.status == 200, answer
+        assert sorted(paused()) == sorted(["main." + n for n in names + ["of a mirror that never ran"]]), paused()
+        wait_until(lambda: all(t["status"] == "Stopped" for t in s.monitor(path)["tables"]), what="all to be paused")
+        for name in names:
+            detail = s.call("GET", table(name), expect=200).json
+            assert detail["table"] == name and detail["name"] == "main." + name and [x["name"] for x in detail["columns"]] == ["id"], detail
+        for method, verb in (("GET", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/resync")):
+            unknown = s.call(method, table("plane") + verb, expect=404).json
+            assert unknown["errorCode"] == "TableNotFound" and "main.plane" in unknown["message"] and "main.plain" in unknown["remedy"], unknown
+        for answer in pool.map(lambda name: s.call("POST", table(name) + "/resume"), names + ["of a mirror that never ran"]):
+            assert answer.status == 200, answer
+        assert paused() == [], paused()
+        s.wait_running(path)
+
+
 def test_nothing_is_open_beyond_loopback_without_tls(folder):
     r = tain("serve", "--home", os.path.join(folder, "home"), "--listen", "0.0.0.0:0", check=3)
     assert "TLS" in r.err and "https://" in r.err, r

@@ -151,6 +151,21 @@ static void a_change_is_of_what_is_given(void **state)
     tain_control_item_done(&i);
 }
 
+static void a_definition_is_changed_if_it_is_still_that(void **state)
+{
+    tain_control_item i;
+    const tain_slice  one = {(const uint8_t *)"{1}", 3}, two = {(const uint8_t *)"{2}", 3};
+    add("a");
+    assert_ok(tain_control_item_change_some(control, id, &(tain_control_item_change){.definition = one}, &err));
+    assert_ok(tain_control_item_change_some(control, id, &(tain_control_item_change){.definition = two, .if_definition = one}, &err));
+    assert_fails(tain_control_item_change_some(control, id, &(tain_control_item_change){.definition = one, .if_definition = one}, &err), TAIN_E_CONFLICT, "meanwhile");
+    assert_ok(tain_control_item_get(control, id, &i, &err));
+    assert_memory_equal(i.definition.data, "{2}", 3);
+    tain_control_item_done(&i);
+    assert_fails(tain_control_item_change_some(control, "11111111-1111-4111-8111-111111111111", &(tain_control_item_change){.definition = one, .if_definition = one}, &err),
+                 TAIN_E_NOT_FOUND, "no mirrored database");
+}
+
 static void names_are_unique_in_a_workspace(void **state)
 {
     char other[37];
@@ -287,7 +302,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ITEM_TEST(a_workspace), ITEM_TEST(a_capacity_is_always_set), ITEM_TEST(what_no_workspace_is_called), ITEM_TEST(one_with_items_stays),
-        ITEM_TEST(an_item_is_kept_to_the_byte), ITEM_TEST(a_change_is_of_what_is_given), ITEM_TEST(names_are_unique_in_a_workspace),
+        ITEM_TEST(an_item_is_kept_to_the_byte), ITEM_TEST(a_change_is_of_what_is_given), ITEM_TEST(a_definition_is_changed_if_it_is_still_that), ITEM_TEST(names_are_unique_in_a_workspace),
         ITEM_TEST(what_is_unknown_or_unfit), ITEM_TEST(ownership_goes_over), ITEM_TEST(lists_leave_definitions_out),
         ITEM_TEST(pages_neither_repeat_nor_leave_out), ITEM_TEST(the_last_page_says_so), ITEM_TEST(all_of_a_list),
     };

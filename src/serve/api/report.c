@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "serve/api/report.h"
 
+#include "base/json.h"
 #include "source/source.h"
 
 tain_status tain_report_read(tain_call *c, tain_mirror_report *ret, tain_error *err)
@@ -16,6 +17,36 @@ json_t *tain_report_error(const tain_error *e)
     if (!e->code) return json_null();
     return json_pack("{s:s,s:s,s:s,s:b}", "errorCode", tain_status_name(e->code), "message", e->message, "remedy", tain_error_advice(e), "isRetriable",
                      tain_status_policy(e->code) == TAIN_POLICY_RETRY);
+}
+
+static void name_all(const json_t *tables, tain_error *err)
+{
+    enum { NAMED = 600 }; /* bytes: an error is no list */
+    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    const json_t *row;
+    size_t        i;
+    json_array_foreach(tables, i, row)
+    {
+        if (text.size > NAMED) break;
+        tain_buffer_printf(&text, "%s%s", i ? ", " : "", tain_json_get_str(row, "name", ""));
+    }
+    if (i < json_array_size(tables)) tain_buffer_printf(&text, " and %zu more", json_array_size(tables) - i);
+    tain_error_remedy(err, "name one that it has: %s", tain_buffer_cstr(&text));
+}
+
+tain_status tain_report_table(tain_call *c, const json_t *worker, const char *name, const json_t **ret, tain_error *err)
+{
+    const json_t *all = json_object_get(worker, "tables"), *row;
+    size_t        i;
+    json_array_foreach(all, i, row)
+    {
+        if (strcmp(tain_json_get_str(row, "name", ""), name) == 0) break;
+    }
+    *ret = json_array_get(all, i);
+    if (*ret || !json_array_size(all)) return TAIN_OK;
+    tain_status st = tain_call_fail(c, "TableNotFound", TAIN_E_NOT_FOUND, err, "the mirror has no table %s", name);
+    name_all(all, err);
+    return st;
 }
 
 /* The end of a schema in double quotes, where each quote of its own is doubled; NULL: it does not end. */

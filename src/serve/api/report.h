@@ -9,6 +9,8 @@
 tain_status tain_report_read(tain_call *c, tain_mirror_report *ret, tain_error *err);
 /* {"errorCode","message","remedy","isRetriable"}; null without one. */
 json_t     *tain_report_error(const tain_error *e);
+/* What the mirror told of the table of that name; NULL while it has told of no table at all. NOT_FOUND names those there are. */
+tain_status tain_report_table(tain_call *c, const json_t *worker, const char *name, const json_t **ret, tain_error *err);
 
 /* What tain_source_full_name put together, taken apart. */
 typedef struct tain_name { char *schema, *table; } tain_name;

@@ -12,17 +12,6 @@
 
 /* --- what it is --------------------------------------------------------------------------------------------------------- */
 
-static const json_t *row_of(const json_t *worker, const char *name)
-{
-    const json_t *all = json_object_get(worker, "tables"), *row;
-    size_t        i;
-    json_array_foreach(all, i, row)
-    {
-        if (strcmp(tain_json_get_str(row, "name", ""), name) == 0) return row;
-    }
-    return NULL;
-}
-
 static json_t *columns_of(const tain_schema *s)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
@@ -71,8 +60,9 @@ static tain_status changes_of(tain_call *c, const char *schema, const char *tabl
 static tain_status describe(tain_call *c, const tain_mirror_report *r, const char *name, tain_error *err)
 {
     const char   *schema = c->argument[2], *table = c->argument[3];
-    const json_t *row = row_of(r->worker, name);
-    if (!row) return tain_call_fail(c, "TableNotFound", TAIN_E_NOT_FOUND, err, "the mirror has no table %s", name);
+    const json_t *row;
+    TAIN_TRY(tain_report_table(c, r->worker, name, &row, err));
+    if (!row) return tain_call_fail(c, "TableNotFound", TAIN_E_NOT_FOUND, err, "the mirror did not run yet, and has no tables");
     TAIN_AUTO(tain_free) char *key = tain_lake_table_folder(schema, table), *folder = tain_format("%s/%s", r->lake, key);
     json_t *history = json_array();
     c->out = json_copy((json_t *)row);
@@ -98,14 +88,20 @@ static tain_status get(tain_call *c, tain_error *err)
 
 /* --- pause and resume: what of it is in the definition, so that it goes where that goes ----------------------------------- */
 
-/* properties.tain.paused, made where it is not there. */
+static json_t *member(json_t *of, const char *name, json_t *otherwise)
+{
+    json_t *v = json_object_get(of, name);
+    if (v) json_decref(otherwise);
+    else json_object_set_new(of, name, v = otherwise);
+    return v;
+}
+
+/* properties.tain.paused, made where it is not there. NULL: there is something else. */
 static json_t *paused_of(json_t *definition)
 {
-    json_t *properties = json_object_get(definition, "properties"), *tain = json_object_get(properties, "tain"), *paused;
-    if (!json_is_object(tain)) json_object_set_new(properties, "tain", tain = json_object());
-    paused = json_object_get(tain, "paused");
-    if (!json_is_array(paused)) json_object_set_new(tain, "paused", paused = json_array());
-    return paused;
+    json_t *tain = member(json_object_get(definition, "properties"), "tain", json_object());
+    json_t *paused = json_is_object(tain) ? member(tain, "paused", json_array()) : NULL;
+    return json_is_array(paused) ? paused : NULL;
 }
 
 static size_t find(const json_t *list, const char *name)
@@ -119,32 +115,58 @@ static size_t find(const json_t *list, const char *name)
     return i;
 }
 
-static tain_status store(tain_call *c, const json_t *definition, tain_error *err)
+/* One that the mirror does not know can be taken from the list only. A mirror that never ran knows none, and takes any. */
+static tain_status edit(tain_call *c, json_t *paused, const char *name, bool pause, bool *ret_changed, tain_error *err)
 {
-    char                    *text = json_dumps(definition, JSON_INDENT(2));
-    tain_control_item_change to = {.definition = {(const uint8_t *)text, strlen(text)}};
-    tain_status              st = tain_control_item_change_some(c->api->control, c->argument[1], &to, err);
-    free(text);
-    if (st == TAIN_OK) tain_supervisor_look(c->api->supervisor, c->argument[1]);
+    tain_mirror_report r;
+    const json_t      *row;
+    size_t             at = find(paused, name);
+    bool               is_paused = at < json_array_size(paused);
+    *ret_changed = pause != is_paused;
+    if (is_paused && !pause) json_array_remove(paused, at);
+    if (is_paused) return TAIN_OK;
+    if (pause) json_array_append_new(paused, json_string(name));
+    TAIN_TRY(tain_report_read(c, &r, err));
+    tain_status st = tain_report_table(c, r.worker, name, &row, err);
+    tain_mirror_report_done(&r);
     return st;
 }
 
-static tain_status set_paused(tain_call *c, bool pause, tain_error *err)
+static tain_status store(tain_call *c, const json_t *definition, tain_slice before, tain_error *err)
 {
-    tain_control_item i;
-    tain_status       st = TAIN_OK;
-    TAIN_AUTO(tain_free) char *name = tain_source_full_name(c->argument[2], c->argument[3]);
-    TAIN_TRY(tain_call_item(c, &i, err));
-    json_t *definition = tain_item_definition(&i), *paused = definition ? paused_of(definition) : NULL;
-    tain_control_item_done(&i);
-    if (!paused) return tain_fail(err, TAIN_E_CONFIG, "the definition of the mirrored database cannot be read");
-    size_t at = find(paused, name);
-    bool   is_paused = at < json_array_size(paused);
-    if (pause && !is_paused) json_array_append_new(paused, json_string(name));
-    if (!pause && is_paused) json_array_remove(paused, at);
-    if (pause != is_paused) st = store(c, definition, err);
+    char                    *text = json_dumps(definition, JSON_INDENT(2));
+    tain_control_item_change to = {.definition = {(const uint8_t *)text, strlen(text)}, .if_definition = before};
+    tain_status              st = tain_control_item_change_some(c->api->control, c->argument[1], &to, err);
+    free(text);
+    return st;
+}
+
+static tain_status try_paused(tain_call *c, const tain_control_item *i, const char *name, bool pause, tain_error *err)
+{
+    bool        changed = false;
+    json_t     *definition = tain_item_definition(i), *paused = definition ? paused_of(definition) : NULL;
+    tain_status st = paused ? edit(c, paused, name, pause, &changed, err)
+                            : tain_fail(err, TAIN_E_CONFIG, "mirroring.json: properties.tain.paused is not a list of names");
+    if (st == TAIN_OK && changed) st = store(c, definition, tain_buffer_slice(&i->definition), err);
     json_decref(definition);
     return st;
+}
+
+/* Of two that change the definition at once the later one begins again with what the earlier one made of it. */
+static tain_status set_paused(tain_call *c, bool pause, tain_error *err)
+{
+    enum { TRIES = 100 };
+    TAIN_AUTO(tain_free) char *name = tain_source_full_name(c->argument[2], c->argument[3]);
+    tain_status st = TAIN_E_CONFLICT;
+    for (int n = 0; st == TAIN_E_CONFLICT && n < TRIES; n++) {
+        tain_control_item i;
+        TAIN_TRY(tain_call_item(c, &i, err));
+        st = try_paused(c, &i, name, pause, err);
+        tain_control_item_done(&i);
+    }
+    TAIN_TRY(st);
+    tain_supervisor_look(c->api->supervisor, c->argument[1]);
+    return TAIN_OK;
 }
 
 static tain_status pause_table(tain_call *c, tain_error *err) { return set_paused(c, true, err); }
@@ -154,10 +176,13 @@ static tain_status resume_table(tain_call *c, tain_error *err) { return set_paus
 
 static tain_status resync_table(tain_call *c, tain_error *err)
 {
-    tain_control_item i;
+    tain_mirror_report r;
+    const json_t      *row;
     TAIN_AUTO(tain_free) char *name = tain_source_full_name(c->argument[2], c->argument[3]);
-    TAIN_TRY(tain_call_item(c, &i, err));
-    tain_control_item_done(&i);
+    TAIN_TRY(tain_report_read(c, &r, err));
+    tain_status st = tain_report_table(c, r.worker, name, &row, err);
+    tain_mirror_report_done(&r);
+    TAIN_TRY(st);
     return tain_supervisor_resync(c->api->supervisor, c->argument[1], (const char *const[]){name, NULL}, err);
 }
 
