@@ -43,7 +43,7 @@ _tain()
     create) options="--workspace --description --secret --start --tables --exclude --freshness --memory --retained-log --snapshot-from --capture --partitions --cdf --history --history-retention --profile --retention --on-drop $service" ;;
     list | start | stop | pause | resume | resync | client-env) options=$service ;;
     logs) options="--last --records $service" ;;
-    drop) options="--yes $service" ;;
+    drop) options="--delete-lake --yes $service" ;;
     connections) options="--secret --url --name $service" ;;
     users) options="--role --workspace --password --password-file --disable --enable $service" ;;
     tokens) options="--user --role --days $service" ;;
