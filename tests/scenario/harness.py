@@ -103,6 +103,12 @@ def last_epoch(lake):
     return json.load(open(os.path.join(folder, names[-1]))) if names else None
 
 
+def epochs(lake):
+    """The epoch records that are single files yet."""
+    folder = os.path.join(lake, "_tain", "epochs")
+    return [json.load(open(os.path.join(folder, n))) for n in sorted(os.listdir(folder)) if re.fullmatch(r"\d{20}\.json", n)]
+
+
 # --- PostgreSQL -----------------------------------------------------------------------------------------------------
 
 
@@ -165,6 +171,13 @@ class Postgres:
     def url(self, user="postgres", database="shop", password=None):
         secret = f":{password}" if password else ""
         return f"postgresql://{user}{secret}@/{database}?host={self.folder}"
+
+    def require_password(self, role):
+        hba = os.path.join(self.data, "pg_hba.conf")
+        rules = open(hba).read()
+        with open(hba, "w") as f:
+            f.write("".join(f"{how} {what} {role} {where} scram-sha-256\n" for how, where in (("local", ""), ("host", "samehost")) for what in ("all", "replication")) + rules)
+        self.sql("select pg_reload_conf()")
 
     def sql(self, text, database=None, user="postgres", check=True):
         database = database or ("shop" if self._has_shop() else "postgres")

@@ -88,11 +88,6 @@ def all_followed(lake, count):
 # --- a transaction over all tables ------------------------------------------------------------------------------------
 
 
-def epochs(lake):
-    folder = os.path.join(lake, "_tain", "epochs")
-    return [json.load(open(os.path.join(folder, n))) for n in sorted(os.listdir(folder)) if re.fullmatch(r"\d{20}\.json", n)]
-
-
 def mark_all(pg, tables, mark):
     """One transaction that writes a row into each of the tables."""
     first = {}

@@ -192,18 +192,10 @@ def test_everything_is_as_it_was_after_a_power_cut(folder):
             wait_rows(s, paths[2], 2)
 
 
-def require_password(pg, role):
-    hba = os.path.join(pg.data, "pg_hba.conf")
-    rules = open(hba).read()
-    with open(hba, "w") as f:
-        f.write(f"local all {role} scram-sha-256\nlocal replication {role} scram-sha-256\n" + rules)
-    pg.sql("select pg_reload_conf()")
-
-
 def test_a_wrong_password_waits_for_the_right_one(folder):
     with Postgres(folder) as pg:
         pg.sql("create role mirror login replication superuser password 'Xq7secret'; create table t (id int primary key); insert into t values (1)")
-        require_password(pg, "mirror")
+        pg.require_password("mirror")
         home = os.path.join(folder, "home")
         with Service(home) as s:
             connection = s.connect(pg.url(user="mirror"), secret="wrong")

@@ -10,8 +10,25 @@ const SLOW = 60_000;
 const button = (page, name) => page.getByRole("button", { name, exact: true });
 const state = (page) => page.locator(".view-name .badge").innerText();
 
+const elsewhere = { extraHTTPHeaders: { "X-Forwarded-For": "192.0.2.7" }, ignoreHTTPSErrors: true };
+
+async function signIn(page, password = values.password) {
+  await page.getByLabel("Password").fill(password);
+  await page.keyboard.press("Enter");
+}
+
+/** The page as the owner of the service has it, or as the user that is named: from elsewhere, signed in. */
+async function come(open, at = "") {
+  if (!values.as) return open(at);
+  const page = await open(at, elsewhere);
+  await page.getByLabel("Name").fill(values.as.name);
+  await signIn(page, values.as.password);
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  return page;
+}
+
 async function openMirror(open, tab) {
-  const page = await open();
+  const page = await come(open);
   await page.getByRole("link", { name: values.name, exact: true }).click();
   await page.getByRole("heading", { level: 1, name: values.name }).waitFor();
   if (tab) await page.getByRole("link", { name: tab, exact: true }).last().click();
@@ -28,7 +45,7 @@ async function cell(page, table, heading) {
 const rowsOf = async (page, table) => Number((await (await cell(page, table, "Rows")).locator("[title]").getAttribute("title")).replaceAll(",", ""));
 
 test("make", async ({ open }) => {
-  const page = await open();
+  const page = await come(open);
   await page.getByRole("link", { name: "New mirror" }).click();
   const another = page.getByRole("radio", { name: /New connection/ });
   const address = page.getByRole("textbox", { name: "Address", exact: true });
@@ -47,9 +64,17 @@ test("make", async ({ open }) => {
   await page.getByRole("heading", { name: "Which tables?" }).waitFor({ timeout: SLOW });
   await page.getByRole("listitem").filter({ hasText: values.table }).first().waitFor();
   for (const text of values.findings ?? []) await page.getByText(text).first().waitFor();
+  if (values.without) {
+    await page.getByRole("radio", { name: /Chosen tables/ }).check();
+    await page.getByRole("checkbox", { name: values.without, exact: true }).uncheck();
+  }
   await shot(page, `real-${values.name}-assess`);
   await button(page, "Continue").click();
   await page.getByLabel("Name of the mirror").fill(values.name);
+  if (values.freshness) {
+    await page.getByText("Options", { exact: true }).click();
+    await page.getByLabel(/^Freshness/).fill(values.freshness);
+  }
   await button(page, "Start mirroring").click();
   await page.getByRole("heading", { level: 1, name: values.name }).waitFor({ timeout: SLOW });
   await until(async () => /^Running/.test(await state(page)), "it runs", 60);
@@ -100,6 +125,36 @@ test("rest", async ({ open }) => {
   await until(async () => (await state(page)) === "Paused", "paused", 60);
   await button(page, "Resume").click();
   await until(async () => /^Running/.test(await state(page)), "running", 60);
+});
+
+test("follows", async ({ open }) => {
+  const page = await openMirror(open);
+  await page.getByRole("link", { name: values.table, exact: true }).waitFor({ timeout: SLOW });
+  await until(async () => (await (await cell(page, values.table, "Status")).innerText()) === "Running", `${values.table} is followed`, 60);
+  await shot(page, `real-${values.name}-follows`);
+});
+
+test("secret", async ({ open }) => {
+  const page = await openMirror(open);
+  await until(async () => /^Failed/.test(await state(page)), "it failed", 60);
+  assert.match(await page.locator(".troubles").innerText(), /password/);
+  await shot(page, `real-${values.name}-refused`);
+  await page.getByRole("link", { name: "Connections", exact: true }).click();
+  await page.getByRole("button", { name: /^Change / }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Password", { exact: true }).last().fill(values.password);
+  await button(dialog, "Save").click();
+  await dialog.waitFor({ state: "detached" });
+  await page.getByRole("link", { name: "Mirrors", exact: true }).click();
+  await page.getByRole("link", { name: values.name, exact: true }).click();
+  await until(async () => /^Running/.test(await state(page)), "it runs again", 60);
+});
+
+test("owner", async ({ open }) => {
+  const page = await openMirror(open, "Settings");
+  await page.getByLabel("Owner (name of a user)").fill(values.owner);
+  await button(page, "Transfer").click();
+  await page.getByText(`${values.owner} owns it now`).waitFor();
 });
 
 test("query", async ({ open }) => {
@@ -172,15 +227,12 @@ test("appearance", async ({ open }) => {
 });
 
 test("sign-in", async ({ open }) => {
-  const elsewhere = { extraHTTPHeaders: { "X-Forwarded-For": "192.0.2.7" }, ignoreHTTPSErrors: true };
   const page = await open("#/mirrors", elsewhere);
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   await page.getByLabel("Name").fill(values.user);
-  await page.getByLabel("Password").fill("wrong");
-  await page.keyboard.press("Enter");
+  await signIn(page, "wrong");
   await page.getByRole("alert").locator(".note-title").waitFor();
-  await page.getByLabel("Password").fill(values.password);
-  await page.keyboard.press("Enter");
+  await signIn(page);
   await page.getByRole("heading", { level: 1, name: "Mirrors" }).waitFor();
   await page.getByText(values.user, { exact: true }).waitFor();
   await page.getByRole("heading", { name: "Nothing is mirrored yet" }).waitFor();
