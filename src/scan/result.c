@@ -63,12 +63,25 @@ static void describe(tain_result *r)
     }
 }
 
-static tain_status check_confined(const tain_result *r, idx_t n, tain_error *err)
+static tain_status refuse(const char *problem, tain_error *err)
 {
-    duckdb_statement_type type = duckdb_prepared_statement_type(r->plan);
-    if (!r->scan->confined || (n == 1 && (type == DUCKDB_STATEMENT_TYPE_SELECT || type == DUCKDB_STATEMENT_TYPE_EXPLAIN))) return TAIN_OK;
+    if (!strstr(problem, "single SELECT statement")) return tain_scan_fail(err, DUCKDB_ERROR_BINDER, problem);
     tain_status st = tain_fail(err, TAIN_E_PERMISSION, "only one query is run here, and it only reads");
     tain_error_remedy(err, "write one SELECT");
+    return st;
+}
+
+/* As a relation, which only one query can be, whatever it begins with. Nothing else is prepared: that alone makes EXPORT make a folder. */
+static tain_status check_confined(tain_scan *s, const char *sql, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer as_relation = {0};
+    duckdb_prepared_statement plan = NULL;
+    tain_buffer_append_str(&as_relation, "SELECT 1 FROM query(");
+    tain_sql_string(&as_relation, sql, strlen(sql));
+    tain_buffer_append_u8(&as_relation, ')');
+    bool        is = duckdb_prepare(s->connection, tain_buffer_cstr(&as_relation), &plan) == DuckDBSuccess;
+    tain_status st = is ? TAIN_OK : refuse(duckdb_prepare_error(plan), err);
+    duckdb_destroy_prepare(&plan);
     return st;
 }
 
@@ -109,10 +122,10 @@ static tain_status begin(tain_result *r, duckdb_extracted_statements all, idx_t 
     const char *problem = duckdb_extract_statements_error(all);
     if (problem) return tain_scan_fail(err, DUCKDB_ERROR_PARSER, problem);
     if (n == 0) return tain_fail(err, TAIN_E_INVALID, "there is no statement in the text");
-    for (idx_t i = 0; !r->scan->confined && i + 1 < n; i++) TAIN_TRY(run_one(r->scan, all, i, err));
+    if (r->scan->confined) TAIN_TRY(check_confined(r->scan, sql, err));
+    for (idx_t i = 0; i + 1 < n; i++) TAIN_TRY(run_one(r->scan, all, i, err));
     if (duckdb_prepare_extracted_statement(r->scan->connection, all, n - 1, &r->plan) != DuckDBSuccess)
         return prepare_fail(&r->plan, err);
-    TAIN_TRY(check_confined(r, n, err));
     return begin_last(r, last_statement(r->scan, sql, n), err);
 }
 

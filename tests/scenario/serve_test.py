@@ -134,7 +134,7 @@ def test_a_query_reads_the_lake_and_nothing_else(folder):
         key = os.path.join(home, "control.db")
         outside = os.path.join(folder, "out.csv")
         for sql in (f"select * from read_text('{key}')", f"select * from read_blob('{key}')", f"copy (select 1) to '{outside}'", f"copy (select 1) to '{lake}/x.csv'",
-                    f"attach '{folder}/other.db'", "set enable_external_access = true", "install httpfs", "load httpfs", "select 1; select 2",
+                    f"attach '{folder}/other.db'", "set enable_external_access = true", "install httpfs", "load httpfs", "select 1; select 2", f"explain analyze copy (select 1) to '{lake}/x.csv'",
                     f"create table t as select 1", f"select * from '{folder}/../../etc/passwd'", f"select * from read_text('{lake}/../../../control.db')"):
             a = s.call("POST", path + "/query", {"sql": sql})
             assert a.status == 400 and a.json["errorCode"] == "QueryFailed" and a.json["message"], (sql, a)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "scan_fixture.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 static void values_as_text(void **state)
 {
     fixture *f = *state;
@@ -193,6 +196,64 @@ static void limits_are_in_force(void **state)
                         "false|false\n");
 }
 
+static tain_scan *confined_to(const char *folder)
+{
+    tain_scan *s;
+    require(tain_scan_open(&(tain_scan_options){.memory = 256 << 20, .threads = 2}, &s, &error));
+    text_of(s, "CREATE TABLE t AS SELECT 7 AS a");
+    require(tain_scan_confine(s, (const char *const[]){folder, NULL}, &error));
+    return s;
+}
+
+static tain_status run_to_its_end(tain_scan *s, const char *sql)
+{
+    TAIN_AUTO(tain_result_free) tain_result *r = NULL;
+    size_t     n = 1;
+    tain_batch b;
+    TAIN_TRY(tain_scan_query(s, sql, &r, &error));
+    tain_batch_init(&b, tain_result_text_schema(r));
+    tain_status st = TAIN_OK;
+    while (st == TAIN_OK && n) st = tain_result_next_text(r, &b, &n, &error);
+    tain_batch_done(&b);
+    return st;
+}
+
+static void a_confined_query_only_reads(void **state)
+{
+    fixture   *f = *state;
+    TAIN_AUTO(tain_free) char *inside = tain_format("%s/inside", f->folder), *out = tain_format("%s/out.csv", inside), *up = tain_format("%s/../up.csv", inside);
+    assert_int_equal(mkdir(inside, 0700), 0);
+    fclose(fopen(up, "w"));
+    tain_scan *s = confined_to(inside);
+    static const char *const wrong[] = {
+        "COPY (SELECT 1) TO '%s'", "EXPLAIN COPY (SELECT 1) TO '%s'", "EXPLAIN ANALYZE COPY (SELECT 1) TO '%s'", "EXPLAIN (FORMAT json) COPY t TO '%s'",
+        "explain/**/analyze copy (select 1) to '%s'", "EXPLAIN ANALYZE INSERT INTO t SELECT 1", "WITH x AS (COPY t TO '%s') SELECT * FROM x",
+        "SELECT 1; SELECT 2", "SELECT 1; COPY t TO '%s'", "COPY t TO '%s'; SELECT 1", "PREPARE p AS COPY t TO '%s'", "EXECUTE p", "EXPORT DATABASE '%s'", "IMPORT DATABASE '%s'",
+        "ATTACH '%s'", "ATTACH ':memory:' AS m", "DETACH memory", "USE memory", "CHECKPOINT", "VACUUM", "ANALYZE", "SET threads = 1", "RESET threads",
+        "PRAGMA threads = 1", "PRAGMA enable_profiling", "CALL pragma_version()", "INSTALL httpfs", "LOAD '%s'", "BEGIN", "CREATE TABLE u AS SELECT 1", "CREATE TEMP VIEW v AS SELECT 1",
+        "CREATE MACRO m() AS 1", "CREATE SECRET (TYPE s3)", "INSERT INTO t VALUES (1)", "DELETE FROM t", "UPDATE t SET a = 1", "DROP TABLE t", "ALTER TABLE t ADD b int",
+        "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM read_text('/etc/passwd')", "SELECT * FROM read_blob('/etc/passwd')", "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM glob('/etc/*')", "SELECT getenv('HOME')", "SELECT * FROM duckdb_secrets()", "SELECT * FROM query($$COPY t TO '%s'$$)", "SELECT * FROM read_csv('%s/../../up.csv')",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const char *at = strstr(wrong[i], "%s");
+        TAIN_AUTO(tain_free) char *sql = at ? tain_format("%.*s%s%s", (int)(at - wrong[i]), wrong[i], out, at + 2) : tain_strdup(wrong[i]);
+        if (run_to_its_end(s, sql) == TAIN_OK) fail_msg("%s", sql);
+        if (access(out, F_OK) == 0) fail_msg("%s: %s", sql, error.message);
+    }
+    assert_string_equal(text_of(s, "FROM t"), "7\n");
+    assert_string_equal(text_of(s, "WITH x AS (SELECT a + 1 AS b FROM t) SELECT b FROM x;"), "8\n");
+    assert_string_equal(text_of(s, "VALUES (1), (2)"), "1\n2\n");
+    assert_string_equal(text_of(s, "SELECT column_name FROM (DESCRIBE t)"), "a\n");
+    assert_non_null(strstr(text_of(s, "SHOW TABLES"), "t\n"));
+    assert_non_null(strstr(text_of(s, "DESCRIBE t"), "a|"));
+    tain_result *r = NULL;
+    assert_int_equal(tain_scan_query(s, "EXPLAIN ANALYZE SELECT 1", &r, &error), TAIN_E_PERMISSION);
+    assert_int_equal(tain_scan_query(s, "SELECT nope FROM t", &r, &error), TAIN_E_INVALID);
+    assert_non_null(strstr(error.message, "\"nope\""));
+    tain_scan_close(s);
+}
+
 int main(void)
 {
     setenv("TZ", "America/New_York", 1);
@@ -201,7 +262,7 @@ int main(void)
         cmocka_unit_test(ends_of_statements),    cmocka_unit_test(names_and_types),        cmocka_unit_test(several_statements),
         cmocka_unit_test(mistakes_are_one_line), cmocka_unit_test(mistakes_while_running), cmocka_unit_test(results_are_streamed),
         cmocka_unit_test(the_end_stays_the_end), cmocka_unit_test(limits_are_in_force),    cmocka_unit_test(values_as_json),
-        cmocka_unit_test(values_without_text),
+        cmocka_unit_test(values_without_text),   cmocka_unit_test(a_confined_query_only_reads),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }
