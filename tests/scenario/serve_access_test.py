@@ -173,6 +173,84 @@ def test_what_a_contributor_has_read(folder):
         assert s.call("GET", path, expect=200).json["url"] == "postgresql://u@db.invalid:5432/d?sslmode=require"
 
 
+def test_what_a_contributor_has_mirrored(folder):
+    """Through connections of the service, and none of its files; with a standby where the connection is; what an administrator set may stay."""
+    with Service(os.path.join(folder, "home")) as s:
+        ws, everywhere = s.workspace(), user(s, "ann", "contributor")
+        here = user(s, "bob")
+        s.call("PATCH", f"/v1/users/{here}", {"workspaceRoles": {ws: "contributor"}}, expect=200)
+        ann, bob = token(s, everywhere), token(s, here)
+        by_name = {c["displayName"]: c["id"] for c in s.call("GET", "/v1/connections", token=ann, expect=200).json["value"]}
+        own, file = by_name["tain control database"], s.connect("sqlite:///data/shop.db", "file")
+        net, other = s.connect("postgresql://u@db.invalid/d", "net", "secret"), s.connect("postgresql://u@other.invalid/d", "other", "secret")
+        items, made = f"/v1/workspaces/{ws}/mirroredDatabases", iter(range(1000))
+        def create(by, connection, **more):
+            return s.call("POST", items, {"displayName": f"m{next(made)}", "definition": definition(connection, **more)}, token=by)
+        def update(by, path, connection, **more):
+            return s.call("POST", path + "/updateDefinition", {"definition": definition(connection, **more)}, token=by)
+        for connection in (own, file):
+            refused(create(ann, connection), "role admin", "ask an administrator")
+            for call in ("test", "assess"):
+                refused(s.call("POST", f"/v1/connections/{connection}/{call}", {}, token=ann), "role admin")
+        refused(create(bob, net), "role contributor", "not in the workspace alone")
+        assert create(ann, net).status == 201 and create(bob, None).status == 201
+
+        path = items + "/" + create(None, file, snapshotFrom="postgresql://standby.invalid/d").json["id"]
+        for by in (ann, bob):
+            assert update(by, path, file, snapshotFrom="postgresql://standby.invalid/d", exclude=["a.b"]).status == 200, "what was there may stay"
+            refused(update(by, path, own), "role admin" if by == ann else "role contributor")
+            refused(update(by, path, file, snapshotFrom="postgresql://mine.invalid/d"), "snapshotFrom", "host of the connection")
+        assert update(bob, path, None).status == 200
+        refused(update(bob, path, file), "role contributor")
+
+        path = items + "/" + create(ann, net, snapshotFrom="postgresql://DB.invalid:5433/d").json["id"]
+        for where in ("postgresql://mine.invalid/d", "postgresql://db.invalid,mine.invalid/d", "postgresql://db.invalid/d?hostaddr=192.0.2.1", "postgresql:///d?host=/run",
+                      "postgresql://db.invalid/d?sslkey=/etc/key"):
+            refused(update(ann, path, net, snapshotFrom=where), "snapshotFrom", "host of the connection")
+        refused(update(ann, path, other, snapshotFrom="postgresql://DB.invalid:5433/d"), "snapshotFrom")
+        assert update(ann, path, net, snapshotFrom="postgresql://db.invalid/d").status == 200
+        moved = json.loads(mirroring(net))
+        moved["properties"]["source"]["typeProperties"]["database"] = "other"
+        moved = {"definition": {"parts": [part("mirroring.json", json.dumps(moved))]}}
+        refused(s.call("POST", path + "/updateDefinition", moved, token=bob), "role contributor")
+        s.call("POST", path + "/updateDefinition", moved, token=ann, expect=200)
+
+
+def test_a_lake_is_one_mirrors_alone(folder):
+    with Service(os.path.join(folder, "home"), "--no-monitoring") as s:
+        ws, lake = s.workspace(), os.path.join(os.path.realpath(folder), "home", "lake")
+        ann = token(s, user(s, "ann", "contributor"))
+        def create(name, by=ann, **more):
+            return s.call("POST", f"/v1/workspaces/{ws}/mirroredDatabases", {"displayName": name, "definition": definition(None, **more)}, token=by)
+        def path_of(answer):
+            assert answer.status == 201, answer
+            return f"/v1/workspaces/{ws}/mirroredDatabases/{answer.json['id']}"
+        path = path_of(create("a"))
+        a = s.monitor(path)["lake"]
+        assert a == lake + "/default/a.MirroredDatabase"
+        free = lake + "/default/free.MirroredDatabase"
+        for made in (a + "/Tables/x.MirroredDatabase", lake + "/deep/in/it", lake + "/else/y.MirroredDatabase", free):
+            os.makedirs(made)
+        os.symlink(a, lake + "/default/link.MirroredDatabase")
+        for given in (lake, lake + "/default", lake + "/deep", lake + "/else/y.MirroredDatabase", a + "/Tables/x.MirroredDatabase", folder, "/etc/passwd", "/etc/none",
+                      lake + "/default/none.MirroredDatabase"):
+            refused(create("b", lake=given), "properties.tain.lake", "role admin")
+        for given in (a, a + "/.", a + "//", lake + "/deep/../default/a.MirroredDatabase", lake + "/default/link.MirroredDatabase"):
+            refused(create("b", lake=given), "belongs to another", status=400)
+        for given in (lake + "/default", a + "/Tables", a + "/Tables/x.MirroredDatabase"):
+            refused(create("b", None, lake=given), "belongs to another", status=400)
+        for given in (lake, folder, "/etc"):
+            refused(create("b", None, lake=given), "somewhere else", status=400)
+        odd = path_of(create("odd", None, lake=lake + "/deep/in"))
+        refused(s.call("DELETE", odd + "?hardDelete=true", token=ann), "is not removed", status=400)
+        assert os.path.isdir(lake + "/deep/in/it")
+        s.call("DELETE", odd, token=ann, expect=200)
+        path = path_of(create("b", lake=lake + "/default/./free.MirroredDatabase"))
+        assert s.monitor(path)["lake"] == free
+        s.call("DELETE", path + "?hardDelete=true", token=ann, expect=200)
+        assert not os.path.exists(free) and os.path.isdir(a) and os.path.isdir(lake + "/else/y.MirroredDatabase")
+
+
 class AsksForPasswords:
     """What looks like a PostgreSQL server, and wants the password in clear."""
 

@@ -384,8 +384,11 @@ def test_users_and_tokens(folder):
         assert_refused(s.tain("create", "x", shop(folder), **by_ann), 3, "contributor")
         s.tain("users", "change", "ann", "--role", "contributor", "--workspace", "default")
         s.tain("create", "default/x", shop(folder, "other.db"), check=3, env=by_ann["env"])  # connections are the whole service's
-        s.tain("connections", "add", "shop", f"sqlite://{folder}/shop.db")
+        s.tain("connections", "add", "shop", "postgresql://db.invalid/shop")
+        assert_refused(s.tain("create", "default/x", "shop", **by_ann), 3, "contributor")
+        s.tain("users", "change", "ann", "--role", "contributor")
         s.tain("create", "default/x", "shop", env=by_ann["env"])
+        s.tain("users", "change", "ann", "--role", "viewer")
         out = s.tain("users").out
         assert re.search(r"^ann +token +viewer; contributor in default$", out, re.M), out
         out = s.tain("tokens").out

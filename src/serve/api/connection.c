@@ -192,6 +192,7 @@ static tain_status assess(tain_call *c, json_t **ret, tain_error *err)
     int code = 0, n = 1;
     TAIN_AUTO(tain_buffer_done) tain_buffer out = {0}, errors = {0};
     TAIN_AUTO(tain_free) char *tables = NULL, *exclude = NULL;
+    TAIN_TRY(tain_trust_connection(c, c->argument[0], err));
     TAIN_TRY(tain_call_text(c, "database", false, &database, err));
     TAIN_TRY(globs(c, "tables", &tables, err));
     TAIN_TRY(globs(c, "exclude", &exclude, err));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "serve/api/trust.h"
 
 #define MIRRORING "mirroring.json"
 #define PLATFORM  ".platform"
@@ -199,7 +200,8 @@ static tain_status update(tain_call *c, tain_error *err)
     TAIN_TRY(tain_call_item(c, &i, err));
     tain_status st = tain_parts_read(c, definition, &p, err);
     if (st == TAIN_OK) {
-        st = change(c, i.id, &p, err);
+        if (p.definition.size) st = tain_trust_definition(c, tain_buffer_slice(&p.definition), tain_buffer_slice(&i.definition), err);
+        if (st == TAIN_OK) st = change(c, i.id, &p, err);
         tain_parts_done(&p);
     }
     tain_control_item_done(&i);

@@ -2,17 +2,16 @@
 /* item.c -- /v1/workspaces/{}/items and /mirroredDatabases: the same things by two names */
 #include "serve/api/item.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "base/json.h"
 #include "base/text.h"
-#include "control/workspace.h"
 #include "serve/api/definition.h"
+#include "serve/api/place.h"
 #include "serve/api/removal.h"
+#include "serve/api/trust.h"
 
 #define TYPE "MirroredDatabase"
 
@@ -106,79 +105,6 @@ const char *tain_item_connection(const json_t *definition)
 
 /* --- making ------------------------------------------------------------------------------------------------------------- */
 
-enum { FOLDER_MOST = 200 }; /* bytes of a name, of the 255 that file systems have */
-
-/* A folder's name, cut where it is too long, at a character's end. Caller frees. */
-static char *folder_name(const char *name)
-{
-    char  *folder = tain_folder_from_name(name);
-    size_t n = strlen(folder) > FOLDER_MOST ? FOLDER_MOST : strlen(folder);
-    while (n > 0 && ((unsigned char)folder[n] & 0xc0) == 0x80) n--;
-    folder[n] = 0;
-    return folder;
-}
-
-/* LAKE/<workspace>/<name>.MirroredDatabase, as OneLake has it; _2 and on where something is there already. */
-static tain_status make_folder(tain_call *c, const char *name, char **ret, tain_error *err)
-{
-    tain_control_workspace w;
-    TAIN_TRY(tain_control_workspace_get(c->api->control, c->argument[0], &w, err));
-    TAIN_AUTO(tain_free) char *above = folder_name(w.name), *own = folder_name(name);
-    tain_control_workspace_done(&w);
-    TAIN_AUTO(tain_free) char *parent = tain_format("%s/%s", c->api->lake, above);
-    if (!tain_make_folder(parent, true)) return tain_fail_errno(err, "cannot make the folder %s", parent);
-    for (int n = 1; n < 1000; n++) {
-        char *path = n == 1 ? tain_format("%s/%s." TYPE, parent, own) : tain_format("%s/%s_%d." TYPE, parent, own, n);
-        if (mkdir(path, 0777) == 0) {
-            *ret = path;
-            return TAIN_OK;
-        }
-        TAIN_AUTO(tain_free) char *gone = path;
-        if (errno != EEXIST) return tain_fail_errno(err, "cannot make the folder %s", gone);
-    }
-    return tain_fail(err, TAIN_E_EXISTS, "%s has a thousand folders for '%s'", parent, name);
-}
-
-static tain_status refuse_lake(const char *given, const char *why, tain_error *err)
-{
-    tain_status st = tain_fail(err, TAIN_E_INVALID, "properties.tain.lake: %s %s", given, why);
-    tain_error_remedy(err, "name a folder below the service's lake that no mirrored database has, or leave it out");
-    return st;
-}
-
-static tain_status check_free(tain_call *c, const char *given, const char *path, tain_error *err)
-{
-    tain_control_items all;
-    bool               used = false;
-    TAIN_TRY(tain_control_item_list(c->api->control, NULL, (tain_control_page){.most = TAIN_CONTROL_ALL}, &all, err));
-    for (size_t i = 0; i < all.count; i++) used = used || strcmp(all.rows[i].lake, path) == 0;
-    tain_control_items_done(&all);
-    return used ? refuse_lake(given, "belongs to another mirrored database", err) : TAIN_OK;
-}
-
-/* A lake that is there and shall be gone on with. */
-static tain_status take_folder(tain_call *c, const char *given, char **ret, tain_error *err)
-{
-    size_t n = strlen(c->api->lake);
-    char  *path = realpath(given, NULL);
-    bool   below = path && strncmp(path, c->api->lake, n) == 0 && path[n] == '/';
-    tain_status st = !path ? refuse_lake(given, "is not there", err) : !below ? refuse_lake(given, "is somewhere else", err) : check_free(c, given, path, err);
-    if (st == TAIN_OK) *ret = path;
-    else free(path);
-    return st;
-}
-
-static tain_status find_folder(tain_call *c, const char *name, const tain_buffer *definition, char **ret, bool *ret_made, tain_error *err)
-{
-    tain_control_item i = {.definition = *definition};
-    json_t           *root = tain_item_definition(&i);
-    const char       *given = tain_json_get_str(json_object_get(json_object_get(root, "properties"), "tain"), "lake", NULL);
-    tain_status       st = given ? take_folder(c, given, ret, err) : make_folder(c, name, ret, err);
-    *ret_made = !given;
-    json_decref(root);
-    return st;
-}
-
 static tain_status add(tain_call *c, const char *name, const char *description, tain_parts *p, char id[static 37], tain_error *err)
 {
     tain_platform     told;
@@ -188,7 +114,9 @@ static tain_status add(tain_call *c, const char *name, const char *description, 
     TAIN_TRY(tain_platform_read(c, tain_buffer_slice(&p->platform), &told, err));
     i.logical_id = told.logical_id;
     bool        made = false;
-    tain_status st = find_folder(c, name, &p->definition, &lake, &made, err);
+    json_t     *root = tain_item_definition(&i);
+    tain_status st = tain_place_find(c, name, root, &lake, &made, err);
+    json_decref(root);
     i.lake = lake;
     if (st == TAIN_OK) st = tain_control_item_add(c->api->control, &i, id, err);
     if (st != TAIN_OK && made && lake) remove(lake);
@@ -208,7 +136,8 @@ static tain_status create(tain_call *c, tain_error *err)
         return tain_call_fail(c, "InvalidItemType", TAIN_E_INVALID, err, "an item of type %s is nothing tain has: it has " TYPE, type);
     TAIN_TRY(tain_parts_read(c, json_object_get(c->in, "definition"), &p, err));
     if (!p.definition.size) tain_buffer_append_str(&p.definition, tain_definition_empty);
-    tain_status st = add(c, name, description, &p, id, err);
+    tain_status st = tain_trust_definition(c, tain_buffer_slice(&p.definition), (tain_slice){0}, err);
+    if (st == TAIN_OK) st = add(c, name, description, &p, id, err);
     tain_parts_done(&p);
     TAIN_TRY(st);
     c->reply->status = 201;

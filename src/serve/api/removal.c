@@ -2,6 +2,7 @@
 #include "serve/api/removal.h"
 
 #include "base/folder.h"
+#include "serve/api/place.h"
 #include "serve/api/run.h"
 #include "serve/supervisor/command.h"
 
@@ -37,6 +38,7 @@ static void warn(tain_call *c, const char *message)
 tain_status tain_remove_item(tain_call *c, const tain_control_item *i, bool hard, tain_error *err)
 {
     tain_error trouble = {0};
+    if (hard) TAIN_TRY(tain_place_check_removal(c, i, err));
     TAIN_TRY(tain_control_item_want(c->api->control, i->id, TAIN_CONTROL_STOPPED, err));
     tain_supervisor_look(c->api->supervisor, i->id);
     if (!tain_supervisor_rests(c->api->supervisor, i->id, PATIENCE)) return tain_fail(err, TAIN_E_BUSY, "the worker of '%s' does not end", i->name);
