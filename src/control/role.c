@@ -56,13 +56,18 @@ static tain_status replace(tain_control *c, const char *user, const char *worksp
                         TAIN_SQL_VALUES(tain_sql_text(user), tain_sql_text(workspace), tain_sql_int(role)), NULL, err);
 }
 
+tain_status tain_control_role_put(tain_control *c, const char *user, const char *workspace, tain_control_role role, tain_error *err)
+{
+    TAIN_TRY(tain_control_user_is_there(c, user, err));
+    if (workspace) TAIN_TRY(tain_control_workspace_is_there(c, workspace, err));
+    return replace(c, user, workspace, role, err);
+}
+
 static tain_status set(tain_control *c, const char *user, const char *workspace, tain_control_role role, tain_error *err)
 {
     int64_t admins;
-    TAIN_TRY(tain_control_user_is_there(c, user, err));
-    if (workspace) TAIN_TRY(tain_control_workspace_is_there(c, workspace, err));
     TAIN_TRY(tain_control_admins(c, &admins, err));
-    TAIN_TRY(replace(c, user, workspace, role, err));
+    TAIN_TRY(tain_control_role_put(c, user, workspace, role, err));
     return tain_control_admins_left(c, admins, err);
 }
 

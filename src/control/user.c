@@ -97,14 +97,6 @@ static tain_status put_password(tain_control *c, const char *id, bool given, con
     return tain_sql_run(c, "DELETE FROM token WHERE user = ?1 AND session", TAIN_SQL_VALUES(tain_sql_text(id)), NULL, err);
 }
 
-tain_status tain_control_user_set_password(tain_control *c, const char *id, const char *password, tain_error *err)
-{
-    tain_password p = {0};
-    TAIN_TRY(make_password(c, password, &p, err));
-    TAIN_TRY(tain_control_write(c, err));
-    return tain_control_written(c, put_password(c, id, password != NULL, &p, err), err);
-}
-
 /* --- changes ------------------------------------------------------------------------------------------------------- */
 
 static tain_status insert(tain_control *c, const char *id, const char *name, bool given, const tain_password *p, tain_error *err)
@@ -115,7 +107,14 @@ static tain_status insert(tain_control *c, const char *id, const char *name, boo
     return st == TAIN_E_EXISTS ? tain_fail(err, st, "there is a user '%s' already", name) : st;
 }
 
-tain_status tain_control_user_add(tain_control *c, const char *name, const char *password, char ret_id[static 37], tain_error *err)
+static tain_status grant(tain_control *c, const char *id, const tain_control_grant *grants, size_t count, tain_error *err)
+{
+    for (size_t i = 0; i < count; i++) TAIN_TRY(tain_control_role_put(c, id, grants[i].workspace, grants[i].role, err));
+    return TAIN_OK;
+}
+
+tain_status tain_control_user_add_granted(tain_control *c, const char *name, const char *password, const tain_control_grant *grants, size_t count,
+                                          char ret_id[static 37], tain_error *err)
 {
     char          id[37];
     tain_password p = {0};
@@ -123,24 +122,46 @@ tain_status tain_control_user_add(tain_control *c, const char *name, const char 
     TAIN_TRY(tain_control_check_name(kind.what, name, err));
     TAIN_TRY(make_password(c, password, &p, err));
     TAIN_TRY(tain_control_write(c, err));
-    TAIN_TRY(tain_control_written(c, insert(c, id, name, password != NULL, &p, err), err));
+    tain_status st = insert(c, id, name, password != NULL, &p, err);
+    if (st == TAIN_OK) st = grant(c, id, grants, count, err);
+    TAIN_TRY(tain_control_written(c, st, err));
     memcpy(ret_id, id, sizeof id);
     return TAIN_OK;
 }
 
-static tain_status disable(tain_control *c, const char *id, bool disabled, tain_error *err)
+tain_status tain_control_user_add(tain_control *c, const char *name, const char *password, char ret_id[static 37], tain_error *err)
+{
+    return tain_control_user_add_granted(c, name, password, NULL, 0, ret_id, err);
+}
+
+static tain_status put(tain_control *c, const char *id, const tain_control_user_change *to, const tain_password *p, tain_error *err)
 {
     int64_t admins;
     TAIN_TRY(tain_control_admins(c, &admins, err));
-    TAIN_TRY(tain_sql_run_on(c, "UPDATE user SET disabled = ?2, changed = ?3 WHERE id = ?1",
-                             TAIN_SQL_VALUES(tain_sql_text(id), tain_sql_int(disabled), tain_sql_int(tain_now())), kind.what, id, err));
+    if (to->with_password) TAIN_TRY(put_password(c, id, to->password != NULL, p, err));
+    if (to->with_disabled)
+        TAIN_TRY(tain_sql_run_on(c, "UPDATE user SET disabled = ?2, changed = ?3 WHERE id = ?1",
+                                 TAIN_SQL_VALUES(tain_sql_text(id), tain_sql_int(to->disabled), tain_sql_int(tain_now())), kind.what, id, err));
+    TAIN_TRY(grant(c, id, to->grants, to->count, err));
     return tain_control_admins_left(c, admins, err);
+}
+
+tain_status tain_control_user_change_some(tain_control *c, const char *id, const tain_control_user_change *change, tain_error *err)
+{
+    tain_password p = {0};
+    if (change->with_password) TAIN_TRY(make_password(c, change->password, &p, err));
+    TAIN_TRY(tain_control_write(c, err));
+    return tain_control_written(c, put(c, id, change, &p, err), err);
+}
+
+tain_status tain_control_user_set_password(tain_control *c, const char *id, const char *password, tain_error *err)
+{
+    return tain_control_user_change_some(c, id, &(tain_control_user_change){.with_password = true, .password = password}, err);
 }
 
 tain_status tain_control_user_disable(tain_control *c, const char *id, bool disabled, tain_error *err)
 {
-    TAIN_TRY(tain_control_write(c, err));
-    return tain_control_written(c, disable(c, id, disabled, err), err);
+    return tain_control_user_change_some(c, id, &(tain_control_user_change){.with_disabled = true, .disabled = disabled}, err);
 }
 
 static tain_status owns(int64_t items, const char *id, tain_error *err)

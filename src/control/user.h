@@ -5,7 +5,7 @@
 #define TAIN_CONTROL_USER_H
 
 #include "base/time.h"
-#include "control/control.h"
+#include "control/role.h"
 
 typedef struct tain_control_user {
     char     *id, *name;
@@ -19,8 +19,22 @@ typedef struct tain_control_users {
     char              *next;
 } tain_control_users;
 
+/* What of a user to change, all of it or nothing. */
+typedef struct tain_control_user_change {
+    bool                      with_password, with_disabled; /* whether that is to change */
+    bool                      disabled;
+    const char               *password; /* NULL takes it away */
+    const tain_control_grant *grants;   /* roles to give, nobody's to take; whose they are does not matter */
+    size_t                    count;
+} tain_control_user_change;
+
 /* password NULL: none; else 8 to 1,024 bytes. A new user has no role. */
 tain_status tain_control_user_add(tain_control *c, const char *name, const char *password, char ret_id[static 37], tain_error *err);
+/* With roles. NOT_FOUND names a workspace. */
+tain_status tain_control_user_add_granted(tain_control *c, const char *name, const char *password, const tain_control_grant *grants, size_t count,
+                                          char ret_id[static 37], tain_error *err);
+/* INVALID: nobody would be left to administer the service. NOT_FOUND names the user or a workspace. */
+tain_status tain_control_user_change_some(tain_control *c, const char *id, const tain_control_user_change *change, tain_error *err);
 /* NULL takes it away. Sessions of the user end. */
 tain_status tain_control_user_set_password(tain_control *c, const char *id, const char *password, tain_error *err);
 /* A disabled user, and each token of it, is refused. INVALID: nobody would be left to administer the service. */

@@ -70,6 +70,35 @@ def test_a_token_means_nothing_until_there_are_users(folder):
         s.call("GET", "/v1/workspaces", expect=200)
 
 
+def test_a_token_makes_none_that_gives_more(folder):
+    with Service(os.path.join(folder, "home"), "--no-monitoring") as s:
+        ws, ann = s.workspace(), user(s, "ann", "admin", "correct horse")
+        def make(by, **more):
+            return s.call("POST", "/v1/tokens", {"name": f"n{time.monotonic_ns()}", **more}, token=by)
+        def end(by):
+            me = {t["id"]: t["expiresDateTime"] for t in s.call("GET", "/v1/tokens", expect=200).json["value"]}
+            return me[by.json["id"]]
+        short = s.call("POST", "/v1/tokens", {"name": "short", "userId": ann, "role": "contributor", "expiresInDays": 2}, expect=201)
+        refused(make(short.json["token"], expiresInDays=3), "no longer than")
+        assert end(make(short.json["token"])) == end(short) > end(make(short.json["token"], expiresInDays=1))
+        mine = make(short.json["token"], role="admin").json["token"]
+        assert s.call("GET", "/v1/me", token=mine, expect=200).json["role"] == "contributor"
+        for by in (mine, short.json["token"]):
+            refused(make(by, userId=ann), "only an administrator")
+            assert s.call("PATCH", f"/v1/users/{ann}", {"role": "admin"}, token=by).status == 403
+        a = raw(s, "POST", "/v1/session", {}, json.dumps({"name": "ann", "password": "correct horse"}))
+        signed_in = {"Cookie": a.headers["Set-Cookie"].split(";")[0], "X-Tain-Csrf": "1"}
+        lasting = raw(s, "POST", "/v1/tokens", signed_in, json.dumps({"name": "lasting"}))
+        assert lasting.status == 201 and end(lasting) is None, lasting
+
+        nowhere = "5e0a0000-0000-4000-8000-000000000000"
+        bob = user(s, "bob", "contributor")
+        assert s.call("PATCH", f"/v1/users/{bob}", {"role": "admin", "disabled": True, "workspaceRoles": {ws: "viewer", nowhere: "viewer"}}).status == 404
+        now = [u for u in s.call("GET", "/v1/users", expect=200).json["value"] if u["id"] == bob]
+        assert now[0]["role"] == "contributor" and not now[0]["disabled"] and now[0]["workspaceRoles"] == {}, "all of it or nothing"
+        assert s.call("GET", "/v1/capacities", token=token(s, user(s, "eve")), expect=200).json["value"] == [], "as with workspaces"
+
+
 def test_a_session_of_the_page(folder):
     with Service(os.path.join(folder, "home"), "--login") as s:
         assert s.call("GET", "/v1/workspaces").status == 401, "--login asks everybody"

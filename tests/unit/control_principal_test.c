@@ -187,6 +187,28 @@ static void the_last_administrator_stays(void **state)
     assert_fails(tain_control_user_remove(control, bob, &err), TAIN_E_INVALID, "last administrator");
 }
 
+static void changes_are_made_together(void **state)
+{
+    char nobody[37] = "";
+    add_ann();
+    assert_ok(tain_control_role_set(control, ann, NULL, TAIN_CONTROL_ADMIN, &err));
+    const tain_control_grant wrong[] = {{.role = TAIN_CONTROL_VIEWER}, {.workspace = (char *)"5e0a0000-0000-4000-8000-000000000000", .role = TAIN_CONTROL_VIEWER}};
+    tain_control_user_change to = {.with_password = true, .password = "another horse", .grants = wrong, .count = 2};
+    assert_fails(tain_control_user_change_some(control, ann, &to, &err), TAIN_E_NOT_FOUND, "5e0a");
+    assert_fails(tain_control_user_change_some(control, ann, &(tain_control_user_change){.with_password = true, .grants = wrong, .count = 1}, &err), TAIN_E_INVALID,
+                 "last administrator");
+    assert_int_equal(role_in(ann, NULL), TAIN_CONTROL_ADMIN);
+    assert_ok(tain_control_user_verify(control, "ann", "correct horse", id, &err));
+    assert_fails(tain_control_user_add_granted(control, "bob", NULL, wrong, 2, nobody, &err), TAIN_E_NOT_FOUND, "5e0a");
+    assert_string_equal(nobody, "");
+    assert_ok(tain_control_user_add_granted(control, "bob", NULL, &(tain_control_grant){.role = TAIN_CONTROL_ADMIN}, 1, id, &err));
+    to.count = 1;
+    assert_ok(tain_control_user_change_some(control, ann, &to, &err));
+    assert_int_equal(role_in(ann, NULL), TAIN_CONTROL_VIEWER);
+    assert_ok(tain_control_user_verify(control, "ann", "another horse", id, &err));
+    assert_fails(tain_control_user_change_some(control, "nowhere", &to, &err), TAIN_E_NOT_FOUND, "nowhere");
+}
+
 static void names_of_roles(void **state)
 {
     tain_control_role role;
@@ -337,7 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_password_opens), TEST(all_else_is_refused_alike), TEST(a_name_is_not_told_by_time), TEST(equal_passwords_look_different),
         TEST(another_password_ends_sessions), TEST(users), TEST(the_larger_role_holds), TEST(roles_go_with_what_they_are_of),
-        TEST(the_last_administrator_stays), TEST(names_of_roles), TEST(a_token_opens), TEST(no_other_text_does), TEST(the_whole_hash_decides),
+        TEST(the_last_administrator_stays), TEST(changes_are_made_together), TEST(names_of_roles), TEST(a_token_opens), TEST(no_other_text_does), TEST(the_whole_hash_decides),
         TEST(tokens_end), TEST(use_is_noted_by_the_minute), TEST(a_full_disk_keeps_nobody_out), TEST(names_are_unique_for_a_user),
         TEST(sessions_come_and_go),
     };

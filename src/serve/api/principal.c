@@ -87,58 +87,50 @@ static tain_status role_of(const char *name, tain_control_role *ret, tain_error 
     return name && *name ? tain_control_role_parse(name, ret, err) : TAIN_OK;
 }
 
-static tain_status set_role(tain_call *c, const char *user, const char *workspace, const char *name, tain_error *err)
+/* "role" and "workspaceRoles", as grants that borrow from the body. Caller frees *ret. */
+static tain_status read_grants(tain_call *c, tain_control_grant **ret, size_t *ret_count, tain_error *err)
 {
-    tain_control_role role;
-    TAIN_TRY(role_of(name, &role, err));
-    return tain_control_role_set(c->api->control, user, workspace, role, err);
-}
-
-static tain_status set_roles(tain_call *c, const char *user, tain_error *err)
-{
-    const json_t *role = json_object_get(c->in, "role"), *each = json_object_get(c->in, "workspaceRoles");
-    const char   *workspace;
-    json_t       *one;
-    if (role) TAIN_TRY(set_role(c, user, NULL, json_string_value(role), err));
-    json_object_foreach((json_t *)each, workspace, one)
+    const json_t       *role = json_object_get(c->in, "role");
+    json_t             *each = json_object_get(c->in, "workspaceRoles"), *one;
+    tain_control_grant *all = *ret = tain_alloc((json_object_size(each) + 1) * sizeof *all);
+    const char         *workspace;
+    size_t              n = 0;
+    if (role) TAIN_TRY(role_of(json_string_value(role), &all[n++].role, err));
+    json_object_foreach(each, workspace, one)
     {
-        TAIN_TRY(set_role(c, user, workspace, json_string_value(one), err));
+        all[n].workspace = (char *)workspace;
+        TAIN_TRY(role_of(json_string_value(one), &all[n++].role, err));
     }
+    *ret_count = n;
     return TAIN_OK;
-}
-
-static tain_status check_roles(tain_call *c, tain_error *err)
-{
-    tain_control_role ignored;
-    return role_of(json_string_value(json_object_get(c->in, "role")), &ignored, err);
 }
 
 static tain_status add_user(tain_call *c, tain_error *err)
 {
     const char *name, *password;
     char        id[37];
+    size_t      count;
+    TAIN_AUTO(tain_free) tain_control_grant *grants = NULL;
     TAIN_TRY(tain_call_text(c, "name", true, &name, err));
     TAIN_TRY(tain_call_text(c, "password", false, &password, err));
-    TAIN_TRY(check_roles(c, err));
-    c->code = "DuplicateUserName";
-    tain_status st = tain_control_user_add(c->api->control, name, password, id, err);
-    if (st != TAIN_E_EXISTS) c->code = NULL;
+    TAIN_TRY(read_grants(c, &grants, &count, err));
+    tain_status st = tain_control_user_add_granted(c->api->control, name, password, grants, count, id, err);
+    if (st == TAIN_E_EXISTS) c->code = "DuplicateUserName";
     TAIN_TRY(st);
-    TAIN_TRY(set_roles(c, id, err));
     c->reply->status = 201;
     return show_user(c, id, err);
 }
 
 static tain_status change_user(tain_call *c, tain_error *err)
 {
-    const char   *id = c->argument[0], *password;
-    const json_t *disabled = json_object_get(c->in, "disabled");
-    TAIN_TRY(tain_call_text(c, "password", false, &password, err));
-    TAIN_TRY(check_roles(c, err));
-    if (json_object_get(c->in, "password")) TAIN_TRY(tain_control_user_set_password(c->api->control, id, password, err));
-    if (json_is_boolean(disabled)) TAIN_TRY(tain_control_user_disable(c->api->control, id, json_is_true(disabled), err));
-    TAIN_TRY(set_roles(c, id, err));
-    return show_user(c, id, err);
+    const json_t            *disabled = json_object_get(c->in, "disabled");
+    tain_control_user_change to = {.with_password = json_object_get(c->in, "password") != NULL, .with_disabled = json_is_boolean(disabled), .disabled = json_is_true(disabled)};
+    TAIN_AUTO(tain_free) tain_control_grant *grants = NULL;
+    TAIN_TRY(tain_call_text(c, "password", false, &to.password, err));
+    TAIN_TRY(read_grants(c, &grants, &to.count, err));
+    to.grants = grants;
+    TAIN_TRY(tain_control_user_change_some(c->api->control, c->argument[0], &to, err));
+    return show_user(c, c->argument[0], err);
 }
 
 /* That nobody would be left to administer the service is no fault of the request. */
@@ -187,10 +179,16 @@ static tain_status token_user(tain_call *c, const char **ret, tain_error *err)
     return st;
 }
 
-static tain_time expiry(const tain_call *c)
+/* A token gives no more than that by which it was made, for no longer. Where nothing is said: as long. */
+static tain_status expiry(const tain_call *c, tain_time *ret, tain_error *err)
 {
-    int64_t days = tain_call_number(c, "expiresInDays", 0);
-    return days ? tain_now() + days * 86400 * TAIN_SECOND : 0;
+    const int64_t   days = tain_call_number(c, "expiresInDays", 0);
+    const tain_time most = c->caller.expires;
+    *ret = days ? tain_now() + days * 86400 * TAIN_SECOND : most;
+    if (!most || *ret <= most) return TAIN_OK;
+    tain_status st = tain_fail(err, TAIN_E_PERMISSION, "a token lasts no longer than the one by which it is made");
+    tain_error_remedy(err, "leave expiresInDays out, then it lasts as long; or sign in with a password, and make it then");
+    return st;
 }
 
 static tain_status add_token(tain_call *c, tain_error *err)
@@ -198,12 +196,14 @@ static tain_status add_token(tain_call *c, tain_error *err)
     const char       *name, *user, *role;
     char              id[37], text[TAIN_CONTROL_TOKEN_TEXT];
     tain_control_role least;
+    tain_time         expires;
     TAIN_TRY(tain_call_text(c, "name", true, &name, err));
     TAIN_TRY(tain_call_text(c, "role", false, &role, err));
+    TAIN_TRY(expiry(c, &expires, err));
     TAIN_TRY(role_of(role ? role : "admin", &least, err));
     TAIN_TRY(token_user(c, &user, err));
-    least = tain_control_role_least(least, c->caller.most); /* a token gives no more than that by which it was made */
-    TAIN_TRY(tain_control_token_add(c->api->control, user, name, least, expiry(c), id, text, err));
+    least = tain_control_role_least(least, c->caller.most);
+    TAIN_TRY(tain_control_token_add(c->api->control, user, name, least, expires, id, text, err));
     c->reply->status = 201;
     c->out = json_pack("{s:s,s:s}", "id", id, "token", text);
     return TAIN_OK;

@@ -91,7 +91,7 @@ static tain_status capacities(tain_call *c, tain_error *err)
     TAIN_TRY(tain_call_page(c, &page, err));
     TAIN_TRY(tain_control_workspace_list(c->api->control, page, &all, err));
     for (size_t i = 0; i < all.count; i++)
-        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:s,s:s}", "id", all.rows[i].capacity, "displayName", "tain", "sku", "F2", "region",
+        if (may_see(c, all.rows[i].id)) json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:s,s:s}", "id", all.rows[i].capacity, "displayName", "tain", "sku", "F2", "region",
                                               "local", "state", "Active"));
     tain_call_list(c, "value", rows, all.next);
     tain_control_workspaces_done(&all);

@@ -92,7 +92,7 @@ static tain_status by_token(tain_auth *a, const char *text, tain_caller *ret, ta
 {
     tain_control_caller c;
     TAIN_TRY(tain_control_token_verify(a->control, text, &c, err));
-    *ret = (tain_caller){.session = c.session, .most = c.role};
+    *ret = (tain_caller){.session = c.session, .expires = c.session ? 0 : c.expires, .most = c.role};
     snprintf(ret->token, sizeof ret->token, "%s", c.token);
     TAIN_TRY(put_user(a, c.user, ret, err));
     return put_role(a, TAIN_CONTROL_NOBODY, ret, err);
@@ -134,7 +134,7 @@ static tain_status by_issuer(tain_auth *a, const char *text, tain_caller *ret, t
     tain_status             st = find_or_add(a, &s, role, id, err);
     tain_oidc_subject_done(&s);
     TAIN_TRY(st);
-    *ret = (tain_caller){.most = TAIN_CONTROL_ADMIN};
+    *ret = (tain_caller){.expires = s.expires, .most = TAIN_CONTROL_ADMIN};
     TAIN_TRY(put_user(a, id, ret, err));
     return put_role(a, role, ret, err);
 }

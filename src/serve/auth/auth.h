@@ -32,6 +32,7 @@ typedef struct tain_caller {
     char              name[1025];
     char              token[37]; /* "": none */
     bool              session;
+    tain_time         expires;  /* of a token; 0: never, or they came otherwise */
     tain_control_role role;     /* in the whole service, as far as their token allows */
     tain_control_role most;     /* what their token allows at all */
 } tain_caller;

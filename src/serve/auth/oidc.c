@@ -170,6 +170,13 @@ static tain_control_role largest_role(const json_t *roles)
     return largest;
 }
 
+/* In seconds there may be more than we count. */
+static tain_time end_of(const json_t *claims)
+{
+    const double until = json_number_value(json_object_get(claims, "exp")), most = (double)(INT64_MAX / TAIN_SECOND / 2);
+    return (tain_time)(until < most ? until : most) * TAIN_SECOND;
+}
+
 tain_status tain_oidc_verify(tain_oidc *o, const char *token, tain_oidc_subject *ret, tain_error *err)
 {
     json_t *claims = NULL;
@@ -179,6 +186,7 @@ tain_status tain_oidc_verify(tain_oidc *o, const char *token, tain_oidc_subject 
         *ret = (tain_oidc_subject){.oid = tain_strdup(text_of(json_object_get(claims, "oid"))),
                                    .sub = tain_strdup(text_of(json_object_get(claims, "sub"))),
                                    .preferred = tain_strdup(text_of(json_object_get(claims, "preferred_username"))),
+                                   .expires = end_of(claims),
                                    .role = largest_role(json_object_get(claims, "roles"))};
     }
     json_decref(claims);

@@ -7,12 +7,14 @@
 #define TAIN_SERVE_AUTH_OIDC_H
 
 #include "base/error.h"
+#include "base/time.h"
 #include "control/role.h"
 
 typedef struct tain_oidc tain_oidc;
 
 typedef struct tain_oidc_subject {
     char             *oid, *sub, *preferred; /* claims oid, sub, preferred_username; NULL: absent. One of the first two is there */
+    tain_time         expires;
     tain_control_role role;                  /* the largest of tain.viewer, tain.contributor, tain.admin among its roles */
 } tain_oidc_subject;
 
