@@ -136,11 +136,18 @@ void tain_json_kbool(tain_json *j, const char *key, bool v)
     tain_json_bool(j, v);
 }
 
+/* Editors of Windows begin a file with a byte order mark; RFC 8259, section 8.1, lets it be passed over. */
+static size_t mark_of(const void *data, size_t n)
+{
+    return n >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+}
+
 tain_status tain_json_parse(const void *data, size_t n, const char *what, json_t **ret, tain_error *err)
 {
     json_error_t why;
-    json_t      *value = json_loadb(data ? data : "", n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
-    if (!value) return tain_fail(err, TAIN_E_CORRUPT, "%s: not JSON at byte %d: %s", what, why.position, why.text);
+    size_t       mark = mark_of(data, n);
+    json_t      *value = json_loadb(data ? (const char *)data + mark : "", n - mark, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+    if (!value) return tain_fail(err, TAIN_E_CORRUPT, "%s: not JSON at byte %zu: %s", what, (size_t)why.position + mark, why.text);
     *ret = value;
     return TAIN_OK;
 }

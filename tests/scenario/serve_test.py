@@ -79,6 +79,24 @@ def test_what_is_given_is_given_back(folder):
         assert renamed["metadata"]["displayName"] == "b" and renamed["config"]["logicalId"] == "55555555-5555-5555-5555-555555555555", renamed
 
 
+def test_what_other_clients_send(folder):
+    """Members that nobody here knows, null where nothing is meant, a byte order mark, base64 in lines: all as Fabric takes it."""
+    text = "\ufeff" + mirroring(None, x=["y"] * 20)
+    payload = base64.encodebytes(text.encode()).decode()
+    body = {"displayName": "a", "type": None, "description": None, "folderId": None, "later": {"a": [1, {"b": None}]}, "also@later": 1.5,
+            "creationPayload": {"a": {"b": [1]}}, "sensitivityLabelSettings": {"labelId": "x", "more": {"a": 1}},
+            "definition": {"format": None, "parts": [{"path": "mirroring.json", "payload": payload, "payloadType": "InlineBase64", "later": {}}]}}
+    with Service(os.path.join(folder, "home"), "--no-monitoring") as s:
+        databases = f"/v1/workspaces/{s.workspace()}/mirroredDatabases"
+        path = f"{databases}/{s.call('POST', databases, body, expect=201).json['id']}"
+        got = s.call("POST", path + "/getDefinition", expect=200).json["definition"]["parts"]
+        assert base64.b64decode(next(p["payload"] for p in got if p["path"] == "mirroring.json")).decode() == text
+        assert s.call("PATCH", path, {"description": "d", "displayName": None, "later": []}, expect=200).json["displayName"] == "a"
+        assert s.call("PATCH", path, {"description": None, "displayName": "b"}, expect=200).json["description"] == "d"
+        assert s.call("GET", databases, expect=200).json["value"] == [s.call("GET", path, expect=200).json], "a list has what one has, and its properties"
+        s.call("PATCH", databases.rsplit("/", 1)[0], {"description": "d", "displayName": None}, expect=200)
+
+
 def test_wrong_requests_get_one_clear_error(folder):
     with Service(os.path.join(folder, "home")) as s:
         ws, unknown = s.workspace(), "11111111-1111-1111-1111-111111111111"
@@ -94,6 +112,7 @@ def test_wrong_requests_get_one_clear_error(folder):
             ("POST", items, {"type": "MirroredDatabase"}, 400, "InvalidRequest"),
             ("POST", items, {"displayName": "x", "definition": {"parts": [{"path": "mirroring.json", "payload": "%%%"}]}}, 400, "CorruptedPayload"),
             ("POST", items, {"displayName": "x", "definition": {"parts": [part("mirroring.json", "no json")]}}, 400, "CorruptedPayload"),
+            ("POST", items, {"displayName": "x", "definition": {"parts": []}}, 400, "CorruptedPayload"),
             ("POST", items, {"displayName": "x", "definition": {"parts": [part("other.json", "{}")]}}, 400, "CorruptedPayload"),
             ("GET", items + "?continuationToken=x", None, 400, "InvalidRequest"),
             ("POST", "/v1/connections", {"displayName": "x"}, 400, "InvalidRequest"),

@@ -91,11 +91,14 @@ static void test_parse(void **state)
     assert_true(tain_json_get_bool(o, "n", true));
     assert_int_equal(tain_json_get_int(NULL, "x", 3), 3);
     json_decref(o);
+    assert_int_equal(tain_json_parse("\xEF\xBB\xBF{}", 5, "o", &o, &err), TAIN_OK);
+    assert_true(json_is_object(o));
+    json_decref(o);
 }
 
 static void test_parse_errors(void **state)
 {
-    static const char *const broken[] = {"", "{", "{\"a\":}", "[1,]", "{} x", "\"\xff\"", "nul", "{\"a\":1e999}"};
+    static const char *const broken[] = {"", "{", "{\"a\":}", "[1,]", "{} x", "\"\xff\"", "nul", "{\"a\":1e999}", "\xEF\xBB\xBF", "\xEF\xBB\xBF\xEF\xBB\xBF{}"};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         tain_error err;
         json_t    *v = NULL;

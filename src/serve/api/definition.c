@@ -18,8 +18,19 @@ const char tain_definition_empty[] =
 
 /* --- reading parts --------------------------------------------------------------------------------------------------- */
 
-static bool decode(const char *text, tain_buffer *out)
+/* Text that is wrapped into lines is base64, too. */
+static char *without_blanks(const char *text)
 {
+    char *out = tain_alloc(strlen(text) + 1), *to = out;
+    for (; *text; text++)
+        if (!strchr(" \t\r\n", *text)) *to++ = *text;
+    *to = 0;
+    return out;
+}
+
+static bool decode(const char *given, tain_buffer *out)
+{
+    TAIN_AUTO(tain_free) char *text = without_blanks(given);
     size_t n = strlen(text), padding = n ? (text[n - 1] == '=') + (n > 1 && text[n - 2] == '=') : 0;
     int    size = EVP_DecodeBlock(tain_buffer_reserve(out, n / 4 * 3 + 3), (const unsigned char *)text, (int)n);
     if (n % 4 || size < 0) return false;
@@ -53,11 +64,17 @@ static tain_status read_part(tain_call *c, const json_t *part, tain_parts *p, ta
     return TAIN_OK;
 }
 
+static tain_status parse(tain_call *c, const char *path, tain_slice text, json_t **ret, tain_error *err)
+{
+    tain_error why;
+    return tain_json_parse(text.data, text.size, "its text", ret, &why) == TAIN_OK ? TAIN_OK : is_corrupt(c, path, why.message, err);
+}
+
 /* A definition must say what it is about; what is in it is the worker's to understand. */
 static tain_status check_mirroring(tain_call *c, tain_slice text, tain_error *err)
 {
     json_t *root = NULL, *source;
-    if (tain_json_parse(text.data, text.size, MIRRORING, &root, err) != TAIN_OK) return is_corrupt(c, MIRRORING, "it is not JSON", err);
+    TAIN_TRY(parse(c, MIRRORING, text, &root, err));
     source = json_object_get(json_object_get(root, "properties"), "source");
     bool fine = json_is_string(json_object_get(source, "type"));
     json_decref(root);
@@ -69,6 +86,7 @@ static tain_status read_parts(tain_call *c, const json_t *parts, tain_parts *p, 
     const json_t *part;
     size_t        i;
     if (!json_is_array(parts)) return is_corrupt(c, "parts", "that is no array", err);
+    if (!json_array_size(parts)) return is_corrupt(c, "parts", "there is none", err);
     json_array_foreach(parts, i, part)
     {
         TAIN_TRY(read_part(c, part, p, err));
@@ -98,7 +116,7 @@ tain_status tain_platform_read(tain_call *c, tain_slice platform, tain_platform 
     json_t *root = NULL;
     *ret = (tain_platform){0};
     if (!platform.size) return TAIN_OK;
-    if (tain_json_parse(platform.data, platform.size, PLATFORM, &root, err) != TAIN_OK) return is_corrupt(c, PLATFORM, "it is not JSON", err);
+    TAIN_TRY(parse(c, PLATFORM, platform, &root, err));
     const json_t *metadata = json_object_get(root, "metadata");
     bool          fine = strcmp(tain_json_get_str(metadata, "type", "MirroredDatabase"), "MirroredDatabase") == 0;
     if (fine) {

@@ -43,10 +43,19 @@ json_t *tain_item_definition(const tain_control_item *i)
     return tain_json_parse(i->definition.data, i->definition.size, "", &root, &ignored) == TAIN_OK ? root : NULL;
 }
 
+static json_t *shown(const tain_control_item *i, bool with_properties)
+{
+    json_t *out = to_json(i);
+    if (with_properties) json_object_set_new(out, "properties", properties(i));
+    return out;
+}
+
+/* An item of any type has none; a mirrored database has. */
+static bool is_typed(const tain_call *c) { return strcasestr(c->request->path, "/mirroreddatabases") != NULL; }
+
 static void answer(tain_call *c, const tain_control_item *i, bool with_properties)
 {
-    c->out = to_json(i);
-    if (with_properties) json_object_set_new(c->out, "properties", properties(i));
+    c->out = shown(i, with_properties);
     tain_http_reply_add(c->reply, "ETag", "\"\"");
 }
 
@@ -61,6 +70,19 @@ static tain_status show(tain_call *c, const char *id, bool with_properties, tain
 
 /* --- reading ------------------------------------------------------------------------------------------------------------ */
 
+/* Lists are without definitions, which properties are of. One that has gone since is passed over. */
+static void append(const tain_call *c, json_t *rows, const tain_control_item *listed)
+{
+    tain_control_item i;
+    tain_error        ignored;
+    if (!is_typed(c)) {
+        json_array_append_new(rows, to_json(listed));
+    } else if (tain_control_item_get(c->api->control, listed->id, &i, &ignored) == TAIN_OK) {
+        json_array_append_new(rows, shown(&i, true));
+        tain_control_item_done(&i);
+    }
+}
+
 static tain_status list(tain_call *c, tain_error *err)
 {
     const char        *type = tain_http_query(c->request, "type");
@@ -69,7 +91,7 @@ static tain_status list(tain_call *c, tain_error *err)
     json_t            *rows = json_array();
     TAIN_TRY(tain_call_page(c, &page, err));
     if (!type || strcasecmp(type, TYPE) == 0) TAIN_TRY(tain_control_item_list(c->api->control, c->argument[0], page, &all, err));
-    for (size_t i = 0; i < all.count; i++) json_array_append_new(rows, to_json(&all.rows[i]));
+    for (size_t i = 0; i < all.count; i++) append(c, rows, &all.rows[i]);
     tain_call_list(c, "value", rows, all.next);
     tain_control_items_done(&all);
     return TAIN_OK;
@@ -79,7 +101,7 @@ static tain_status get(tain_call *c, tain_error *err)
 {
     tain_control_item i;
     TAIN_TRY(tain_call_item(c, &i, err));
-    answer(c, &i, strcasestr(c->request->path, "/mirroreddatabases/") != NULL);
+    answer(c, &i, is_typed(c));
     tain_control_item_done(&i);
     return TAIN_OK;
 }
@@ -155,7 +177,7 @@ static tain_status change(tain_call *c, tain_error *err)
     TAIN_TRY(tain_call_item(c, &i, err));
     tain_control_item_done(&i);
     TAIN_TRY(tain_control_item_change_some(c->api->control, c->argument[1], &to, err));
-    return show(c, c->argument[1], strcasestr(c->request->path, "/mirroreddatabases/") != NULL, err);
+    return show(c, c->argument[1], is_typed(c), err);
 }
 
 /* There are no folders, so an item that is moved stays. */
