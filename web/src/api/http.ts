@@ -46,7 +46,7 @@ export async function call<T>(method: Method, path: string, body?: unknown, sign
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["X-Tain-Csrf"] = "1";
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
+  const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store", keepalive: method === "DELETE" }; // done though the page is being left
   if (body !== undefined) init.body = JSON.stringify(body);
   if (signal) init.signal = signal;
   let status: number, ok: boolean, text: string;

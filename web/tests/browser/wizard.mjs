@@ -107,6 +107,35 @@ test("wizard says what a connection lacks, and mends it without making another",
   assert.equal(world.connections.at(-1).url, "postgresql://tain@right/shop");
 });
 
+test("wizard that is left leaves no connection behind", async ({ open, world }) => {
+  const before = world.connections.length;
+  const begin = async (page) => {
+    await page.getByRole("radio", { name: /New connection/ }).check();
+    await page.getByRole("textbox", { name: "Address", exact: true }).fill("postgresql://tain@right/shop");
+    await button(page, "Test and assess").click();
+    await heading(page, "Which tables?");
+    assert.equal(world.connections.length, before + 1);
+  };
+  const none = () => until(() => world.connections.length === before, "no connection is left");
+  const page = await open("#/new");
+  await begin(page);
+  await page.getByRole("link", { name: "Activity" }).first().click();
+  await none();
+  await page.goto(page.url().replace(/#.*/, "#/new"));
+  await begin(page);
+  await page.reload();
+  await none();
+  await begin(page);
+  await button(page, "Back").click();
+  await page.getByRole("radio", { name: /CRM file/ }).check();
+  await button(page, "Test and assess").click();
+  await button(page, "Continue").click();
+  await page.getByLabel("Name of the mirror").fill("by another");
+  await button(page, "Start mirroring").click();
+  await page.getByRole("heading", { level: 1, name: "by another" }).waitFor();
+  await none();
+});
+
 test("wizard shows why a table cannot be mirrored, and the SQL for it", async ({ open }) => {
   const page = await open("#/new");
   await page.getByRole("radio", { name: /Shop/ }).check();

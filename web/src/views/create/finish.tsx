@@ -13,13 +13,14 @@ import { useNotices } from "../../state/notices";
 import { usePoll } from "../../state/poll";
 import { go } from "../../state/route";
 import { may, useSession } from "../../state/session";
-import type { Picked } from "./create";
+import type { Own, Picked } from "./create";
 import { anyWrong, definitionOf, mirrorable, type Options } from "./draft";
 import { OptionFields } from "./options";
 import { StepTitle } from "./steps";
 
 interface Props {
   picked: Picked;
+  own: Own;
   all: boolean;
   chosen: ReadonlySet<string>;
   options: Options;
@@ -29,7 +30,7 @@ interface Props {
 
 const NEW = "new";
 
-export function Finish({ picked, all, chosen, options, onOptions, onBack }: Props) {
+export function Finish({ picked, own, all, chosen, options, onOptions, onBack }: Props) {
   const { me } = useSession();
   const notices = useNotices();
   const { data, error: listError } = usePoll("create/workspaces", service.workspaces, 0);
@@ -57,6 +58,7 @@ export function Finish({ picked, all, chosen, options, onOptions, onBack }: Prop
       const into = ws === NEW ? (made.current.ws ??= (await service.createWorkspace(newWs.trim())).id) : ws;
       const definition = definitionOf({ connection: picked.connection.id, url: picked.connection.url, database: picked.database, all, chosen: new Set(wanted), options });
       const id = (made.current.id ??= (await service.createMirror(into, name.trim(), definition)).id);
+      if (own.connection?.id === picked.connection.id) own.connection = null;
       if (start) await service.start({ ws: into, id });
       notices.say(start ? `${name.trim()} is starting` : `${name.trim()} is made`);
       go({ view: "mirror", ws: into, id, tab: "tables" });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // source.tsx -- the first step: a connection that is there, or a new one; it is tried, and its tables are assessed.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { ApiError, shown } from "../../api/http";
 import * as service from "../../api/service";
 import type { Connection } from "../../api/types";
@@ -13,7 +13,7 @@ import { Failure } from "../../parts/note";
 import { Loading } from "../../parts/view";
 import { usePoll } from "../../state/poll";
 import { type ConnectionForm, ConnectionFields, editOf, EMPTY_FORM, wrongForm } from "../connections/form";
-import type { Picked } from "./create";
+import type { Own, Picked } from "./create";
 import { StepTitle } from "./steps";
 
 const NEW = "new";
@@ -23,9 +23,9 @@ export function testFailure(r: { message?: string | null; remedy?: string | null
   return new ApiError(200, "TestFailed", r.message || "The source could not be reached.", r.remedy ?? null);
 }
 
-type Phase = "" | "Saving the connection" | "Trying the connection" | "Assessing its tables";
+type Phase = "" | "Trying the connection" | "Assessing its tables";
 
-export function Source({ before, onDone }: { before: Picked | null; onDone: (p: Picked) => void }) {
+export function Source({ before, own, onDone }: { before: Picked | null; own: Own; onDone: (p: Picked) => void }) {
   const { data: list, error: listError, refresh } = usePoll("create/connections", service.connections, 0);
   const [which, setWhich] = useState<string | null>(before?.connection.id ?? null);
   const [form, setForm] = useState<ConnectionForm>(EMPTY_FORM);
@@ -33,16 +33,16 @@ export function Source({ before, onDone }: { before: Picked | null; onDone: (p: 
   const [database, setDatabase] = useState(before?.database ?? "");
   const [phase, setPhase] = useState<Phase>("");
   const [error, setError] = useState<ApiError | null>(null);
-  const made = useRef<Connection | null>(null); // by this wizard: it is changed when it was wrong, not made twice
   useEffect(() => {
     if (list && which === null) setWhich(list.length ? list[0]!.id : NEW);
   }, [list, which]);
 
+  /** It is changed when it was wrong, not made twice. */
   const save = async (): Promise<Connection> => {
     const edit = editOf(form);
-    if (made.current) await service.changeConnection(made.current.id, edit);
-    else made.current = await service.createConnection(edit);
-    return { ...made.current, displayName: edit.displayName ?? "", url: edit.url ?? "" };
+    if (own.connection) await service.changeConnection(own.connection.id, edit);
+    else own.connection = await service.createConnection(edit);
+    return { ...own.connection, displayName: edit.displayName ?? "", url: edit.url ?? "" };
   };
   const proceed = async (e: Event) => {
     e.preventDefault();
@@ -51,9 +51,8 @@ export function Source({ before, onDone }: { before: Picked | null; onDone: (p: 
     if (which === NEW && wrongForm(form)) return;
     setError(null);
     try {
-      setPhase(which === NEW ? "Saving the connection" : "Trying the connection");
-      const connection = which === NEW ? await save() : list!.find((c) => c.id === which)!;
       setPhase("Trying the connection");
+      const connection = which === NEW ? await save() : list!.find((c) => c.id === which)!;
       const test = await service.testConnection(connection.id);
       if (!test.ok) throw testFailure(test);
       setPhase("Assessing its tables");
