@@ -18,6 +18,11 @@ class Commanded(Service):
     def json(self, *args, **more):
         return json.loads(self.tain(*args, "--json", **more).out)
 
+    def path(self, name):
+        """In the REST, of what is called so."""
+        m = next(m for m in self.json("list") if m["displayName"] == name)
+        return f"/v1/workspaces/{m['workspaceId']}/mirroredDatabases/{m['id']}"
+
     def mirror(self, name):
         """The row of `tain list` that is called workspace/name."""
         rows = [m for m in self.json("list") if f"{m['workspaceName']}/{m['displayName']}" == name]

@@ -83,7 +83,8 @@ def test_what_is_stopped_or_paused_goes_on(folder):
 def test_a_table_is_paused_and_loaded_again(folder):
     source = shop(folder)
     db = sqlite3.connect(source)
-    db.executescript("create table items (id integer primary key); insert into items values (1)")
+    items = "main.it/ems $2f"
+    db.executescript('create table "it/ems $2f" (id integer primary key); insert into "it/ems $2f" values (1)')
     db.close()
 
     def status(s, table):
@@ -92,15 +93,19 @@ def test_a_table_is_paused_and_loaded_again(folder):
 
     with Commanded(folder) as s:
         s.tain("create", "shop", source, "--start")
-        wait_until(lambda: status(s, "main.items") == "Replicating", 30, "items is followed")
-        out = s.tain("pause", "shop", "main.items").out
-        assert "  main.items: paused\n" in out, out
-        wait_until(lambda: status(s, "main.items") == "Stopped" and status(s, "main.orders") == "Replicating", 30, "items alone is paused")
-        s.tain("resume", "shop", "main.items")
-        wait_until(lambda: status(s, "main.items") == "Replicating", 30, "items is followed again")
+        wait_until(lambda: status(s, items) == "Replicating", 30, "items is followed")
+        out = s.tain("pause", "shop", items).out
+        assert f"  {items}: paused\n" in out, out
+        wait_until(lambda: status(s, items) == "Stopped" and status(s, "main.orders") == "Replicating", 30, "items alone is paused")
+        s.tain("resume", "shop", items)
+        wait_until(lambda: status(s, items) == "Replicating", 30, "items is followed again")
         assert s.json("resync", "shop", "main.orders")["tables"] == ["main.orders"]
         wait_until(lambda: status(s, "main.orders") == "Replicating", 30, "orders is there again")
+        assert s.call("GET", f"{s.path('shop')}/tables/main/it$2fems%20$242f", expect=200).json["table"] == "it/ems $2f"
         assert_refused(s.tain("pause", "shop", "orders", check=None), 3, "schema.table")
+        assert_refused(s.tain("pause", "shop", "main.ordres", check=None), 3, "no table main.ordres")
+        s.tain("export", os.path.join(folder, "git"))
+        assert b"ordres" not in contents(folder + "/git")["shop.MirroredDatabase/mirroring.json"]
 
 
 def test_what_cannot_start_says_why(folder):

@@ -66,7 +66,7 @@ def test_postgres_with_a_password_and_tables_that_cannot_be_mirrored(folder):
             page(s, folder, "rows", "steer", rows=600, **t)
             pg.sql("alter table public.items add column note text")
             pg.sql("update public.items set note = 'x' where id = 1")
-            wait_until(lambda: "note" in s.call("GET", f"{path_of(s, 'catalogue')}/tables/public/items", expect=200).body.decode(), what="the new column")
+            wait_until(lambda: "note" in s.call("GET", f"{s.path('catalogue')}/tables/public/items", expect=200).body.decode(), what="the new column")
             page(s, folder, "table", columns=["id", "label", "price", "note"], **t)
             page(s, folder, "query", "appearance", rows=600, **t)
             page(s, folder, "drop", **t)
@@ -77,11 +77,6 @@ def test_signing_in_from_elsewhere(folder):
     with Commanded(folder, https=True) as s:
         s.call("POST", "/v1/users", {"name": "vera", "role": "viewer", "password": "a pass word of vera"}, expect=201)
         page(s, folder, "sign-in", user="vera", password="a pass word of vera")
-
-
-def path_of(service, name):
-    m = service.mirror(f"default/{name}")
-    return f"/v1/workspaces/{m['workspaceId']}/mirroredDatabases/{m['id']}"
 
 
 if __name__ == "__main__":

@@ -3,12 +3,32 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "control/execution.h"
 #include "delta/delta.h"
 #include "lake/lake.h"
 #include "serve/api/item.h"
 #include "serve/api/report.h"
 #include "source/source.h"
+
+/* A path names schema and table as their folders are named (a slash is "$2f"), so that every name has one. */
+typedef struct table_name {
+    char *schema, *table, *full;
+} table_name;
+
+static table_name name_in(const tain_call *c)
+{
+    table_name n = {.schema = tain_name_from_folder(c->argument[2]), .table = tain_name_from_folder(c->argument[3])};
+    n.full = tain_source_full_name(n.schema, n.table);
+    return n;
+}
+
+static void table_name_done_scope(table_name *n)
+{
+    tain_free(n->schema);
+    tain_free(n->table);
+    tain_free(n->full);
+}
 
 /* --- what it is --------------------------------------------------------------------------------------------------------- */
 
@@ -57,31 +77,30 @@ static tain_status changes_of(tain_call *c, const char *schema, const char *tabl
     return TAIN_OK;
 }
 
-static tain_status describe(tain_call *c, const tain_mirror_report *r, const char *name, tain_error *err)
+static tain_status describe(tain_call *c, const tain_mirror_report *r, const table_name *n, tain_error *err)
 {
-    const char   *schema = c->argument[2], *table = c->argument[3];
     const json_t *row;
-    TAIN_TRY(tain_report_table(c, r->worker, name, &row, err));
+    TAIN_TRY(tain_report_table(c, r->worker, n->full, &row, err));
     if (!row) return tain_call_fail(c, "TableNotFound", TAIN_E_NOT_FOUND, err, "the mirror did not run yet, and has no tables");
-    TAIN_AUTO(tain_free) char *key = tain_lake_table_folder(schema, table), *folder = tain_format("%s/%s", r->lake, key);
+    TAIN_AUTO(tain_free) char *key = tain_lake_table_folder(n->schema, n->table), *folder = tain_format("%s/%s", r->lake, key);
     json_t *history = json_array();
     c->out = json_copy((json_t *)row);
-    json_object_set_new(c->out, "schema", json_string(schema));
-    json_object_set_new(c->out, "table", json_string(table));
+    json_object_set_new(c->out, "schema", json_string(n->schema));
+    json_object_set_new(c->out, "table", json_string(n->table));
     json_object_set_new(c->out, "folder", json_string(folder));
     json_object_set_new(c->out, "columns", json_array());
     json_object_set_new(c->out, "schemaHistory", history);
     look_into(c->out, folder);
-    TAIN_TRY(changes_of(c, schema, table, history, "ReplicatingSchema", err));
-    return changes_of(c, schema, table, history, "AddTable", err);
+    TAIN_TRY(changes_of(c, n->schema, n->table, history, "ReplicatingSchema", err));
+    return changes_of(c, n->schema, n->table, history, "AddTable", err);
 }
 
 static tain_status get(tain_call *c, tain_error *err)
 {
     tain_mirror_report r;
-    TAIN_AUTO(tain_free) char *name = tain_source_full_name(c->argument[2], c->argument[3]);
+    TAIN_AUTO(table_name_done) table_name n = name_in(c);
     TAIN_TRY(tain_report_read(c, &r, err));
-    tain_status st = describe(c, &r, name, err);
+    tain_status st = describe(c, &r, &n, err);
     tain_mirror_report_done(&r);
     return st;
 }
@@ -156,12 +175,12 @@ static tain_status try_paused(tain_call *c, const tain_control_item *i, const ch
 static tain_status set_paused(tain_call *c, bool pause, tain_error *err)
 {
     enum { TRIES = 100 };
-    TAIN_AUTO(tain_free) char *name = tain_source_full_name(c->argument[2], c->argument[3]);
+    TAIN_AUTO(table_name_done) table_name n = name_in(c);
     tain_status st = TAIN_E_CONFLICT;
-    for (int n = 0; st == TAIN_E_CONFLICT && n < TRIES; n++) {
+    for (int k = 0; st == TAIN_E_CONFLICT && k < TRIES; k++) {
         tain_control_item i;
         TAIN_TRY(tain_call_item(c, &i, err));
-        st = try_paused(c, &i, name, pause, err);
+        st = try_paused(c, &i, n.full, pause, err);
         tain_control_item_done(&i);
     }
     TAIN_TRY(st);
@@ -178,12 +197,12 @@ static tain_status resync_table(tain_call *c, tain_error *err)
 {
     tain_mirror_report r;
     const json_t      *row;
-    TAIN_AUTO(tain_free) char *name = tain_source_full_name(c->argument[2], c->argument[3]);
+    TAIN_AUTO(table_name_done) table_name n = name_in(c);
     TAIN_TRY(tain_report_read(c, &r, err));
-    tain_status st = tain_report_table(c, r.worker, name, &row, err);
+    tain_status st = tain_report_table(c, r.worker, n.full, &row, err);
     tain_mirror_report_done(&r);
     TAIN_TRY(st);
-    return tain_supervisor_resync(c->api->supervisor, c->argument[1], (const char *const[]){name, NULL}, err);
+    return tain_supervisor_resync(c->api->supervisor, c->argument[1], (const char *const[]){n.full, NULL}, err);
 }
 
 static tain_status resync(tain_call *c, tain_error *err)

@@ -21,7 +21,12 @@ export interface TableId extends MirrorId {
 
 const items = (ws: string) => `v1/workspaces/${enc(ws)}/mirroredDatabases`;
 const mirror = (m: MirrorId) => `${items(m.ws)}/${enc(m.id)}`;
-const table = (t: TableId) => `${mirror(t)}/tables/${enc(t.schema)}/${enc(t.table)}`;
+const table = (t: TableId) => `${mirror(t)}/tables/${enc(folderName(t.schema))}/${enc(folderName(t.table))}`;
+
+/** A name as the lake's folder of it is called: what cannot be in a path is $ and two digits. */
+export function folderName(name: string): string {
+  return name.replace(/[\x00-\x1f\x7f/\\%$:*?"<>|]|^[._]/g, (c) => "$" + c.charCodeAt(0).toString(16).padStart(2, "0"));
+}
 
 /** key=value&... of what is set. */
 export function query(values: Record<string, string | number | null | undefined>): string {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from "vitest";
 import { errorOf } from "../../src/api/http";
-import { definitionOf, definitionParts, query } from "../../src/api/service";
+import { definitionOf, definitionParts, folderName, query } from "../../src/api/service";
 import { compare, sorted } from "../../src/parts/grid";
 import { isScript } from "../../src/parts/remedy";
 import { matches } from "../../src/parts/search";
@@ -23,6 +23,12 @@ describe("places", () => {
     for (const hash of ["", "#", "#/"]) expect(parseRoute(hash).view).toBe("mirrors");
   });
   it("survive an address that is broken", () => expect(parseRoute("#/mirror/%/x").view).toBe("mirror"));
+});
+
+describe("tables", () => {
+  it("are named in a path as their folders are", () => {
+    expect(["orders", "a/b", "$2f", "..", "_x_", "ö \n"].map(folderName)).toEqual(["orders", "a$2fb", "$242f", "$2e.", "$5fx_", "ö $0a"]);
+  });
 });
 
 describe("errors", () => {
