@@ -52,6 +52,8 @@ tain_status tain_url_parse(const char *text, tain_url *ret, tain_error *err);
 void        tain_url_done(tain_url *u);
 /* "localhost", 127.0.0.0/8 or ::1, as they stand in a URL; NULL is not. No name is looked up. */
 bool        tain_host_is_loopback(const char *host);
+/* Appends the text percent-encoded (RFC 3986): but for letters, digits, "-._~", and what else is in `keep`. */
+void        tain_url_append_encoded(tain_buffer *out, const char *text, const char *keep);
 /* The URL, or "key=value ..." text, with passwords (in the authority, and after password= and its like) replaced by "***".
  * Caller frees. */
 char *tain_url_redacted(const char *text);

@@ -217,3 +217,11 @@ tain_status tain_secret_resolve(const char *text, char **ret, tain_error *err)
     *ret = tain_strdup(text);
     return TAIN_OK;
 }
+
+void tain_url_append_encoded(tain_buffer *out, const char *text, const char *keep)
+{
+    for (; *text; text++) {
+        if (isalnum((unsigned char)*text) || strchr("-._~", *text) || strchr(keep, *text)) tain_buffer_append_u8(out, (uint8_t)*text);
+        else tain_buffer_printf(out, "%%%02X", (unsigned)(unsigned char)*text);
+    }
+}

@@ -221,21 +221,13 @@ tain_status tain_client_call(const tain_client *c, const char *method, const cha
 
 /* --- lists --------------------------------------------------------------------------------------------------------- */
 
-void tain_client_append_encoded(tain_buffer *out, const char *text)
-{
-    for (const char *p = text; *p; p++) {
-        if (isalnum((unsigned char)*p) || strchr("-._~", *p)) tain_buffer_append_u8(out, (uint8_t)*p);
-        else tain_buffer_printf(out, "%%%02X", (unsigned char)*p);
-    }
-}
-
 static tain_status read_page(const tain_client *c, const char *path, const char *token, json_t **ret, tain_error *err)
 {
     TAIN_AUTO(tain_buffer_done) tain_buffer url = {0};
     tain_buffer_append_str(&url, path);
     if (token) {
         tain_buffer_printf(&url, "%ccontinuationToken=", strchr(path, '?') ? '&' : '?');
-        tain_client_append_encoded(&url, token);
+        tain_url_append_encoded(&url, token, "");
     }
     return tain_client_call(c, "GET", tain_buffer_cstr(&url), NULL, ret, err);
 }

@@ -48,9 +48,6 @@ tain_status tain_client_call(const tain_client *c, const char *method, const cha
 /* All of a list, page by page: an array. */
 tain_status tain_client_list(const tain_client *c, const char *path, json_t **ret, tain_error *err);
 
-/* As a part of a path or a value of a query, percent-encoded. */
-void tain_client_append_encoded(tain_buffer *out, const char *text);
-
 /* A whole file, appended. Errors name it; NOT_FOUND: it is not there. */
 tain_status tain_client_read_file(const char *path, tain_buffer *ret, tain_error *err);
 

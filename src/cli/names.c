@@ -123,9 +123,9 @@ tain_status tain_names_table_path(const json_t *mirror, const char *table, const
     TAIN_AUTO(tain_free) char *schema_folder = tain_folder_from_name(only), *table_folder = tain_folder_from_name(name);
     tain_buffer out = {0};
     tain_buffer_append_str(&out, path);
-    tain_client_append_encoded(&out, schema_folder);
+    tain_url_append_encoded(&out, schema_folder, "");
     tain_buffer_append_u8(&out, '/');
-    tain_client_append_encoded(&out, table_folder);
+    tain_url_append_encoded(&out, table_folder, "");
     tain_buffer_append_str(&out, rest);
     *ret = tain_buffer_cstr(&out);
     return TAIN_OK;

@@ -10,6 +10,7 @@
 #include "base/folder.h"
 #include "base/lockfile.h"
 #include "base/text.h"
+#include "control/moved.h"
 #include "control/schema.h"
 #include "control/statement.h"
 
@@ -95,7 +96,8 @@ static tain_status begin(tain_control *c, tain_error *err)
     tain_control_read(c);
     TAIN_TRY(tain_control_done(c, use_wal(c, err)));
     TAIN_TRY(tain_sql_script(c, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", err));
-    return tain_control_migrate(c, tain_control_steps, tain_control_step_count, version, err);
+    TAIN_TRY(tain_control_migrate(c, tain_control_steps, tain_control_step_count, version, err));
+    return tain_control_follow_home(c, err);
 }
 
 tain_status tain_control_open(const char *home, const char *key_file, tain_control **ret, tain_error *err)

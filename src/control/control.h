@@ -22,7 +22,7 @@ typedef struct tain_control tain_control;
 /* Opens, or makes, the control database of a home (a folder, made for its owner alone where there is none), and brings one
  * of an older tain to the present schema. key_file: what passwords of connections are sealed with; NULL: `control.key`
  * in the home. BUSY names the process that has the home; INVALID: control.db is something else, and is left as it is;
- * UNSUPPORTED: a newer tain wrote it; PERMISSION, FULL, IO, CORRUPT as they come. */
+ * UNSUPPORTED: a newer tain wrote it; a home that was moved keeps the lakes that are in it; PERMISSION, FULL, IO, CORRUPT as they come. */
 tain_status tain_control_open(const char *home, const char *key_file, tain_control **ret, tain_error *err);
 /* No other call may be under way. NULL is fine. */
 void        tain_control_close(tain_control *c);

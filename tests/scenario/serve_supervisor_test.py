@@ -289,6 +289,34 @@ def test_a_paused_table_stays_as_it_is(folder):
             wait_until(lambda: table(s)["status"] == "Replicating" and rows_of_odd(s) == 2, what="the table to go on")
 
 
+def test_a_home_that_is_moved_has_all_it_had(folder):
+    """Also while workers run, and by a name that is none of a URL."""
+    db, c = source(folder)
+    before, after = os.path.join(folder, "ho me%41?"), os.path.join(folder, "moved")
+
+    def first_commit(s):
+        return open(os.path.join(table_folder(s.monitor(path)["lake"], "main.t"), "_delta_log", "0" * 20 + ".json")).read()
+
+    with Service(before) as s:
+        path = s.create("shop", s.connect("sqlite://" + db))
+        s.wait_running(path)
+        pid, begun = pid_of(s, path), first_commit(s)
+        kill_service(s)
+        os.rename(before, after)
+        assert lives(pid)
+        with Service(after) as s:
+            wait_other_worker(s, path, pid)
+            c.execute("insert into t values (2)")
+            wait_rows(s, path, 2)
+            assert s.monitor(path)["lake"].startswith(after + "/lake/") and first_commit(s) == begun, "it goes on, and is not loaded again"
+            own = next(i for w in s.call("GET", "/v1/workspaces").json["value"] if w["displayName"] == "monitoring"
+                       for i in s.call("GET", f"/v1/workspaces/{w['id']}/mirroredDatabases").json["value"])
+            s.wait_running(f"/v1/workspaces/{own['workspaceId']}/mirroredDatabases/{own['id']}")
+            assert s.stop(signal.SIGTERM) == 0
+    assert not lives(pid)
+    assert not glob.glob(os.path.join(before, "**", "_delta_log"), recursive=True), "nobody writes into the old place"
+
+
 def workers_of(folder):
     """Of any service of this test, as the system knows them."""
     found = []

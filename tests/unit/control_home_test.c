@@ -7,6 +7,7 @@
 
 #include "control/execution.h"
 #include "control/schema.h"
+#include "control/item.h"
 #include "control/workspace.h"
 #include "seed.h"
 
@@ -132,6 +133,38 @@ static void a_newer_schema_is_refused(void **state)
     assert_int_equal(workspaces(), 1);
     assert_int_equal(number_of("PRAGMA user_version"), tain_control_step_count);
     assert_int_equal(number_of("SELECT count(*) FROM sqlite_schema WHERE name = 'execution_operation'"), 1);
+}
+
+static void check_lake(const char *name, const char *workspace, const char *lake)
+{
+    tain_control_item i;
+    assert_ok(tain_control_item_find(control, workspace, name, &i, &err));
+    assert_string_equal(i.lake, lake);
+    tain_control_item_done(&i);
+}
+
+/* What is in it goes along; what is not there, or elsewhere, stays where it was. */
+static void a_home_that_was_moved_keeps_its_lakes(void **state)
+{
+    static const char *const names[] = {"here", "away", "else"};
+    char                     workspace[37], id[37];
+    TAIN_AUTO(tain_free) char *before = tain_strdup(home);
+    const char *const        lakes[] = {in_home("lake"), in_home("nowhere"), "/elsewhere/lake"};
+    TAIN_AUTO(tain_free) char *nowhere = tain_strdup(lakes[1]);
+    assert_ok(tain_control_workspace_add(control, "w", NULL, NULL, workspace, &err));
+    for (int i = 0; i < 3; i++)
+        assert_ok(tain_control_item_add(control, &(tain_control_item){.workspace = workspace, .name = (char *)names[i], .lake = (char *)lakes[i]}, id, &err));
+    assert_int_equal(mkdir(in_home("lake"), 0777), 0);
+    reopen();
+    tain_control_close(control);
+    control = NULL;
+    memcpy(home + strlen(home) - 6, "moved.", 6);
+    assert_int_equal(rename(before, home), 0);
+    assert_ok(tain_control_open(home, NULL, &control, &err));
+    check_lake("here", workspace, in_home("lake"));
+    check_lake("away", workspace, nowhere);
+    check_lake("else", workspace, "/elsewhere/lake");
+    assert_int_equal(rmdir(in_home("lake")), 0);
 }
 
 static void steps_are_taken_one_by_one(void **state)
@@ -280,7 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(is_private_and_durable), TEST(others_lose_what_they_had), TEST(a_home_is_made), TEST(what_was_answered_is_there_again),
-        TEST(another_file_is_left_alone), TEST(another_database_is_left_alone), TEST(a_newer_schema_is_refused), TEST(steps_are_taken_one_by_one),
+        TEST(another_file_is_left_alone), TEST(another_database_is_left_alone), TEST(a_newer_schema_is_refused), TEST(a_home_that_was_moved_keeps_its_lakes), TEST(steps_are_taken_one_by_one),
         TEST(a_home_that_cannot_be_written_to), TEST(a_second_process_is_told_who_has_it), TEST(others_may_read), TEST(nothing_answered_is_lost),
         TEST(a_full_disk_changes_nothing),
     };

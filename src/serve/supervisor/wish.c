@@ -78,14 +78,6 @@ tain_status tain_wish_check(const tain_wish *w, tain_error *err)
 
 /* --- address ------------------------------------------------------------------------------------------------------- */
 
-static void append_encoded(tain_buffer *out, const char *text)
-{
-    for (; *text; text++) {
-        if (isalnum((unsigned char)*text) || strchr("-._~", *text)) tain_buffer_append_u8(out, (uint8_t)*text);
-        else tain_buffer_printf(out, "%%%02X", (unsigned)(unsigned char)*text);
-    }
-}
-
 static void append_authority(tain_buffer *out, const char *begin, size_t n, bool has_secret)
 {
     const char *at = memrchr(begin, '@', n);
@@ -120,7 +112,7 @@ char *tain_wish_source(const char *url, const char *database, bool has_secret)
     append_authority(&out, authority, (size_t)(path - authority), has_secret);
     if (database) {
         tain_buffer_append_u8(&out, '/');
-        append_encoded(&out, database);
+        tain_url_append_encoded(&out, database, "");
     } else {
         tain_buffer_append(&out, path, (size_t)(query - path));
     }
