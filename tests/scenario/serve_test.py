@@ -328,13 +328,14 @@ def test_alarms_are_told_until_they_are_heard(folder):
     with Service(os.path.join(folder, "home"), "--webhook", hook.url, "--no-monitoring") as s:
         path = s.create("shop", s.connect("sqlite://" + db))
         s.wait_running(path)
+        s.call("PATCH", path, {"displayName": "store"}, expect=200)
         s.call("POST", path + "/stopMirroring", expect=200)
         wait_until(lambda: s.monitor(path)["status"] == "Stopped", what="Stopped")
         c.close()
         os.rename(db, db + ".away")
         s.call("POST", path + "/startMirroring", expect=200)
         told = wait_until(lambda: hook.heard and hook.heard[0], 60, "the alarm")
-        assert told["alarm"] == "failed" and told["mirror"]["name"] == "shop" and not told["over"] and told["message"] and told["text"].startswith("shop: "), told
+        assert told["alarm"] == "failed" and told["mirror"]["name"] == "store" and not told["over"] and told["message"] and told["text"].startswith("store: "), told
         os.rename(db + ".away", db)
         s.call("POST", path + "/startMirroring", expect=200)
         s.wait_running(path)

@@ -177,6 +177,7 @@ static tain_status change(tain_call *c, tain_error *err)
     TAIN_TRY(tain_call_item(c, &i, err));
     tain_control_item_done(&i);
     TAIN_TRY(tain_control_item_change_some(c->api->control, c->argument[1], &to, err));
+    tain_supervisor_look(c->api->supervisor, c->argument[1]); /* records and alarms tell the name */
     return show(c, c->argument[1], is_typed(c), err);
 }
 
