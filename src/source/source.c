@@ -70,6 +70,12 @@ char *tain_source_host(const char *url)
     return ops && ops->host ? ops->host(url) : NULL;
 }
 
+bool tain_source_is_frugal(const char *url)
+{
+    const tain_source_ops *ops = driver_of_scheme(url);
+    return ops && ops->is_frugal && ops->is_frugal(url);
+}
+
 bool tain_source_is_server(const char *url)
 {
     const tain_source_ops *ops = driver_of_scheme(url);

@@ -152,8 +152,9 @@ typedef struct tain_source_ops {
     const char *const *schemes; /* "sqlite", "file"...; NULL-terminated */
     bool replicas;         /* snapshot_from is understood; other drivers are not opened with it */
     bool beside;           /* what streams may be called between snapshot_begin and snapshot_end, also while readers read */
-    /* See tain_source_host. NULL: sources are files of this machine. */
+    /* See tain_source_host and tain_source_is_frugal. NULL: sources are files of this machine. */
     char *(*host)(const char *url);
+    bool  (*is_frugal)(const char *url);
 
     /* Connects and looks. Changes nothing in the source. *ret is set as soon as cancel can end it, and is NULL if it fails. */
     tain_status (*open)(const tain_source_options *options, tain_source **ret, tain_error *err);
@@ -235,9 +236,11 @@ struct tain_source { /* embedded first by drivers */
 tain_status tain_source_open(const tain_source_options *options, tain_source **ret, tain_error *err);
 void        tain_source_close(tain_source *s); /* accepts NULL */
 void        tain_source_cancel(tain_source *s); /* accepts NULL */
-/* Where an address leads over the network: "db.example.org", several with commas, in lower case. NULL: not there alone, it uses something of this
- * machine (a file, a socket, a variable, whatever a parameter may name), or nobody knows what it is. Nothing is connected to. Caller frees. */
+/* Where an address leads over the network: "db.example.org", several with commas, in lower case. NULL: not there alone (a file, a socket), or
+ * nobody knows where. Nothing is connected to. Caller frees. */
 char *tain_source_host(const char *url);
+/* Whether its parameters name nothing of this machine: no file, no variable, no service. */
+bool tain_source_is_frugal(const char *url);
 /* Whether it is the address of a server, scheme://user@host/database?query, and not of a file or of nothing that is known. */
 bool tain_source_is_server(const char *url);
 /* One more driver, found by its schemes before the built-in ones; NULL: none. For tests: call it before any open. */

@@ -221,8 +221,11 @@ def test_what_a_contributor_has_mirrored(folder):
             refused(create(ann, connection), "role admin", "ask an administrator")
             for call in ("test", "assess"):
                 refused(s.call("POST", f"/v1/connections/{connection}/{call}", {}, token=ann), "role admin")
+            refused(s.call("PATCH", f"/v1/connections/{connection}", {"url": "postgresql://mine.invalid/d"}, token=ann), "role admin")
+            refused(s.call("DELETE", f"/v1/connections/{connection}", token=ann), "role admin")
         refused(create(bob, net), "role contributor", "not in the workspace alone")
         assert create(ann, net).status == 201 and create(bob, None).status == 201
+        assert create(ann, s.connect("postgresql://u@db.invalid/d?sslrootcert=/etc/ca.pem", "by an administrator", "env:HOME")).status == 201
 
         path = items + "/" + create(None, file, snapshotFrom="postgresql://standby.invalid/d").json["id"]
         for by in (ann, bob):
@@ -238,6 +241,7 @@ def test_what_a_contributor_has_mirrored(folder):
             refused(update(ann, path, net, snapshotFrom=where), "snapshotFrom", "host of the connection")
         refused(update(ann, path, other, snapshotFrom="postgresql://DB.invalid:5433/d"), "snapshotFrom")
         assert update(ann, path, net, snapshotFrom="postgresql://db.invalid/d").status == 200
+        refused(update(bob, path, net, snapshotFrom="postgresql://db.invalid/d", name="of_another_mirror"), "role contributor")
         moved = json.loads(mirroring(net))
         moved["properties"]["source"]["typeProperties"]["database"] = "other"
         moved = {"definition": {"parts": [part("mirroring.json", json.dumps(moved))]}}

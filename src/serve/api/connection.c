@@ -120,6 +120,7 @@ static tain_status change(tain_call *c, tain_error *err)
     const char *name;
     address     a;
     TAIN_TRY(tain_call_text(c, "displayName", false, &name, err));
+    TAIN_TRY(tain_trust_connection(c, c->argument[0], err));
     TAIN_TRY(read_address(c, false, &a, err));
     tain_status st = name ? tain_control_connection_rename(c->api->control, c->argument[0], name, err) : TAIN_OK;
     if (st == TAIN_OK) st = repoint(c, &a, err);
@@ -160,6 +161,7 @@ static tain_status check_unused(tain_call *c, tain_error *err)
 
 static tain_status drop(tain_call *c, tain_error *err)
 {
+    TAIN_TRY(tain_trust_connection(c, c->argument[0], err));
     TAIN_TRY(check_unused(c, err));
     return tain_control_connection_remove(c->api->control, c->argument[0], err);
 }

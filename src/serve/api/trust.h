@@ -15,10 +15,10 @@ tain_status tain_trust_admin(tain_call *c, const char *otherwise, tain_error *er
 tain_status tain_trust_address(tain_call *c, const char *url, tain_error *err);
 /* Its secret; NULL: none. */
 tain_status tain_trust_secret(tain_call *c, const char *secret, tain_error *err);
-/* A connection that is there, to be read through now. NOT_FOUND. */
+/* A connection that is there, to be read through or changed. NOT_FOUND. */
 tain_status tain_trust_connection(tain_call *c, const char *id, tain_error *err);
-/* A definition in the place of another (empty: it is the first). Its connection and database are for contributors of the service, whose the
- * connections are; snapshotFrom, which is sent the connection's password, is the connection's host. What stays as it was may stay. */
+/* A definition in the place of another (empty: it is the first). Its connection, its database and the name of what is made there are for
+ * contributors of the service, whose the connections are; snapshotFrom, which is sent the connection's password, is the connection's host. What stays as it was may stay. */
 tain_status tain_trust_definition(tain_call *c, tain_slice now, tain_slice before, tain_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* address.c -- whether a URL leads into the network and uses nothing of this machine; declared in connection.h. */
+/* address.c -- where a URL leads, and whether it uses anything of this machine; declared in connection.h. */
 #include <ctype.h>
 
 #include "source/postgres/connection.h"
@@ -25,6 +25,19 @@ static bool is_plain(const char *url)
     return end && (*end != '?' || !memchr(end, '@', strcspn(end, "/")));
 }
 
+/* NULL: libpq would not take it. Caller frees. */
+static PQconninfoOption *parse(const char *url)
+{
+    return is_plain(url) ? PQconninfoParse(url, NULL) : NULL;
+}
+
+static const char *value_of(const PQconninfoOption *options, const char *keyword)
+{
+    for (; options && options->keyword; options++)
+        if (strcmp(options->keyword, keyword) == 0) return options->val;
+    return NULL;
+}
+
 /* Each of a list: one that is empty is a socket, as is a path or a name that begins with @. */
 static bool are_in_the_network(const char *hosts)
 {
@@ -36,21 +49,22 @@ static bool are_in_the_network(const char *hosts)
     }
 }
 
-static const char *host_of(const PQconninfoOption *options)
-{
-    const char *host = NULL;
-    for (const PQconninfoOption *o = options; o->keyword; o++) {
-        if (o->val && !is_harmless(o->keyword)) return NULL;
-        if (o->val && strcmp(o->keyword, "host") == 0) host = o->val;
-    }
-    return host && are_in_the_network(host) ? host : NULL;
-}
-
 char *tain_pg_host(const char *url)
 {
-    PQconninfoOption *options = is_plain(url) ? PQconninfoParse(url, NULL) : NULL;
-    char             *host = options ? tain_strdup(host_of(options)) : NULL;
+    PQconninfoOption *options = parse(url);
+    const char       *given = value_of(options, "host");
+    bool              leads_there = given && are_in_the_network(given) && !value_of(options, "hostaddr"); /* which would be where it leads */
+    char             *host = leads_there ? tain_strdup(given) : NULL;
     PQconninfoFree(options);
     for (char *p = host; p && *p; p++) *p = (char)tolower((unsigned char)*p);
     return host;
+}
+
+bool tain_pg_is_frugal(const char *url)
+{
+    PQconninfoOption *options = parse(url);
+    bool              is = options != NULL;
+    for (const PQconninfoOption *o = options; o && o->keyword; o++) is = is && (!o->val || is_harmless(o->keyword));
+    PQconninfoFree(options);
+    return is;
 }

@@ -25,8 +25,9 @@ typedef struct tain_pg_target {
 } tain_pg_target;
 
 /* url: postgres:// or postgresql:// as libpq reads it. */
-/* address.c: tain_source_host */
+/* address.c: tain_source_host, tain_source_is_frugal */
 char       *tain_pg_host(const char *url);
+bool        tain_pg_is_frugal(const char *url);
 tain_status tain_pg_target_init(tain_pg_target *t, const char *url, tain_error *err);
 /* One of the same system: what t's URL leaves open, but where it is, is as for `leader`, which outlives it; cancelled with it. A
  * password that was struck out (***) was left open. */

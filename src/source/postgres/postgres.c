@@ -188,6 +188,7 @@ const tain_source_ops tain_source_postgres = {
     .name = "postgres",
     .schemes = schemes, .beside = true, .replicas = true,
     .host = tain_pg_host,
+    .is_frugal = tain_pg_is_frugal,
     .open = open_source,
     .close = close_source,
     .describe = describe,
