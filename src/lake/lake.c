@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lake/lake.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -134,6 +136,14 @@ const char *tain_lake_obstacle(tain_lake *l)
     if (!root || statvfs(root, &fs) != 0) return NULL;
     if (fs.f_flag & ST_RDONLY) return "it is read-only";
     return (uint64_t)fs.f_bavail * fs.f_frsize < LEAST_ROOM ? "it is full" : NULL;
+}
+
+bool tain_lake_may_write(tain_lake *l)
+{
+    const char *root = tain_store_path(l->store);
+    if (!root) return true;
+    TAIN_AUTO(tain_free) char *own = tain_format("%s/_tain", root);
+    return faccessat(AT_FDCWD, own, W_OK | X_OK, AT_EACCESS) == 0 || errno == ENOENT;
 }
 
 /* --- tables ------------------------------------------------------------------------------------------------------- */

@@ -39,6 +39,8 @@ bool tain_lake_is_locked(tain_lake *l);
 
 /* What stands in the way of writing to it, as far as can be seen: "it is full", "it is read-only"; NULL: nothing. */
 const char *tain_lake_obstacle(tain_lake *l);
+/* Whether a process of this user may write to it at all. */
+bool        tain_lake_may_write(tain_lake *l);
 
 /* Every table folder below Tables/ that has a _delta_log: each(ctx, schema, table, folder), true names. */
 tain_status tain_lake_each_table(tain_lake *l, tain_status (*each)(void *ctx, const char *schema, const char *table, const char *folder, tain_error *err),

@@ -129,7 +129,8 @@ def test_a_full_lake_is_no_standstill(folder):
         raise Skip("cannot mount a small file system")
     try:
         db, c = source(folder)
-        with Service(os.path.join(folder, "home"), "--lake", lake) as s:
+        hook = Listener()
+        with Service(os.path.join(folder, "home"), "--lake", lake, "--webhook", hook.url, "--no-monitoring") as s:
             path = s.create("shop", s.connect("sqlite://" + db))
             pid = s.wait_running(path)["pid"]
             fill(os.path.join(lake, "filler"))
@@ -139,6 +140,9 @@ def test_a_full_lake_is_no_standstill(folder):
             wait_rows(s, path, 2, seconds=60)
             wait_until(lambda: s.monitor(path)["error"] is None, what="the error to be over")
             assert pid_of(s, path) == pid
+            wait_until(lambda: len(hook.heard) >= 2, 60, "the end of the alarm")
+            assert [(a["alarm"], a["over"]) for a in hook.heard] == [("stalled", False), ("stalled", True)] and "full" in hook.heard[0]["message"], hook.heard
+        hook.shutdown()
     finally:
         subprocess.run(["umount", "-l", lake])
 

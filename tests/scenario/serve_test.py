@@ -5,12 +5,10 @@ import base64
 import concurrent.futures
 import contextlib
 import glob
-import http.server
 import os
 import signal
 import sqlite3
 import sys
-import threading
 import time
 
 from service import *
@@ -297,28 +295,6 @@ def test_a_lake_outlives_the_control_database(folder):
         path = s.create("shop", s.connect("sqlite://" + db), lake=lake)
         wait_until(lambda: any(t["rows_replicated"] == 101 for t in s.monitor(path)["tables"]), what="the row written meanwhile")
         assert s.monitor(path)["lake"] == lake and os.path.exists(os.path.join(lake, "Tables", "main", "orders", "_delta_log", version)), "it was not loaded again"
-
-
-class Listener(http.server.ThreadingHTTPServer):
-    """Keeps what is posted to it; refuses the first `refused` requests."""
-
-    def __init__(self, refused=0):
-        super().__init__(("127.0.0.1", 0), Listener.Handler)
-        self.heard, self.refused = [], refused
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server_port}/hook"
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            refuse, self.server.refused = self.server.refused > 0, self.server.refused - 1
-            if not refuse:
-                self.server.heard.append(json.loads(body))
-            self.send_response(500 if refuse else 204)
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
 
 
 def test_alarms_are_told_until_they_are_heard(folder):

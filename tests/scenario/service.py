@@ -3,11 +3,13 @@
 import base64
 import contextlib
 import glob
+import http.server
 import json
 import os
 import signal
 import ssl
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 
@@ -107,6 +109,28 @@ class Service(Background):
             return wait_until(running, seconds, "all tables to replicate")
         except AssertionError as e:
             raise AssertionError(f"{e}: {self.monitor(path)}\n{self.call('GET', path + '/logs').body.decode()}\n{self.output()}")
+
+
+class Listener(http.server.ThreadingHTTPServer):
+    """Keeps what is posted to it; refuses the first `refused` requests."""
+
+    def __init__(self, refused=0):
+        super().__init__(("127.0.0.1", 0), Listener.Handler)
+        self.heard, self.refused = [], refused
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server_port}/hook"
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            refuse, self.server.refused = self.server.refused > 0, self.server.refused - 1
+            if not refuse:
+                self.server.heard.append(json.loads(body))
+            self.send_response(500 if refuse else 204)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
 
 
 def part(path, text):

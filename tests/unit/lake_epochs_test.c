@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The folder of a mirror: epoch log, one writer, tables. */
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "mirror_fake.h"
@@ -240,6 +241,25 @@ static void second_writer_is_told_of_the_first(void **state)
     lake = other;
 }
 
+/* Nobody is kept from anything as root. */
+static void who_may_not_write_knows_it(void **state)
+{
+    char own[300];
+    int  status;
+    assert_ok(tain_lake_lock(lake, err)); /* makes the folder */
+    snprintf(own, sizeof own, "%s/_tain", folder);
+    assert_true(tain_lake_may_write(lake));
+    assert_int_equal(chmod(own, 0555), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(9);
+        _exit(tain_lake_may_write(lake));
+    }
+    waitpid(pid, &status, 0);
+    assert_int_equal(chmod(own, 0777), 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 /* The lock dies with its process, however that dies. */
 static void dead_writer_holds_nothing(void **state)
 {
@@ -394,6 +414,7 @@ int main(void)
         CASE(interrupted_folding_goes_on),
         CASE(retention_removes_segments),
         CASE(second_writer_is_told_of_the_first),
+        CASE(who_may_not_write_knows_it),
         CASE(dead_writer_holds_nothing), CASE(looking_does_not_lock),
         CASE(missing_lake_is_named),
         CASE(cache_is_inside_the_lake),

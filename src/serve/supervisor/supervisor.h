@@ -18,7 +18,7 @@ typedef struct tain_supervisor tain_supervisor;
 /* What somebody may want to be told of: it began, or it is over. */
 typedef enum tain_supervisor_alarm_kind {
     TAIN_ALARM_FAILED,   /* the worker ended by an error, or cannot be started */
-    TAIN_ALARM_STALLED,  /* it made no progress any more, and was replaced */
+    TAIN_ALARM_STALLED,  /* it made no progress any more, and was replaced; or its lake cannot be written to */
     TAIN_ALARM_MEMORY,   /* it took more than its limit, and was replaced */
     TAIN_ALARM_TABLES,   /* tables are Failed; amount: how many */
     TAIN_ALARM_LAG,      /* amount: microseconds */

@@ -311,6 +311,7 @@ static bool lake_is_shut(const tain_ward *w, tain_error *ret)
     TAIN_AUTO(tain_lake_close) tain_lake *lake = NULL;
     if (tain_lake_open(w->lake, false, &lake, NULL) != TAIN_OK) return false;
     const char *why = tain_lake_obstacle(lake);
+    if (!why && !tain_lake_may_write(lake)) why = "this user may not";
     if (!why) return false;
     (void)tain_fail(ret, TAIN_E_FULL, "nothing can be written to the lake: %s", why);
     tain_error_remedy(ret, "make room, or make it writable; the mirror goes on by itself");
@@ -324,8 +325,13 @@ static void check_pulse(tain_ward *w, tain_time now)
     tain_error  e = {0};
     const char *what = tain_watch_stall(&w->watch, now, w->s->silence, &since);
     bool        stopped = !w->watch.is_own && now - w->watch.changed > w->s->silence && tain_child_is_stopped(&w->child);
+    w->shut = false;
     if (!what && !stopped) return;
-    if (lake_is_shut(w, &e)) return set_error(w, &e);
+    w->shut = lake_is_shut(w, &e);
+    if (w->shut) {
+        set_error(w, &e);
+        return tain_ward_alarm(w, TAIN_ALARM_STALLED, 0, e.message, tain_error_advice(&e));
+    }
     tain_human_duration(now - (what ? since : w->watch.changed), age);
     (void)tain_fail(&e, TAIN_E_UNAVAILABLE, "the worker stood still for %s (%s), and is replaced", age, what ? what : "stopped");
     tain_error_remedy(&e, "nothing is lost; if it goes on, its log tells more: %s", w->log);
@@ -376,7 +382,7 @@ static void settle_reload(tain_ward *w, const tain_digest *d)
 
 static void calm_down(tain_ward *w, tain_time now)
 {
-    if (w->machine.process != TAIN_PROCESS_RUNNING || now - w->machine.born < STEADY) return;
+    if (w->shut || w->machine.process != TAIN_PROCESS_RUNNING || now - w->machine.born < STEADY) return;
     tain_ward_calm(w, TAIN_ALARM_FAILED);
     tain_ward_calm(w, TAIN_ALARM_STALLED);
     tain_ward_calm(w, TAIN_ALARM_MEMORY);

@@ -54,6 +54,7 @@ typedef struct tain_ward {
     bool               alarms[TAIN_ALARM_KINDS];
     tain_error         unfit;      /* why the definition of now is no command; what runs is of the one before */
     bool               held;       /* it is to start when its turn comes */
+    bool               shut;       /* nothing can be written to its lake, which is why it shows nothing new */
     bool               outdated;   /* what runs is another command or program: it is to be renewed in its turn */
 } tain_ward;
 
