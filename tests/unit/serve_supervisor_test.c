@@ -434,6 +434,19 @@ static void wishes_of_meanwhile_are_granted(void **state)
     assert_int_equal(status(), TAIN_MIRRORING_STOPPED);
 }
 
+static void one_that_was_never_noted_is_ended_when_nobody_wants_it(void **state)
+{
+    TAIN_AUTO(tain_free) char *memo = tain_format("%s/mirrors/%s/worker.json", home, item);
+    supervise();
+    pid_t pid = run_it();
+    leave();
+    assert_int_equal(unlink(memo), 0);
+    assert_ok(tain_control_item_want(control, item, TAIN_CONTROL_STOPPED, &err));
+    supervise();
+    assert_true(until(is_gone, &pid, 10 * TAIN_SECOND));
+    assert_true(tain_supervisor_rests(supervisor, item, 10 * TAIN_SECOND));
+}
+
 static void an_ended_process_is_not_taken_for_ours(void **state)
 {
     char line[2000];
@@ -693,7 +706,7 @@ int main(int argc, char **argv)
         WITH(what_is_wanted_runs), WITH(one_that_was_killed_is_replaced), WITH(what_an_operator_must_mend_is_not_tried), WITH(what_passes_is_tried_again),
         WITH(a_command_that_is_wrong_waits_for_somebody), WITH(a_definition_that_cannot_run_says_why), WITH(what_stands_still_is_replaced),
         WITH(one_that_was_stopped_is_replaced), WITH(one_that_takes_too_much_is_replaced), WITH(one_that_does_not_end_is_ended), WITH(who_is_ill_is_told_of_once),
-        WITH(those_that_run_are_taken_up), WITH(one_that_was_never_noted_is_found), WITH(wishes_of_meanwhile_are_granted),
+        WITH(those_that_run_are_taken_up), WITH(one_that_was_never_noted_is_found), WITH(one_that_was_never_noted_is_ended_when_nobody_wants_it), WITH(wishes_of_meanwhile_are_granted),
         WITH(an_ended_process_is_not_taken_for_ours), WITH(a_number_that_was_given_again_is_left_alone), WITH(another_program_renews_what_runs),
         WITH(what_was_removed_ends), WITH(another_definition_is_another_command), WITH(what_runs_outlives_a_wrong_definition),
         WITH(a_connection_that_is_renamed_changes_nothing), WITH(a_wish_to_load_outlives_the_supervisor), WITH(tables_are_loaded_again_once), WITH(records_come_into_the_database), WITH(a_series_is_kept), WITH(many_run_at_once),

@@ -197,6 +197,23 @@ static void compare_reload(tain_ward *w)
 static void listen(tain_ward *w, tain_time now);
 static void read_status(tain_ward *w, tain_time now);
 
+static bool is_wanted(tain_ward *w)
+{
+    pthread_mutex_lock(&w->s->lock);
+    bool wanted = w->shared.wanted == TAIN_CONTROL_RUNNING && !w->shared.gone;
+    pthread_mutex_unlock(&w->s->lock);
+    return wanted;
+}
+
+/* One that was never noted is found when it is to be started (begin_with); here, when it is not, or it would run on. */
+static bool find_process(tain_ward *w, bool noted)
+{
+    if (noted && strcmp(w->memo.boot, w->s->boot) == 0 && tain_child_adopt(w->memo.pid, w->memo.start, &w->child)) return true;
+    if (is_wanted(w)) return false;
+    (void)tain_watch_look(&w->watch, tain_monotonic());
+    return find_lost(w);
+}
+
 void tain_ward_recall(tain_ward *w)
 {
     tain_time now = tain_monotonic();
@@ -204,7 +221,7 @@ void tain_ward_recall(tain_ward *w)
     bool      known = tain_memo_read(w->folder, &w->memo);
     w->shared.ever = known;
     tain_watch_begin(&w->watch, 0, false, now);
-    if (known && strcmp(w->memo.boot, w->s->boot) == 0 && tain_child_adopt(w->memo.pid, w->memo.start, &w->child)) {
+    if (find_process(w, known)) {
         tain_watch_begin(&w->watch, w->child.pid, false, now);
         show_process(w);
         happen(w, TAIN_HAPPENED_FOUND, now);
@@ -480,9 +497,7 @@ static void renew(tain_ward *w, tain_time now)
 static bool must_wait(tain_ward *w, tain_time now)
 {
     bool begins = w->machine.process == TAIN_PROCESS_NONE || (w->machine.process == TAIN_PROCESS_BACKOFF && now >= w->machine.due);
-    pthread_mutex_lock(&w->s->lock);
-    begins &= w->shared.wanted == TAIN_CONTROL_RUNNING && !w->shared.gone;
-    pthread_mutex_unlock(&w->s->lock);
+    begins = begins && is_wanted(w);
     w->held = begins && w->s->starts <= 0;
     if (begins && !w->held) w->s->starts--;
     return w->held;
