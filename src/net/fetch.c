@@ -62,8 +62,7 @@ static struct curl_slist *headers_of(const tain_fetch *f)
 static bool is_local(const char *url)
 {
     tain_url u = {0};
-    bool     local = tain_url_parse(url, &u, NULL) == TAIN_OK && u.host &&
-                 (strcasecmp(u.host, "localhost") == 0 || strncmp(u.host, "127.", 4) == 0 || strcmp(u.host, "::1") == 0 || strcmp(u.host, "[::1]") == 0);
+    bool     local = tain_url_parse(url, &u, NULL) == TAIN_OK && tain_host_is_loopback(u.host);
     tain_url_done(&u);
     return local;
 }
