@@ -20,6 +20,11 @@ const char *tain_http_query(const tain_http_request *q, const char *name)
     return tain_http_arguments_get(&((const tain_exchange *)q->connection)->target.query, name);
 }
 
+char *tain_http_target_again(const tain_http_request *q, const char *name, const char *value)
+{
+    return tain_http_target_with(&((const tain_exchange *)q->connection)->target, name, value);
+}
+
 const char *tain_http_header(const tain_http_request *q, const char *name)
 {
     return MHD_lookup_connection_value(((const tain_exchange *)q->connection)->connection, MHD_HEADER_KIND, name);

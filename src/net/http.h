@@ -36,6 +36,8 @@ const char *tain_http_header(const tain_http_request *q, const char *name);
 const char *tain_http_cookie(const tain_http_request *q, const char *name);
 /* A field of the body, which is a form (application/x-www-form-urlencoded). */
 const char *tain_http_form(const tain_http_request *q, const char *name);
+/* "/path?query" of the request, the argument of that name being another. Caller frees. */
+char       *tain_http_target_again(const tain_http_request *q, const char *name, const char *value);
 /* The server is to end, and waits for this handler: what takes long is to be given up. */
 bool        tain_http_stopping(const tain_http_request *q);
 

@@ -141,6 +141,28 @@ const char *tain_http_target_parse(const char *text, tain_http_target *ret)
     return why;
 }
 
+static void append_argument(tain_buffer *out, char before, const char *name, const char *value)
+{
+    tain_buffer_append_u8(out, (uint8_t)before);
+    tain_url_append_encoded(out, name, "");
+    tain_buffer_append_u8(out, '=');
+    tain_url_append_encoded(out, value, "");
+}
+
+char *tain_http_target_with(const tain_http_target *t, const char *name, const char *value)
+{
+    tain_buffer out = {0};
+    char        before = '?';
+    tain_url_append_encoded(&out, t->path, "/%"); /* a % stands for a slash or itself already */
+    for (size_t i = 0; i < t->query.count; i++) {
+        if (strcmp(t->query.fields[i].name, name) == 0) continue;
+        append_argument(&out, before, t->query.fields[i].name, t->query.fields[i].value);
+        before = '&';
+    }
+    append_argument(&out, before, name, value);
+    return tain_buffer_cstr(&out);
+}
+
 void tain_http_target_done(tain_http_target *t)
 {
     tain_http_arguments_done(&t->query);

@@ -18,6 +18,8 @@ typedef struct tain_http_target {
 
 /* NULL: well; else why it is refused, and ret is empty. */
 const char *tain_http_target_parse(const char *text, tain_http_target *ret);
+/* It as text again, the argument of that name being another, and the last. Caller frees. */
+char       *tain_http_target_with(const tain_http_target *t, const char *name, const char *value);
 void        tain_http_target_done(tain_http_target *t);
 
 /* "a=b&c=d", likewise. */

@@ -27,6 +27,21 @@ static void check_arguments(const tain_http_arguments *a)
     }
 }
 
+/* Written again it means the same. */
+static void check_again(const tain_http_target *t)
+{
+    tain_http_target again;
+    char            *text = tain_http_target_with(t, "page token", "a/b&c=%");
+    assert(!tain_http_target_parse(text, &again) && strcmp(again.path, t->path) == 0);
+    assert(strcmp(tain_http_arguments_get(&again.query, "page token"), "a/b&c=%") == 0);
+    for (size_t i = 0; i < t->query.count; i++) {
+        const char *name = t->query.fields[i].name;
+        if (strcmp(name, "page token") != 0) assert(strcmp(tain_http_arguments_get(&again.query, name), tain_http_arguments_get(&t->query, name)) == 0);
+    }
+    tain_http_target_done(&again);
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     tain_http_target    t;
@@ -35,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (!tain_http_target_parse(text, &t)) {
         check_path(t.path);
         check_arguments(&t.query);
+        check_again(&t);
     } else assert(!t.path && !t.query.fields);
     if (!tain_http_arguments_parse((const char *)data, n, &form)) check_arguments(&form);
     tain_http_target_done(&t);

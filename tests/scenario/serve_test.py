@@ -121,6 +121,18 @@ def test_wrong_requests_get_one_clear_error(folder):
             assert a.json["errorCode"] == code == a.headers["x-ms-public-api-error-code"] and a.json["message"] and a.json["requestId"], (path, body, a)
 
 
+def follow(s, path):
+    """All pages of a list, by the address that each gives of the next."""
+    pages = []
+    while path:
+        page = s.call("GET", path, expect=200).json
+        pages.append(page["value"])
+        assert (page["continuationUri"] is None) == (page["continuationToken"] is None), page
+        assert path != page["continuationUri"] and (page["continuationUri"] or s.url).startswith(s.url), page
+        path = (page["continuationUri"] or "")[len(s.url):]
+    return pages
+
+
 def test_nothing_is_overlooked_among_many(folder):
     """More mirrored databases than a page of a list has: what goes through all of them finds the last."""
     with Service(os.path.join(folder, "home"), "--no-monitoring") as s:
@@ -136,6 +148,10 @@ def test_nothing_is_overlooked_among_many(folder):
         names = [m["displayName"] for m in s.call("GET", "/v1/mirrors", expect=200).json["value"]]
         assert len(names) == 1202 and names[0] == "first" and names[-1] == "last", names[-1]
         assert s.call("GET", "/metrics", expect=200).body.decode().count("\ntain_mirror_running{") == 1202
+        pages = follow(s, f"/v1/workspaces/{s.workspace()}/items?type=MirroredDatabase&maxResults=500")
+        assert [len(p) for p in pages] == [500, 500, 202] and len({i["id"] for p in pages for i in p}) == 1202
+        audit = follow(s, "/v1/audit?maxResults=1&action=item.create")
+        assert [[e["action"] for e in p] for p in audit] == [["item.create"]] * 2, audit
         lake = s.monitor(last)["lake"]
         taken = s.call("POST", f"/v1/workspaces/{s.workspace()}/items", {"displayName": "other", "definition": definition(None, lake=lake)}, expect=400).json
         assert "another mirrored database" in taken["message"], taken

@@ -79,7 +79,8 @@ char *tain_call_base(const tain_call *c)
 void tain_call_list(tain_call *c, const char *member, json_t *rows, const char *next)
 {
     TAIN_AUTO(tain_free) char *base = tain_call_base(c);
-    TAIN_AUTO(tain_free) char *uri = next ? tain_format("%s%s?continuationToken=%s", base, c->request->path, next) : NULL;
+    TAIN_AUTO(tain_free) char *target = next ? tain_http_target_again(c->request, "continuationToken", next) : NULL;
+    TAIN_AUTO(tain_free) char *uri = next ? tain_format("%s%s", base, target) : NULL;
     c->out = json_pack("{s:o,s:o,s:o}", member, rows, "continuationToken", tain_call_str(next), "continuationUri", tain_call_str(uri));
 }
 
