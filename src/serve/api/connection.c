@@ -39,9 +39,9 @@ static tain_status list(tain_call *c, tain_error *err)
 {
     tain_control_page        page;
     tain_control_connections all;
-    json_t                  *rows = json_array();
     TAIN_TRY(tain_call_page(c, &page, err));
     TAIN_TRY(tain_control_connection_list(c->api->control, page, &all, err));
+    json_t *rows = json_array();
     for (size_t i = 0; i < all.count; i++) json_array_append_new(rows, to_json(&all.rows[i]));
     tain_call_list(c, "value", rows, all.next);
     tain_control_connections_done(&all);

@@ -88,9 +88,9 @@ static tain_status list(tain_call *c, tain_error *err)
     const char        *type = tain_http_query(c->request, "type");
     tain_control_page  page;
     tain_control_items all = {0};
-    json_t            *rows = json_array();
     TAIN_TRY(tain_call_page(c, &page, err));
     if (!type || strcasecmp(type, TYPE) == 0) TAIN_TRY(tain_control_item_list(c->api->control, c->argument[0], page, &all, err));
+    json_t *rows = json_array();
     for (size_t i = 0; i < all.count; i++) append(c, rows, &all.rows[i]);
     tain_call_list(c, "value", rows, all.next);
     tain_control_items_done(&all);
@@ -185,8 +185,8 @@ static tain_status change(tain_call *c, tain_error *err)
 static tain_status move(tain_call *c, tain_error *err)
 {
     tain_control_item i;
-    json_t           *rows = json_array();
     TAIN_TRY(tain_call_item(c, &i, err));
+    json_t *rows = json_array();
     json_array_append_new(rows, to_json(&i));
     tain_control_item_done(&i);
     tain_call_list(c, "value", rows, NULL);

@@ -71,9 +71,9 @@ static tain_status users(tain_call *c, tain_error *err)
 {
     tain_control_page  page;
     tain_control_users all;
-    json_t            *rows = json_array();
     TAIN_TRY(tain_call_page(c, &page, err));
     TAIN_TRY(tain_control_user_list(c->api->control, page, &all, err));
+    json_t *rows = json_array();
     for (size_t i = 0; i < all.count; i++) json_array_append_new(rows, user_to_json(c, &all.rows[i]));
     tain_call_list(c, "value", rows, all.next);
     tain_control_users_done(&all);
@@ -152,9 +152,9 @@ static tain_status tokens(tain_call *c, tain_error *err)
 {
     tain_control_page   page;
     tain_control_tokens all;
-    json_t             *rows = json_array();
     TAIN_TRY(tain_call_page(c, &page, err));
     TAIN_TRY(tain_control_token_list(c->api->control, is_admin(c) ? NULL : c->caller.user, page, &all, err));
+    json_t *rows = json_array();
     for (size_t i = 0; i < all.count; i++) {
         const tain_control_token *t = &all.rows[i];
         json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:o}", "id", t->id, "userId", t->user, "name", t->name, "role",

@@ -47,11 +47,11 @@ static tain_status executions_of(tain_call *c, const char *item, tain_error *err
     tain_control_executions       all;
     tain_control_execution_filter filter = {.item = item, .schema = tain_http_query(c->request, "schema"), .table = tain_http_query(c->request, "table"),
                                             .operation = tain_http_query(c->request, "operation")};
-    json_t                       *rows = json_array();
     TAIN_TRY(page_of(c, &page, err));
     TAIN_TRY(moment(c, "from", &filter.from, err));
     TAIN_TRY(moment(c, "until", &filter.until, err));
     TAIN_TRY(tain_control_execution_list(c->api->control, &filter, page, &all, err));
+    json_t *rows = json_array();
     for (size_t i = 0; i < all.count; i++) json_array_append_new(rows, execution_to_json(&all.rows[i]));
     tain_call_list(c, "value", rows, all.next);
     tain_control_executions_done(&all);
@@ -87,11 +87,11 @@ static tain_status audit(tain_call *c, tain_error *err)
     tain_control_entries      all;
     tain_control_audit_filter filter = {.user = tain_http_query(c->request, "user"), .action = tain_http_query(c->request, "action"),
                                         .object = tain_http_query(c->request, "object")};
-    json_t                   *rows = json_array();
     TAIN_TRY(page_of(c, &page, err));
     TAIN_TRY(moment(c, "from", &filter.from, err));
     TAIN_TRY(moment(c, "until", &filter.until, err));
     TAIN_TRY(tain_control_audit_list(c->api->control, &filter, page, &all, err));
+    json_t *rows = json_array();
     for (size_t i = 0; i < all.count; i++) json_array_append_new(rows, entry_to_json(&all.rows[i]));
     tain_call_list(c, "value", rows, all.next);
     tain_control_entries_done(&all);

@@ -20,9 +20,9 @@ static tain_status list(tain_call *c, tain_error *err)
 {
     tain_control_page       page;
     tain_control_workspaces all;
-    json_t                 *rows = json_array();
     TAIN_TRY(tain_call_page(c, &page, err));
     TAIN_TRY(tain_control_workspace_list(c->api->control, page, &all, err));
+    json_t *rows = json_array();
     for (size_t i = 0; i < all.count; i++)
         if (may_see(c, all.rows[i].id)) json_array_append_new(rows, to_json(&all.rows[i]));
     tain_call_list(c, "value", rows, all.next);
@@ -87,9 +87,9 @@ static tain_status capacities(tain_call *c, tain_error *err)
 {
     tain_control_page       page;
     tain_control_workspaces all;
-    json_t                 *rows = json_array();
     TAIN_TRY(tain_call_page(c, &page, err));
     TAIN_TRY(tain_control_workspace_list(c->api->control, page, &all, err));
+    json_t *rows = json_array();
     for (size_t i = 0; i < all.count; i++)
         if (may_see(c, all.rows[i].id)) json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:s,s:s}", "id", all.rows[i].capacity, "displayName", "tain", "sku", "F2", "region",
                                               "local", "state", "Active"));
