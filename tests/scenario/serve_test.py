@@ -53,7 +53,14 @@ def test_a_mirror_from_its_making_to_its_end(folder):
         assert [x["name"] for x in detail["columns"]] == ["id", "total", "note"] and detail["rows"] == 101, detail
         for verb, status in (("pause", "Paused"), ("resume", "Running"), ("stop", "Stopped"), ("start", "Running")):
             s.call("POST", f"{path}/{verb}Mirroring", expect=200)
-            wait_until(lambda: s.monitor(path)["status"] == status, what=status)
+            m = wait_until(lambda: s.monitor(path)["status"] == status and s.monitor(path), what=status)
+            if status != "Running":
+                assert {t["status"] for t in m["tables"]} == {"Stopped"} and m["lag_ms"] is None and m["sourceLog"] is None and m["position"], m
+                tables = s.call("POST", path + "/getTablesMirroringStatus", expect=200).json["data"]
+                assert [t["status"] for t in tables] == ["Stopped"] * 2 and "error" not in tables[0] and tables[0]["metrics"]["processedRows"] > 0, tables
+                assert s.call("GET", path + "/tables/main/orders", expect=200).json["status"] == "Stopped"
+                assert 'tain_mirror_lag_seconds{mirror="shop"' not in s.call("GET", "/metrics", expect=200).body.decode()
+        s.wait_running(path)
         done = s.call("DELETE", path, expect=200)
         assert done.body == b"" and "x-tain-warning" not in done.headers, done
         assert s.call("GET", path).json["errorCode"] == "ItemNotFound"

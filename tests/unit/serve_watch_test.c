@@ -219,6 +219,28 @@ static void a_status_is_summed_up(void **state)
     assert_true(d.lag == -1 && d.latency == -1 && d.retained == -1 && d.opening && !d.running && !d.loading && !d.level);
 }
 
+static void what_a_status_is_at_rest(void **state)
+{
+    static const char *const live[] = {"Initialized", "Snapshotting", "Replicating", "Reseeding", "Stopped", "Failed"};
+    static const char *const then[] = {"Initialized", "Stopped", "Stopped", "Stopped", "Stopped", "Failed"};
+    json_t *s = json_pack("{s:s,s:i,s:{},s:{},s:{},s:i,s:[]}", "status", "Running", "lag_ms", 12, "source", "snapshot", "waiting", "epoch", 7, "tables");
+    for (int i = 0; i < 6; i++) json_array_append_new(json_object_get(s, "tables"), json_pack("{s:s,s:i}", "status", live[i], "rows_processed", i));
+    json_t *rest = tain_watch_at_rest(s);
+    for (size_t i = 0; i < 6; i++) {
+        const json_t *t = json_array_get(json_object_get(rest, "tables"), i);
+        assert_string_equal(json_string_value(json_object_get(t, "status")), then[i]);
+        assert_int_equal(json_integer_value(json_object_get(t, "rows_processed")), i);
+        assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(s, "tables"), i), "status")), live[i]);
+    }
+    assert_string_equal(json_string_value(json_object_get(rest, "status")), "Stopped");
+    assert_int_equal(json_integer_value(json_object_get(rest, "epoch")), 7);
+    assert_true(json_is_null(json_object_get(rest, "lag_ms")) && json_is_null(json_object_get(rest, "source")));
+    assert_null(json_object_get(rest, "snapshot"));
+    assert_null(tain_watch_at_rest(NULL));
+    json_decref(rest);
+    json_decref(s);
+}
+
 /* --- series -------------------------------------------------------------------------------------------------------- */
 
 static void a_series_has_two_hours(void **state)
@@ -305,7 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH(who_shows_nothing_is_stalled), WITH(a_loop_that_does_not_turn_is_stalled), WITH(our_own_absence_is_nobodys_fault),
         WITH(another_process_says_nothing_of_ours), WITH(who_was_there_before_is_known_again), WITH(a_broken_file_is_no_news), WITH(an_end_says_why), WITH(a_status_is_summed_up),
-        WITH(a_series_has_two_hours), WITH(counts_go_on_over_restarts), WITH(a_memo_comes_back), WITH(what_to_load_again_adds_up),
+        WITH(what_a_status_is_at_rest), WITH(a_series_has_two_hours), WITH(counts_go_on_over_restarts), WITH(a_memo_comes_back), WITH(what_to_load_again_adds_up),
         WITH(a_log_is_cut_while_it_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

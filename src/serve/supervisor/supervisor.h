@@ -75,7 +75,7 @@ typedef struct tain_mirror_report {
     pid_t          pid;      /* 0: no process */
     tain_time      started;  /* of that process */
     unsigned       restarts; /* since somebody wanted it to run */
-    json_t        *worker;   /* what it last said of itself, as status --json, of this run or the last; NULL: nothing yet. Not to be changed */
+    json_t        *worker;   /* what it last said of itself, as status --json; at rest (watch.h) when it does not run; NULL: nothing yet. Not to be changed */
     char          *lake;     /* its folder */
 } tain_mirror_report;
 

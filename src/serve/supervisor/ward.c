@@ -34,12 +34,28 @@ static void set_error(tain_ward *w, const tain_error *e)
     pthread_mutex_unlock(&w->s->lock);
 }
 
+/* Nothing runs, nor will by itself. */
+static bool is_at_rest(const tain_ward *w)
+{
+    return w->machine.process == TAIN_PROCESS_NONE || w->machine.process == TAIN_PROCESS_FAILED;
+}
+
 static void show_status(tain_ward *w)
 {
+    json_t *status = is_at_rest(w) ? tain_watch_at_rest(w->watch.status) : json_incref(w->watch.status);
     pthread_mutex_lock(&w->s->lock);
-    json_decref(w->shared.status);
-    w->shared.status = json_incref(w->watch.status);
+    json_t *before = w->shared.status;
+    w->shared.status = status;
     pthread_mutex_unlock(&w->s->lock);
+    json_decref(before);
+}
+
+/* Under the lock. */
+static void show_rest(tain_ward *w)
+{
+    json_t *status = tain_watch_at_rest(w->shared.status);
+    json_decref(w->shared.status);
+    w->shared.status = status;
 }
 
 /* What is wanted is read, and what it leads to is shown, in one: who waits for it to rest is not told so before a start. */
@@ -47,7 +63,9 @@ static tain_deed step(tain_ward *w, tain_happening what, tain_time now)
 {
     pthread_mutex_lock(&w->s->lock);
     bool      wanted = w->shared.wanted == TAIN_CONTROL_RUNNING && !w->shared.gone && !atomic_load(&w->s->ending);
+    bool      rested = is_at_rest(w);
     tain_deed deed = tain_machine_step(&w->machine, wanted, what, now, w->s->patience);
+    if (!rested && is_at_rest(w)) show_rest(w);
     w->shared.process = w->machine.process;
     w->shared.restarts = w->machine.restarts;
     if (!tain_machine_lives(&w->machine)) w->shared.pid = 0;

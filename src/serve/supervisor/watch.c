@@ -144,6 +144,31 @@ bool tain_watch_end(const tain_watch *w, tain_error *ret, bool *ret_for_us)
     return true;
 }
 
+static json_t *table_at_rest(const json_t *table)
+{
+    const char *status = tain_json_get_str(table, "status", "");
+    json_t     *t = json_copy((json_t *)table);
+    bool        busy = strcmp(status, "Replicating") == 0 || strcmp(status, "Snapshotting") == 0 || strcmp(status, "Reseeding") == 0;
+    if (busy) json_object_set_new(t, "status", json_string("Stopped"));
+    return t;
+}
+
+json_t *tain_watch_at_rest(const json_t *status)
+{
+    json_t       *s = json_copy((json_t *)status), *tables;
+    const json_t *t;
+    size_t        i;
+    if (!s) return NULL;
+    json_object_set_new(s, "tables", tables = json_array());
+    json_array_foreach(json_object_get(status, "tables"), i, t) json_array_append_new(tables, table_at_rest(t));
+    json_object_set_new(s, "status", json_string("Stopped"));
+    json_object_set_new(s, "lag_ms", json_null());
+    json_object_set_new(s, "source", json_null());
+    json_object_del(s, "snapshot");
+    json_object_del(s, "waiting");
+    return s;
+}
+
 /* --- digest -------------------------------------------------------------------------------------------------------- */
 
 static void add_table(tain_digest *d, const json_t *t, const char **io_newest)

@@ -45,6 +45,9 @@ const char *tain_watch_stall(const tain_watch *w, tain_time now, tain_time silen
 /* Why the run ended, if it says so, be it before it had shown anything else. *ret_for_us: it is no use to begin again before somebody acts. */
 bool tain_watch_end(const tain_watch *w, tain_error *ret, bool *ret_for_us);
 
+/* What a status means once nobody runs: tables that something was done to are Stopped, and how things go on is not known. NULL for NULL. */
+json_t *tain_watch_at_rest(const json_t *status);
+
 /* What it comes to; below 0: not known. Times in microseconds. */
 typedef struct tain_digest {
     int64_t     lag, latency, rows, bytes, retained;

@@ -50,7 +50,7 @@ export function tableState(t: TableRow, mirror: string): State {
   if (isPaused(t)) return { tone: "off", label: "Paused" };
   const state = TABLE[t.status] ?? unknown(t.status);
   if (t.status === "Stopped" && t.reason) return { tone: "warn", label: state.label }; // refused, or gone from the source
-  if (t.status === "Failed" || t.status === "Stopped") return state;
+  if (t.status === "Failed") return state;
   if (mirror === "Paused") return { tone: "off", label: "Paused" };
   if (mirror === "Stopped" || mirror === "Initialized") return { tone: "off", label: "Stopped" };
   if (state.tone === "ok" && hasTrouble(t)) return { tone: "warn", label: "Running with warning" };

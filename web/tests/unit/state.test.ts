@@ -26,7 +26,7 @@ describe("a table's state", () => {
   it("is no better than its mirror's", () => {
     expect(tableState(table({}), "Running").label).toBe("Running");
     expect(tableState(table({}), "Stopped")).toEqual({ tone: "off", label: "Stopped" });
-    expect(tableState(table({}), "Paused").label).toBe("Paused");
+    expect(tableState(table({ status: "Stopped" }), "Paused").label).toBe("Paused");
     expect(tableState(table({ status: "Failed" }), "Stopped").tone).toBe("error");
   });
   it("tells warnings", () => expect(tableState(table({ warnings: [{ code: "x" }] }), "Running").label).toBe("Running with warning"));
