@@ -24,7 +24,7 @@ _tain()
     --role) mapfile -t COMPREPLY < <(compgen -W 'viewer contributor admin none' -- "$cur"); return ;;
     esac
     case $command in # the word behind the command
-    table) words='history optimize vacuum' ;;
+    table) words='describe history optimize vacuum' ;;
     connections) words='list add change test remove' ;;
     users) words='list add change remove' ;;
     tokens) words='list add remove' ;;

@@ -54,6 +54,68 @@ static tain_status history(tain_delta *t, const settings *s, tain_error *err)
     return TAIN_OK;
 }
 
+/* --- describe ------------------------------------------------------------------------------------------------------ */
+
+/* As Delta's schema has them. */
+static tain_status fields_of(const tain_delta *t, json_t **ret, tain_error *err)
+{
+    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
+    json_t *root;
+    tain_schema_to_json(tain_delta_meta(t)->schema, &text);
+    TAIN_TRY(tain_json_parse(text.data, text.size, "the schema", &root, err));
+    *ret = json_incref(json_object_get(root, "fields"));
+    json_decref(root);
+    return TAIN_OK;
+}
+
+static void print_description(const tain_delta *t, const json_t *fields)
+{
+    static const char *const heads[] = {"column", "type", "null"};
+    char          bytes[24];
+    tain_grid     g = {.columns = 3, .align = "lll"};
+    const json_t *f;
+    size_t        i;
+    for (i = 0; i < 3; i++) tain_grid_add(&g, heads[i], strlen(heads[i]));
+    json_array_foreach(fields, i, f)
+    {
+        TAIN_AUTO(tain_free) char *type = json_dumps(json_object_get(f, "type"), JSON_COMPACT | JSON_ENCODE_ANY);
+        const char *name = tain_json_get_str(f, "name", ""), *shown = tain_json_get_str(f, "type", type), *null = tain_json_get_bool(f, "nullable", true) ? "yes" : "no";
+        tain_grid_add(&g, name, strlen(name));
+        tain_grid_add(&g, shown, strlen(shown));
+        tain_grid_add(&g, null, strlen(null));
+    }
+    tain_grid_print(&g, stdout, TAIN_CLI_WIDTH);
+    tain_grid_done(&g);
+    tain_human_bytes((uint64_t)tain_delta_bytes(t), bytes);
+    printf("version %lld, %lld row%s, %s\n", (long long)tain_delta_version(t), (long long)tain_delta_live_rows(t), tain_plural(tain_delta_live_rows(t)), bytes);
+}
+
+static void dump_description(const tain_delta *t, const json_t *fields)
+{
+    json_t       *columns = json_array(), *whole;
+    const json_t *f;
+    size_t        i;
+    json_array_foreach(fields, i, f)
+    {
+        json_array_append_new(columns, json_pack("{s:O,s:O,s:O}", "name", json_object_get(f, "name"), "type", json_object_get(f, "type"), "nullable",
+                                                 json_object_get(f, "nullable")));
+    }
+    whole = json_pack("{s:I,s:I,s:I,s:o}", "deltaVersion", (json_int_t)tain_delta_version(t), "rows", (json_int_t)tain_delta_live_rows(t), "bytes",
+                      (json_int_t)tain_delta_bytes(t), "columns", columns);
+    json_dumpf(whole, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(whole);
+}
+
+static tain_status describe(const tain_delta *t, const settings *s, tain_error *err)
+{
+    json_t *fields;
+    TAIN_TRY(fields_of(t, &fields, err));
+    (s->json ? dump_description : print_description)(t, fields);
+    json_decref(fields);
+    return TAIN_OK;
+}
+
 /* --- optimize ------------------------------------------------------------------------------------------------------ */
 
 /* What engines read best, as their makers say; by default what a mirror writes. */
@@ -185,6 +247,8 @@ static tain_status look_after(const char *verb, const char *folder, const settin
     TAIN_TRY(st);
     if (strcmp(verb, "history") == 0) {
         st = history(t, s, err);
+    } else if (strcmp(verb, "describe") == 0) {
+        st = describe(t, s, err);
     } else if (strcmp(verb, "optimize") == 0) {
         st = optimize(t, store, s, err);
     } else {
@@ -210,8 +274,8 @@ static int run(int argc, char **argv)
     };
     int n, code = tain_cli_parse(&tain_command_table, options, argc, argv, &args, &n);
     if (code >= 0) return code;
-    if (strcmp(args[0], "history") != 0 && strcmp(args[0], "optimize") != 0 && strcmp(args[0], "vacuum") != 0)
-        return tain_cli_usage(&tain_command_table, "VERB is history, optimize or vacuum, not \"%s\"", args[0]);
+    if (strcmp(args[0], "describe") != 0 && strcmp(args[0], "history") != 0 && strcmp(args[0], "optimize") != 0 && strcmp(args[0], "vacuum") != 0)
+        return tain_cli_usage(&tain_command_table, "VERB is describe, history, optimize or vacuum, not \"%s\"", args[0]);
     tain_error e = {0};
     tain_status st = look_after(args[0], args[1], &s, &e);
     free(args);
@@ -219,8 +283,9 @@ static int run(int argc, char **argv)
 }
 
 const tain_command tain_command_table = {
-    .name = "table", .arguments = "VERB FOLDER", .summary = "history, optimize, vacuum of one Delta table", .least = 2, .most = 2, .run = run,
+    .name = "table", .arguments = "VERB FOLDER", .summary = "describe, history, optimize, vacuum of one Delta table", .least = 2, .most = 2, .run = run,
     .example = "  tain table history ./lake/Tables/main/orders\n"
+               "  tain table describe ./lake/Tables/main/orders\n"
                "  tain table optimize ./lake/Tables/main/orders\n"
                "  tain table optimize ./lake/Tables/main/orders --sort-by day,id\n"
                "  tain table vacuum ./lake/Tables/main/orders --retention 2d --dry-run\n",

@@ -5,10 +5,10 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "control/execution.h"
-#include "delta/delta.h"
 #include "lake/lake.h"
 #include "serve/api/item.h"
 #include "serve/api/report.h"
+#include "serve/api/run.h"
 #include "source/source.h"
 
 /* A path names schema and table as their folders are named (a slash is "$2f"), so that every name has one. */
@@ -32,36 +32,20 @@ static void table_name_done_scope(table_name *n)
 
 /* --- what it is --------------------------------------------------------------------------------------------------------- */
 
-static json_t *columns_of(const tain_schema *s)
+/* What `tain table describe` tells: a log may be long, and written by anybody. A table that cannot be read tells nothing. */
+static tain_status look_into(tain_call *c, const char *folder, tain_error *err)
 {
-    TAIN_AUTO(tain_buffer_done) tain_buffer text = {0};
-    tain_error ignored;
-    json_t    *root = NULL, *columns = json_array(), *field;
-    size_t     i;
-    tain_schema_to_json(s, &text);
-    if (tain_json_parse(text.data, text.size, "", &root, &ignored) != TAIN_OK) return columns;
-    json_array_foreach(json_object_get(root, "fields"), i, field)
-    {
-        json_array_append_new(columns, json_pack("{s:O,s:O,s:O}", "name", json_object_get(field, "name"), "type", json_object_get(field, "type"), "nullable",
-                                                 json_object_get(field, "nullable")));
-    }
-    json_decref(root);
-    return columns;
-}
-
-static void look_into(json_t *out, const char *folder)
-{
-    tain_store *store = NULL;
-    tain_delta *t = NULL;
-    tain_error  ignored;
-    if (tain_store_open(folder, false, &store, &ignored) == TAIN_OK && tain_delta_open(store, &t, &ignored) == TAIN_OK) {
-        json_object_set_new(out, "columns", columns_of(tain_delta_meta(t)->schema));
-        json_object_set_new(out, "deltaVersion", json_integer(tain_delta_version(t)));
-        json_object_set_new(out, "rows", json_integer(tain_delta_live_rows(t)));
-        json_object_set_new(out, "bytes", json_integer(tain_delta_bytes(t)));
-    }
-    tain_delta_close(t);
-    if (store) tain_store_close(store);
+    const char *argv[] = {"table", "describe", "--json", "--", folder, NULL};
+    tain_run    r = {.argv = argv, .patience = 20 * TAIN_SECOND, .most = 16 << 20, .request = c->request};
+    json_t     *told = NULL;
+    int         code = 0;
+    TAIN_AUTO(tain_buffer_done) tain_buffer out = {0}, errors = {0};
+    TAIN_TRY(tain_run_command(&r, &out, &errors, &code, err));
+    if (code) return TAIN_OK;
+    TAIN_TRY(tain_json_parse(out.data, out.size, "what is told of the table", &told, err));
+    json_object_update(c->out, told);
+    json_decref(told);
+    return TAIN_OK;
 }
 
 /* The newest hundred times that its columns, or it, were made or changed. */
@@ -90,7 +74,7 @@ static tain_status describe(tain_call *c, const tain_mirror_report *r, const tab
     json_object_set_new(c->out, "folder", json_string(folder));
     json_object_set_new(c->out, "columns", json_array());
     json_object_set_new(c->out, "schemaHistory", history);
-    look_into(c->out, folder);
+    TAIN_TRY(look_into(c, folder, err));
     TAIN_TRY(changes_of(c, n->schema, n->table, history, "ReplicatingSchema", err));
     return changes_of(c, n->schema, n->table, history, "AddTable", err);
 }
