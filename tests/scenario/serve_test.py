@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import glob
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -274,7 +275,10 @@ def test_it_tells_of_itself(folder):
         path = s.create("shop", s.connect("sqlite://" + db))
         s.wait_running(path)
         text = s.call("GET", "/metrics", expect=200).body.decode()
-        assert 'tain_mirror_running{mirror="shop"' in text and 'tain_table_rows_replicated_total{mirror="shop",' in text, text
+        assert 'tain_mirror_running{mirror="shop"' in text and re.search(r'^tain_table_rows\{mirror="shop",.*table="main.orders"\} 100$', text, re.M), text
+        families = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+        assert all(re.fullmatch("tain_[a-z_]+", n) and (kind == "counter") == n.endswith("_total") for n, kind in families.items()), "as OpenTelemetry has them"
+        assert {re.split("[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")} <= set(families), text
         all_ = {m["displayName"]: m for m in s.call("GET", "/v1/mirrors", expect=200).json["value"]}
         assert set(all_) == {"shop", "tain"} and all_["shop"]["rowsReplicated"] == 101 and all_["shop"]["tables"] == 2, all_
         audit = [(e["action"], e["outcome"]) for e in s.call("GET", "/v1/audit", expect=200).json["value"]]

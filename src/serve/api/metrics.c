@@ -66,7 +66,7 @@ static bool lag(const subject *s, double *ret)
 {
     const json_t *v = json_object_get(s->report.worker, "lag_ms");
     *ret = (double)json_integer_value(v) / 1000;
-    return json_is_integer(v);
+    return json_is_integer(v) && s->report.status == TAIN_MIRRORING_RUNNING; /* else it is of a time that is over */
 }
 
 static bool retained(const subject *s, double *ret)
@@ -112,9 +112,9 @@ typedef struct table_metric {
 } table_metric;
 
 static const table_metric of_tables[] = {
-    {"tain_table_rows_replicated_total", "counter", "Changes applied to the table", "rows_replicated", NULL, 1},
-    {"tain_table_rows_processed_total", "counter", "Rows read for the table by the worker", "rows_processed", NULL, 1},
-    {"tain_table_processed_bytes_total", "counter", "Bytes read for the table by the worker", "bytes_processed", NULL, 1},
+    {"tain_table_rows", "gauge", "Rows of the table in the lake", "rows_replicated", NULL, 1},
+    {"tain_table_processed_rows_total", "counter", "Inserts, updates and deletes applied by the worker since it began", "rows_processed", NULL, 1},
+    {"tain_table_processed_bytes_total", "counter", "Bytes of these", "bytes_processed", NULL, 1},
     {"tain_table_latency_seconds", "gauge", "From source commit to lake commit of the last change", "latency_ms", NULL, 1000},
     {"tain_table_files", "gauge", "Live data files", "health", "files", 1},
     {"tain_table_deleted_rows_ratio", "gauge", "Rows of live files that are deleted", "health", "deleted_share", 1},
