@@ -283,7 +283,7 @@ static int run(int argc, char **argv)
 }
 
 const tain_command tain_command_table = {
-    .name = "table", .arguments = "VERB FOLDER", .summary = "describe, history, optimize, vacuum of one Delta table", .least = 2, .most = 2, .run = run,
+    .name = "table", .arguments = "VERB FOLDER", .summary = "describe, history, optimize, vacuum of a table", .least = 2, .most = 2, .run = run,
     .example = "  tain table history ./lake/Tables/main/orders\n"
                "  tain table describe ./lake/Tables/main/orders\n"
                "  tain table optimize ./lake/Tables/main/orders\n"
