@@ -119,16 +119,17 @@ static const tain_sql_kind kind = {"execution", sizeof(tain_control_execution), 
     " FROM MirroredDatabaseTableExecution WHERE id < ?1"
 #define FILTER                                                                                                            \
     " AND (?4 IS NULL OR SourceSchemaName = ?4) AND (?5 IS NULL OR SourceTableName = ?5) AND (?6 IS NULL OR OperationName = ?6)" \
-    " AND (?7 IS NULL OR Timestamp >= ?7) AND (?8 IS NULL OR Timestamp < ?8) ORDER BY id DESC LIMIT ?2"
+    " AND (?7 IS NULL OR Timestamp >= ?7) AND (?8 IS NULL OR Timestamp < ?8)"                     \
+    " AND (?9 IS NULL OR WorkspaceId COLLATE NOCASE IN (SELECT workspace FROM role WHERE user = ?9)) ORDER BY id DESC LIMIT ?2"
 
 /* Two statements, since no index serves "this item, or all". */
 static tain_status list(tain_control *c, const tain_control_execution_filter *f, tain_control_page page, tain_sql_rows *ret, tain_error *err)
 {
     moment                from, until;
     const tain_sql_value values[] = {tain_sql_text(f->item),      tain_sql_text(f->schema),     tain_sql_text(f->table),
-                                     tain_sql_text(f->operation), time_value(f->from, &from), time_value(f->until, &until)};
-    if (f->item) return tain_sql_list(c, &kind, COLUMNS " AND ItemId = ?3" FILTER, TAIN_SQL_NEWEST_FIRST, page, values, 6, ret, err);
-    return tain_sql_list(c, &kind, COLUMNS " AND ?3 IS NULL" FILTER, TAIN_SQL_NEWEST_FIRST, page, values, 6, ret, err);
+                                     tain_sql_text(f->operation), time_value(f->from, &from), time_value(f->until, &until), tain_sql_text(f->user)};
+    if (f->item) return tain_sql_list(c, &kind, COLUMNS " AND ItemId = ?3" FILTER, TAIN_SQL_NEWEST_FIRST, page, values, 7, ret, err);
+    return tain_sql_list(c, &kind, COLUMNS " AND ?3 IS NULL" FILTER, TAIN_SQL_NEWEST_FIRST, page, values, 7, ret, err);
 }
 
 tain_status tain_control_execution_list(tain_control *c, const tain_control_execution_filter *filter, tain_control_page page,

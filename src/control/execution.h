@@ -37,6 +37,7 @@ typedef struct tain_control_executions {
 typedef struct tain_control_execution_filter {
     const char *item, *schema, *table, *operation;
     tain_time   from, until; /* from <= Timestamp < until */
+    const char *user;        /* of workspaces in which that user has a role */
 } tain_control_execution_filter;
 
 /* All of them, or none; those that are there already stay as they are. item and operation are needed. */

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Who may use a service: owner, users with passwords and tokens, an issuer's tokens, browsers, other machines; what every reply says."""
+import contextlib
 import http.client
 import http.server
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -52,7 +54,15 @@ def test_roles_and_tokens(folder):
             assert a.status == 403 and code(a).startswith("Insufficient"), (method, path, a)
         a = s.call("GET", f"/v1/workspaces/{ws}/items", token=nobody)
         assert a.status == 403 and code(a) == "InsufficientWorkspaceRole", a
+        with contextlib.closing(sqlite3.connect(os.path.join(s.home, "control.db"), isolation_level=None)) as c:
+            c.execute("insert into MirroredDatabaseTableExecution (Timestamp, OperationName, ItemId, WorkspaceId, ItemKind, WorkspaceMonitoringTableName)"
+                      " values ('2026-01-31T12:34:56.789012Z', 'AddTable', ?, ?, 'MirroredDatabase', '')", [bob, ws])
+        added = lambda: [e["operationName"] for e in s.call("GET", "/v1/executions?item=" + bob, token=nobody, expect=200).json["value"]]
+        assert added() == []
         s.call("PATCH", f"/v1/users/{bob}", {"workspaceRoles": {ws: "viewer"}}, expect=200)
+        assert added() == ["AddTable"], "who has a role in a workspace sees what is done there"
+        refused = s.call("GET", "/v1/connections", token=nobody, expect=403).json
+        assert "in the whole service" in refused["message"], refused
         s.call("GET", f"/v1/workspaces/{ws}/items", token=nobody, expect=200)
         s.call("PATCH", f"/v1/users/{ann}", {"role": "admin"}, expect=200)
         s.call("GET", "/v1/users", token=viewer, expect=200)

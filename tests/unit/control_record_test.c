@@ -4,6 +4,9 @@
 
 #include "control/audit.h"
 #include "control/execution.h"
+#include "control/role.h"
+#include "control/user.h"
+#include "control/workspace.h"
 
 static void entry(const char *user, const char *action, const char *detail)
 {
@@ -190,6 +193,24 @@ static void records_are_found(void **state)
     assert_int_equal(found((tain_control_execution_filter){.item = "i3"}), 0);
 }
 
+static void executions_are_found_by_who_may_see_them(void **state)
+{
+    char workspace[37], other[37], user[37];
+    assert_ok(tain_control_workspace_add(control, "a", NULL, NULL, workspace, &err));
+    assert_ok(tain_control_workspace_add(control, "b", NULL, NULL, other, &err));
+    assert_ok(tain_control_user_add(control, "ann", NULL, user, &err));
+    tain_control_execution here = whole, there = whole;
+    here.workspace = workspace, there.workspace = other;
+    assert_ok(tain_control_execution_add(control, (tain_control_execution[]){here, there, whole}, 3, &err));
+    assert_int_equal(found((tain_control_execution_filter){.user = user}), 0);
+    assert_ok(tain_control_role_set(control, user, workspace, TAIN_CONTROL_VIEWER, &err));
+    assert_int_equal(found((tain_control_execution_filter){.user = user}), 1);
+    assert_ok(tain_control_role_set(control, user, other, TAIN_CONTROL_ADMIN, &err));
+    assert_int_equal(found((tain_control_execution_filter){.user = user}), 2);
+    assert_int_equal(found((tain_control_execution_filter){.user = ""}), 0);
+    assert_int_equal(found((tain_control_execution_filter){0}), 3);
+}
+
 static void all_or_none_are_added(void **state)
 {
     tain_control_execution two[2] = {whole, whole};
@@ -255,7 +276,7 @@ static void old_ones_go_and_their_numbers_with_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_entry_is_kept), TEST(it_is_only_added_to), TEST(what_is_old_may_go), TEST(entries_are_found), TEST(newest_first_by_pages), TEST(a_record_is_kept),
+        TEST(executions_are_found_by_who_may_see_them), TEST(an_entry_is_kept), TEST(it_is_only_added_to), TEST(what_is_old_may_go), TEST(entries_are_found), TEST(newest_first_by_pages), TEST(a_record_is_kept),
         TEST(what_is_not_known_stays_so), TEST(columns_are_as_fabric_has_them), TEST(records_are_found), TEST(all_or_none_are_added), TEST(a_record_that_comes_again_changes_nothing),
         TEST(newest_records_first_by_pages), TEST(old_ones_go_and_their_numbers_with_them),
     };

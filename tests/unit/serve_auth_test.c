@@ -198,7 +198,7 @@ static void need(void **state)
     open_auth((tain_auth_options){0});
     memcpy(c.user, ann, sizeof ann);
     assert_ok(tain_auth_need(auth, &c, NULL, TAIN_CONTROL_VIEWER, &err));
-    assert_fails(tain_auth_need(auth, &c, NULL, TAIN_CONTROL_CONTRIBUTOR, &err), TAIN_E_PERMISSION, "the role contributor, and ann has viewer");
+    assert_fails(tain_auth_need(auth, &c, NULL, TAIN_CONTROL_CONTRIBUTOR, &err), TAIN_E_PERMISSION, "the role contributor in the whole service, and ann has viewer");
     assert_ok(tain_control_role_set(control, ann, workspace, TAIN_CONTROL_ADMIN, &err));
     assert_ok(tain_auth_need(auth, &c, workspace, TAIN_CONTROL_CONTRIBUTOR, &err));
     assert_fails(tain_auth_need(auth, &c, workspace, TAIN_CONTROL_ADMIN, &err), TAIN_E_PERMISSION, "in the workspace");

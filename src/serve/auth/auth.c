@@ -203,7 +203,7 @@ tain_status tain_auth_need(tain_auth *a, const tain_caller *c, const char *works
     TAIN_TRY(tain_auth_role(a, c, workspace, &role, err));
     if (role >= least) return TAIN_OK;
     tain_status st = tain_fail(err, TAIN_E_PERMISSION, "this needs the role %s%s, and %s has %s", tain_control_role_name(least),
-                               workspace ? " in the workspace" : "", c->name, role ? tain_control_role_name(role) : "none");
+                               workspace ? " in the workspace" : " in the whole service", c->name, role ? tain_control_role_name(role) : "none");
     tain_error_remedy(err, c->most < least ? "use a token that allows as much" : "ask an administrator for the role");
     return st;
 }
