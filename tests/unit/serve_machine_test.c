@@ -15,7 +15,7 @@
 #define NOW      (1000 * TAIN_SECOND)
 
 enum { NONE, STARTING, RUNNING, STOPPING, BACKOFF, FAILED, STATES };
-enum { NOTHING, ACTED, FOUND, READY, RENEW, HUNG, ENDED, FOR_US, HAPPENINGS };
+enum { NOTHING, ACTED, FOUND, READY, ADVANCED, RENEW, HUNG, ENDED, FOR_US, HAPPENINGS };
 
 typedef struct outcome {
     int process, deed;
@@ -25,27 +25,27 @@ typedef struct outcome {
 static const outcome wanted_table[STATES][HAPPENINGS] = {
 #define ALL(p, d) {p, d}
     [NONE] = {ALL(STARTING, TAIN_DO_START), ALL(STARTING, TAIN_DO_START), ALL(STARTING, TAIN_DO_NOTHING), ALL(STARTING, TAIN_DO_START),
-              ALL(STARTING, TAIN_DO_START), ALL(STARTING, TAIN_DO_START), ALL(STARTING, TAIN_DO_START), ALL(STARTING, TAIN_DO_START)},
-    [STARTING] = {ALL(STARTING, 0), ALL(STARTING, 0), ALL(STARTING, 0), ALL(RUNNING, 0), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_KILL),
+              ALL(STARTING, TAIN_DO_START), ALL(STARTING, TAIN_DO_START), ALL(STARTING, TAIN_DO_START), ALL(STARTING, TAIN_DO_START), ALL(STARTING, TAIN_DO_START)},
+    [STARTING] = {ALL(STARTING, 0), ALL(STARTING, 0), ALL(STARTING, 0), ALL(RUNNING, 0), ALL(STARTING, 0), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_KILL),
                   ALL(BACKOFF, 0), ALL(FAILED, 0)},
-    [RUNNING] = {ALL(RUNNING, 0), ALL(RUNNING, 0), ALL(RUNNING, 0), ALL(RUNNING, 0), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_KILL),
+    [RUNNING] = {ALL(RUNNING, 0), ALL(RUNNING, 0), ALL(RUNNING, 0), ALL(RUNNING, 0), ALL(RUNNING, 0), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_KILL),
                  ALL(BACKOFF, 0), ALL(FAILED, 0)},
-    [STOPPING] = {ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0),
+    [STOPPING] = {ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0),
                   ALL(STARTING, TAIN_DO_START), ALL(STARTING, TAIN_DO_START)},
-    [BACKOFF] = {ALL(BACKOFF, 0), ALL(STARTING, TAIN_DO_START), ALL(BACKOFF, 0), ALL(BACKOFF, 0), ALL(BACKOFF, 0), ALL(BACKOFF, 0), ALL(BACKOFF, 0),
+    [BACKOFF] = {ALL(BACKOFF, 0), ALL(STARTING, TAIN_DO_START), ALL(BACKOFF, 0), ALL(BACKOFF, 0), ALL(BACKOFF, 0), ALL(BACKOFF, 0), ALL(BACKOFF, 0), ALL(BACKOFF, 0),
                  ALL(BACKOFF, 0)},
-    [FAILED] = {ALL(FAILED, 0), ALL(STARTING, TAIN_DO_START), ALL(FAILED, 0), ALL(FAILED, 0), ALL(FAILED, 0), ALL(FAILED, 0), ALL(FAILED, 0),
+    [FAILED] = {ALL(FAILED, 0), ALL(STARTING, TAIN_DO_START), ALL(FAILED, 0), ALL(FAILED, 0), ALL(FAILED, 0), ALL(FAILED, 0), ALL(FAILED, 0), ALL(FAILED, 0),
                 ALL(FAILED, 0)},
 };
 static const outcome unwanted_table[STATES][HAPPENINGS] = {
-    [NONE] = {ALL(NONE, 0), ALL(NONE, 0), ALL(STOPPING, TAIN_DO_TERM), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0)},
-    [STARTING] = {ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM),
+    [NONE] = {ALL(NONE, 0), ALL(NONE, 0), ALL(STOPPING, TAIN_DO_TERM), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0)},
+    [STARTING] = {ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM),
                   ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_KILL), ALL(NONE, 0), ALL(NONE, 0)},
-    [RUNNING] = {ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM),
+    [RUNNING] = {ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_TERM),
                  ALL(STOPPING, TAIN_DO_TERM), ALL(STOPPING, TAIN_DO_KILL), ALL(NONE, 0), ALL(NONE, 0)},
-    [STOPPING] = {ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(NONE, 0), ALL(NONE, 0)},
-    [BACKOFF] = {ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0)},
-    [FAILED] = {ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0)},
+    [STOPPING] = {ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(STOPPING, 0), ALL(NONE, 0), ALL(NONE, 0)},
+    [BACKOFF] = {ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0)},
+    [FAILED] = {ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0), ALL(NONE, 0)},
 };
 
 static tain_machine in_state(int process)
@@ -117,6 +117,17 @@ static void five_minutes_of_life_are_a_new_beginning(void **state)
     }
 }
 
+static void who_comes_further_begins_anew(void **state)
+{
+    for (int p = STARTING; p <= RUNNING; p++) {
+        tain_machine m = in_state(p);
+        m.failures = 5;
+        assert_int_equal(step(&m, TAIN_HAPPENED_ADVANCED, NOW), TAIN_DO_NOTHING);
+        (void)step(&m, TAIN_HAPPENED_ENDED, NOW);
+        assert_true(m.due == NOW + (p == RUNNING ? 1 : 32) * TAIN_SECOND);
+    }
+}
+
 static void who_acts_need_not_wait(void **state)
 {
     tain_machine m = in_state(BACKOFF);
@@ -167,7 +178,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_is_as_told), cmocka_unit_test(nothing_more_happens_by_itself), cmocka_unit_test(waits_grow_and_end_at_a_minute),
-        cmocka_unit_test(five_minutes_of_life_are_a_new_beginning), cmocka_unit_test(who_acts_need_not_wait), cmocka_unit_test(patience_ends),
+        cmocka_unit_test(five_minutes_of_life_are_a_new_beginning), cmocka_unit_test(who_acts_need_not_wait),
+        cmocka_unit_test(who_comes_further_begins_anew), cmocka_unit_test(patience_ends),
         cmocka_unit_test(what_hung_is_tried_again), cmocka_unit_test(a_wish_taken_back_and_renewed_begins_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

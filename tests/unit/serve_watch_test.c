@@ -136,6 +136,29 @@ static void another_process_says_nothing_of_ours(void **state)
     assert_false(watch.is_own);
 }
 
+static void show_position(int pid, const char *position)
+{
+    TAIN_AUTO(tain_free) char *text = tain_format("{\"process\":{\"pid\":%d},\"position\":%s}", pid, position);
+    show(text);
+    now += SECOND;
+    (void)tain_watch_look(&watch, now);
+}
+
+static void who_is_where_it_was_has_not_advanced(void **state)
+{
+    tain_watch_begin(&watch, 7, true, now);
+    show_position(7, "null");
+    assert_false(tain_watch_advanced(&watch));
+    show_position(7, "\"a\"");
+    assert_true(tain_watch_advanced(&watch));
+    tain_watch_begin(&watch, 8, true, now);
+    assert_false(tain_watch_advanced(&watch));
+    show_position(8, "\"a\"");
+    assert_false(tain_watch_advanced(&watch));
+    show_position(8, "\"b\"");
+    assert_true(tain_watch_advanced(&watch));
+}
+
 /* Numbers of processes come again. */
 static void who_was_there_before_is_known_again(void **state)
 {
@@ -326,7 +349,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH(who_shows_nothing_is_stalled), WITH(a_loop_that_does_not_turn_is_stalled), WITH(our_own_absence_is_nobodys_fault),
-        WITH(another_process_says_nothing_of_ours), WITH(who_was_there_before_is_known_again), WITH(a_broken_file_is_no_news), WITH(an_end_says_why), WITH(a_status_is_summed_up),
+        WITH(another_process_says_nothing_of_ours), WITH(who_is_where_it_was_has_not_advanced),
+        WITH(who_was_there_before_is_known_again), WITH(a_broken_file_is_no_news), WITH(an_end_says_why), WITH(a_status_is_summed_up),
         WITH(what_a_status_is_at_rest), WITH(a_series_has_two_hours), WITH(counts_go_on_over_restarts), WITH(a_memo_comes_back), WITH(what_to_load_again_adds_up),
         WITH(a_log_is_cut_while_it_is_written),
     };

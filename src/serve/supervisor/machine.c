@@ -87,6 +87,9 @@ static tain_deed happen(tain_machine *m, tain_happening what, tain_time now, tai
     case TAIN_HAPPENED_READY:
         if (m->process == TAIN_PROCESS_STARTING) become(m, TAIN_PROCESS_RUNNING, NEVER);
         break;
+    case TAIN_HAPPENED_ADVANCED:
+        if (m->process == TAIN_PROCESS_RUNNING) m->failures = 0;
+        break;
     case TAIN_HAPPENED_RENEW: return is_up(m) ? stop(m, now, patience) : TAIN_DO_NOTHING;
     case TAIN_HAPPENED_HUNG:
         if (!is_up(m)) break;

@@ -5,6 +5,7 @@
  *   ---------- ----------------------------- ---------- -------
  *   NONE       it is wanted                  STARTING   START
  *   STARTING   READY: it shows its state     RUNNING
+ *   RUNNING    ADVANCED: it has come further RUNNING               the next wait is 1 s again
  *   STARTING,  it is not wanted any more     STOPPING   TERM
  *   RUNNING    RENEW: its command is another STOPPING   TERM
  *              HUNG: it must not go on       STOPPING   KILL
@@ -35,6 +36,7 @@ typedef enum tain_happening {
     TAIN_HAPPENED_ACTED,
     TAIN_HAPPENED_FOUND,
     TAIN_HAPPENED_READY,
+    TAIN_HAPPENED_ADVANCED,
     TAIN_HAPPENED_RENEW,
     TAIN_HAPPENED_HUNG,
     TAIN_HAPPENED_ENDED,        /* as it should, or to be tried again */

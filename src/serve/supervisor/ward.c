@@ -430,6 +430,7 @@ static void read_status(tain_ward *w, tain_time now)
     if (!w->watch.is_own) return;
     tain_digest d = tain_watch_digest(w->watch.status);
     if (w->machine.process == TAIN_PROCESS_STARTING && !d.opening) happen(w, TAIN_HAPPENED_READY, now);
+    if (tain_watch_advanced(&w->watch)) happen(w, TAIN_HAPPENED_ADVANCED, now);
     if (w->machine.process == TAIN_PROCESS_RUNNING) set_error(w, &w->unfit); /* what was wrong is over: it has its source and its lake */
     settle_reload(w, &d);
     tain_ward_judge(w, &d);

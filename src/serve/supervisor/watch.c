@@ -20,6 +20,7 @@ void tain_watch_init(tain_watch *w, const char *lake)
 void tain_watch_done(tain_watch *w)
 {
     tain_free(w->path);
+    tain_free(w->from);
     json_decref(w->status);
     *w = (tain_watch){0};
 }
@@ -85,6 +86,8 @@ void tain_watch_begin(tain_watch *w, pid_t pid, bool is_new, tain_time now)
     w->seen = 0;
     w->is_own = false;
     w->is_new = is_new;
+    tain_free(w->from);
+    w->from = tain_strdup(tain_json_get_str(w->status, "position", NULL));
     memset(w->beats, 0, sizeof w->beats);
 }
 
@@ -112,6 +115,12 @@ bool tain_watch_look(tain_watch *w, tain_time now)
 }
 
 /* --- judging ------------------------------------------------------------------------------------------------------- */
+
+bool tain_watch_advanced(const tain_watch *w)
+{
+    const char *position = tain_json_get_str(w->status, "position", NULL);
+    return w->is_own && position && (!w->from || strcmp(position, w->from) != 0);
+}
 
 const char *tain_watch_stall(const tain_watch *w, tain_time now, tain_time silence, tain_time *ret_since)
 {

@@ -29,6 +29,7 @@ typedef struct tain_watch {
     tain_time       looked;
     json_t         *status;  /* what it says; of another run if !is_own; NULL: nothing */
     bool            is_own, is_new;
+    char           *from;    /* the position before the run; NULL: none, or not known */
     tain_watch_beat beats[TAIN_WATCH_BEATS];
 } tain_watch;
 
@@ -39,6 +40,8 @@ void tain_watch_done(tain_watch *w);
 void tain_watch_begin(tain_watch *w, pid_t pid, bool is_new, tain_time now);
 /* True: there is something new. */
 bool tain_watch_look(tain_watch *w, tain_time now);
+/* Whether the run has brought the mirror further than it was: a later position is in its lake. */
+bool tain_watch_advanced(const tain_watch *w);
 /* What does not turn any more and since when: "status", which is other at least every `silence`, or the name of a loop, which turns round in
  * twice that. NULL: all does. */
 const char *tain_watch_stall(const tain_watch *w, tain_time now, tain_time silence, tain_time *ret_since);
