@@ -99,7 +99,7 @@ class Day:
 
     @property
     def path(self):
-        return path_of(self.service, "shop")
+        return self.service.path("shop")
 
     @property
     def monitor(self):
@@ -287,7 +287,7 @@ def drop(day):
     assert loads == collections.Counter(TABLES) + collections.Counter(["public.returns"]), loads
     day.service.tain("create", "second", "shop", "--tables", "public.products", "--start")
     day.service.wait_for("default/second", "Running")
-    second = day.service.monitor(path_of(day.service, "second"))["lake"]
+    second = day.service.monitor(day.service.path("second"))["lake"]
     with day.traffic.still():
         wait_until(lambda: len(read_delta(table_folder(lake, "public.orders"))[2]) == int(day.pg.sql("select count(*) from orders")), what="all orders")
         day.service.tain("drop", "shop", "--yes")
