@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@
 #include "serve/page/asset.h"
 #include "serve/webhook.h"
 
-enum { LISTEN_MOST = 8, LOOK_EVERY = 3600 * 1000 /* ms */ };
+enum { LISTEN_MOST = 8, FILES = 65536, LOOK_EVERY = 3600 * 1000 /* ms */ };
 #define DEFAULT_LISTEN "127.0.0.1:8080"
 #define DEFAULT_WORKSPACE "default"
 
@@ -236,6 +237,15 @@ static tain_status begin(service *s, tain_error *err)
     return announce(s, err);
 }
 
+/* Who connects must not keep workers from being started: the usual limit, of the time of select(2), is soon reached by both. */
+static void raise_limit(void)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= FILES) return;
+    l.rlim_cur = l.rlim_max < FILES ? l.rlim_max : FILES;
+    (void)!setrlimit(RLIMIT_NOFILE, &l);
+}
+
 /* --- ending -------------------------------------------------------------------------------------------------------------- */
 
 static void end(service *s)
@@ -261,6 +271,7 @@ tain_status tain_serve_run(const tain_serve_options *o, tain_error *err)
     service       s = {.options = o};
     struct pollfd p = {.fd = wake = eventfd(0, EFD_CLOEXEC), .events = POLLIN};
     if (wake < 0) return tain_fail_errno(err, "cannot make an eventfd");
+    raise_limit();
     tain_status st = begin(&s, err);
     while (st == TAIN_OK && !stopping) {
         uint64_t ignored;

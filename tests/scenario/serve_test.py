@@ -7,6 +7,7 @@ import contextlib
 import glob
 import os
 import re
+import resource
 import signal
 import sqlite3
 import sys
@@ -267,7 +268,11 @@ def test_nothing_is_open_beyond_loopback_without_tls(folder):
 
 def test_it_tells_of_itself(folder):
     db, c = shop(folder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, hard), hard))
     with Service(os.path.join(folder, "home")) as s:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert resource.prlimit(s.process.pid, resource.RLIMIT_NOFILE)[0] == min(hard, 65536), "connections leave descriptors to workers"
         assert s.call("GET", "/health", expect=200).json["status"] == "ok"
         s.call("GET", "/ready", expect=200)
         assert "/v1/workspaces/{workspaceId}/mirroredDatabases/{id}/startMirroring" in s.call("GET", "/openapi.json", expect=200).json["paths"]
