@@ -60,6 +60,26 @@ static tain_status steer(const tain_client *c, const json_t *mirror, const verb 
 
 /* --- what became of it --------------------------------------------------------------------------------------------- */
 
+/* What does not run is not watched either, and a source that keeps its log for it has only so much room. */
+static tain_status warn_of_log(const tain_client *c, const json_t *mirror, tain_error *err)
+{
+    TAIN_AUTO(tain_free) char *path = tain_names_path(mirror, "/monitor"), *text = NULL;
+    TAIN_AUTO(tain_json_decref) json_t *all = NULL;
+    char size[24];
+    TAIN_TRY(tain_client_call(c, "GET", path, NULL, &all, err));
+    int64_t kept = tain_json_get_int(json_object_get(all, "sourceLog"), "retained_bytes", -1);
+    if (kept < 0) return TAIN_OK;
+    tain_human_bytes((uint64_t)kept, size);
+    text = tain_format("its source keeps its log for it until it runs again or is dropped (%s so far), and nobody looks at how much", size);
+    tain_report_note("  ", "warning", text);
+    return TAIN_OK;
+}
+
+static bool rests(const verb *v)
+{
+    return v->command == &tain_command_stop || v->command == &tain_command_pause;
+}
+
 static void print_for_people(const json_t *mirror, const json_t *now, const verb *v, char **tables, int n)
 {
     TAIN_AUTO(tain_free) char *name = tain_names_full(mirror);
@@ -92,7 +112,7 @@ static tain_status run_verb(const tain_client *c, const verb *v, char **args, in
     TAIN_TRY(tain_client_call(c, "POST", path, NULL, &now, err));
     if (json) print_json(mirror, now, args + 1, n - 1);
     else print_for_people(mirror, now, v, args + 1, n - 1);
-    return TAIN_OK;
+    return rests(v) && n == 1 && !json ? warn_of_log(c, mirror, err) : TAIN_OK;
 }
 
 static int run(int argc, char **argv)

@@ -239,6 +239,9 @@ def test_a_source_that_is_away_is_waited_for(folder):
             wait_rows(s, path, 2, "public.t", 60)
             wait_until(lambda: s.monitor(path)["error"] is None, what="the error to be over")
             assert pid_of(s, path) == pid
+            said = " ".join(tain("pause", "shop", "--home", s.home, check=0).out.split())
+            assert "warning: its source keeps its log for it" in said, said
+            assert "warning" not in tain("resume", "shop", "--home", s.home, check=0).out
 
 
 def test_tables_are_loaded_again_whatever_is_killed(folder):
