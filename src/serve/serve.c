@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "control/workspace.h"
 #include "serve/api/api.h"
+#include "serve/api/removal.h"
 #include "serve/listen.h"
 #include "serve/monitoring.h"
 #include "serve/page/asset.h"
@@ -199,6 +200,7 @@ static tain_status open_parts(service *s, tain_error *err)
     TAIN_TRY(tain_auth_open(s->control, &a, &s->auth, err));
     TAIN_TRY(tain_supervisor_start(s->control, &o, &s->supervisor, err));
     s->api = (tain_api){.control = s->control, .supervisor = s->supervisor, .auth = s->auth, .lake = s->lake, .public_url = s->options->public_url};
+    tain_remove_rest(&s->api);
     return TAIN_OK;
 }
 

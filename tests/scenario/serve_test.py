@@ -260,6 +260,31 @@ def test_tables_of_any_name_are_paused_at_once(folder):
         s.wait_running(path)
 
 
+def test_what_is_removed_is_gone(folder):
+    """Whoever starts it meanwhile; and also when the service is killed in between."""
+    db, c = shop(folder)
+    home = os.path.join(folder, "home")
+    with Service(home, "--no-monitoring") as s, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        source = s.connect("sqlite://" + db)
+        kept = s.create("kept", source, start=False)
+        for _ in range(3):
+            path = s.create("shop", source)
+            lake = s.wait_running(path)["lake"]
+            gone = pool.submit(s.call, "DELETE", path + "?hardDelete=true")
+            wait_until(lambda: s.call("POST", path + "/startMirroring").status == 404, what="it to be gone")
+            assert gone.result().status == 200 and "x-tain-warning" not in gone.result().headers, gone.result()
+            assert not os.path.exists(lake) and os.listdir(os.path.join(home, "removals")) == []
+            wait_until(lambda: not s.worker_pids() and not os.path.exists(os.path.join(home, "mirrors", path.split("/")[-1])), what="its worker's folder to go")
+        kept_lake = s.monitor(kept)["lake"]
+    left = os.path.join(os.path.dirname(kept_lake), "left.MirroredDatabase")
+    os.makedirs(left + "/Tables/main/orders/_delta_log")
+    open(left + "/Tables/main/orders/part.parquet", "w").close()
+    for n, lake in enumerate((left, kept_lake)):
+        os.symlink(lake, os.path.join(home, "removals", f"1111111{n}-1111-1111-1111-111111111111"))
+    with Service(home, "--no-monitoring") as s:
+        assert not os.path.exists(left) and os.path.isdir(kept_lake) and os.listdir(os.path.join(home, "removals")) == []
+
+
 def test_nothing_is_open_beyond_loopback_without_tls(folder):
     r = tain("serve", "--home", os.path.join(folder, "home"), "--listen", "0.0.0.0:0", check=3)
     assert "TLS" in r.err and "https://" in r.err, r

@@ -9,4 +9,7 @@
  * taken back in the source is told in the header x-tain-warning: a source that is gone keeps nobody from removing a mirror. */
 tain_status tain_remove_item(tain_call *c, const tain_control_item *i, bool hard, tain_error *err);
 
+/* Goes on with removing folders where the service was killed at it. Before anybody calls. */
+void tain_remove_rest(const tain_api *a);
+
 #endif

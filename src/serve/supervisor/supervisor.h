@@ -57,6 +57,8 @@ void        tain_supervisor_stop(tain_supervisor *s, bool leave);
 void        tain_supervisor_look(tain_supervisor *s, const char *item);
 /* As look for all that use the connection. */
 void        tain_supervisor_look_connection(tain_supervisor *s, const char *connection);
+/* While it is barred it is stopped, and not started, whatever is wanted of it: for who is about to remove it. */
+void        tain_supervisor_bar(tain_supervisor *s, const char *item, bool bar);
 /* Waits until it has no process, a while at most: for what must have the lake for itself. False: it still has one, or the
  * supervisor is to stop. */
 bool        tain_supervisor_rests(tain_supervisor *s, const char *item, tain_time patience);

@@ -134,6 +134,17 @@ static tain_ward *find_or_look(tain_supervisor *s, const char *item)
     return find(s, item);
 }
 
+void tain_supervisor_bar(tain_supervisor *s, const char *item, bool bar)
+{
+    tain_ward *w = find_or_look(s, item);
+    if (w) {
+        w->shared.barred = bar;
+        w->shared.looked = true;
+    }
+    pthread_mutex_unlock(&s->lock);
+    rouse(s);
+}
+
 static tain_status unknown(const char *item, tain_error *err)
 {
     return tain_fail(err, TAIN_E_NOT_FOUND, "no mirrored database '%s'", item);
@@ -212,7 +223,7 @@ tain_status tain_supervisor_resync(tain_supervisor *s, const char *item, const c
 
 static tain_mirroring status_of(const tain_supervisor *s, const tain_ward_shared *v)
 {
-    bool wanted = v->wanted == TAIN_CONTROL_RUNNING && !atomic_load(&s->ending);
+    bool wanted = v->wanted == TAIN_CONTROL_RUNNING && !v->barred && !atomic_load(&s->ending);
     switch (v->process) {
     case TAIN_PROCESS_RUNNING: return wanted ? TAIN_MIRRORING_RUNNING : TAIN_MIRRORING_STOPPING;
     case TAIN_PROCESS_STARTING:

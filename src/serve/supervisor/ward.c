@@ -62,7 +62,7 @@ static void show_rest(tain_ward *w)
 static tain_deed step(tain_ward *w, tain_happening what, tain_time now)
 {
     pthread_mutex_lock(&w->s->lock);
-    bool      wanted = w->shared.wanted == TAIN_CONTROL_RUNNING && !w->shared.gone && !atomic_load(&w->s->ending);
+    bool      wanted = w->shared.wanted == TAIN_CONTROL_RUNNING && !w->shared.gone && !w->shared.barred && !atomic_load(&w->s->ending);
     bool      rested = is_at_rest(w);
     tain_deed deed = tain_machine_step(&w->machine, wanted, what, now, w->s->patience);
     if (!rested && is_at_rest(w)) show_rest(w);
@@ -218,7 +218,7 @@ static void read_status(tain_ward *w, tain_time now);
 static bool is_wanted(tain_ward *w)
 {
     pthread_mutex_lock(&w->s->lock);
-    bool wanted = w->shared.wanted == TAIN_CONTROL_RUNNING && !w->shared.gone;
+    bool wanted = w->shared.wanted == TAIN_CONTROL_RUNNING && !w->shared.gone && !w->shared.barred;
     pthread_mutex_unlock(&w->s->lock);
     return wanted;
 }

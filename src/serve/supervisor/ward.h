@@ -24,6 +24,7 @@ typedef struct tain_ward_shared {
     tain_control_item *item;      /* as it is in the control database now; the thread takes it when `looked` */
     bool               looked;    /* it changed, or somebody acted */
     bool               gone;      /* it is not there any more */
+    bool               barred;    /* it is not to run */
     bool               reload;    /* resync.json is another */
     tain_control_state wanted;
     tain_process       process;
