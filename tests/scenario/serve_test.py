@@ -254,6 +254,14 @@ def test_tables_of_any_name_are_paused_at_once(folder):
         for method, verb in (("GET", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/resync")):
             unknown = s.call(method, table("plane") + verb, expect=404).json
             assert unknown["errorCode"] == "TableNotFound" and "main.plane" in unknown["message"] and "main.plain" in unknown["remedy"], unknown
+        audit = lambda action: s.call("GET", f"/v1/audit?action={action}", expect=200).json["value"]
+        failed, done = audit("table.pause")[:2]
+        assert failed["object"] == done["object"] == path.split("/")[-1] and failed["detail"].startswith("main.plane: ") and failed["outcome"] == "failed", failed
+        assert done["detail"].startswith("main.") and done["outcome"] == "done", done
+        connection = s.monitor(path)["source"]["connection"]["id"]
+        for verb in ("test", "assess"):
+            s.call("POST", f"/v1/connections/{connection}/{verb}", expect=200)
+            assert [e["object"] for e in audit("connection." + verb)] == [connection]
         for answer in pool.map(lambda name: s.call("POST", table(name) + "/resume"), names + ["of a mirror that never ran"]):
             assert answer.status == 200, answer
         assert paused() == [], paused()

@@ -73,12 +73,21 @@ static tain_status check_caller(tain_call *c, const tain_route *r, tain_error *e
 
 /* --- what is remembered ------------------------------------------------------------------------------------------------ */
 
+/* What has an id: of a table, the mirrored database that it is in. */
 static const char *object_of(const tain_call *c)
 {
     const char *made = tain_json_get_str(c->out, "id", NULL);
-    for (int i = TAIN_CALL_ARGUMENTS - 1; i >= 0; i--)
-        if (c->argument[i]) return c->argument[i + (made && i == 0)] ? c->argument[i] : made;
-    return made ? made : tain_json_get_str(c->in, "displayName", tain_json_get_str(c->in, "name", NULL));
+    if (c->argument[1]) return c->argument[1];
+    if (made || c->argument[0]) return made ? made : c->argument[0];
+    return tain_json_get_str(c->in, "displayName", tain_json_get_str(c->in, "name", NULL));
+}
+
+/* Which table it was, and what went wrong. NULL: nothing is to be added. Caller frees. */
+static char *detail_of(const tain_call *c, tain_status st, const tain_error *e)
+{
+    TAIN_AUTO(tain_free) char *table = c->argument[3] ? tain_format("%s.%s", c->argument[2], c->argument[3]) : NULL;
+    if (st == TAIN_OK) return tain_strdup(table);
+    return table ? tain_format("%s: %s", table, e->message) : tain_strdup(e->message);
 }
 
 /* Nobody may fill the disk with what they try in vain: of those who are not known only tries to sign in are kept, which are few
@@ -94,11 +103,12 @@ static void remember(const tain_call *c, const tain_route *r, tain_status st, co
     tain_error         ignored = {0};
     bool               denied = st == TAIN_E_AUTH || st == TAIN_E_PERMISSION;
     const char        *object = object_of(c);
+    TAIN_AUTO(tain_free) char *detail = detail_of(c, st, e);
     tain_control_entry entry = {
         .user = *c->caller.user ? (char *)c->caller.user : NULL, .user_name = (char *)c->caller.name, .action = (char *)r->action,
         .object = object && strlen(object) > NAME_MOST ? "(longer than any name)" : (char *)object, .origin = (char *)c->request->peer,
         .outcome = st == TAIN_OK ? TAIN_CONTROL_DONE : denied ? TAIN_CONTROL_DENIED : TAIN_CONTROL_FAILED,
-        .detail = st == TAIN_OK ? NULL : (char *)e->message,
+        .detail = detail,
     };
     if (tain_control_audit_add(c->api->control, &entry, &ignored) != TAIN_OK) fprintf(stderr, "tain: audit log: %s\n", ignored.message);
 }

@@ -241,7 +241,7 @@ const tain_route tain_routes_connection[] = {
     {"GET", "/v1/connections/{}", TAIN_CONTROL_VIEWER, NULL, get},
     {"PATCH", "/v1/connections/{}", TAIN_CONTROL_CONTRIBUTOR, "connection.change", change},
     {"DELETE", "/v1/connections/{}", TAIN_CONTROL_CONTRIBUTOR, "connection.remove", drop},
-    {"POST", "/v1/connections/{}/test", TAIN_CONTROL_CONTRIBUTOR, NULL, test},
-    {"POST", "/v1/connections/{}/assess", TAIN_CONTROL_CONTRIBUTOR, NULL, assess_call},
+    {"POST", "/v1/connections/{}/test", TAIN_CONTROL_CONTRIBUTOR, "connection.test", test},
+    {"POST", "/v1/connections/{}/assess", TAIN_CONTROL_CONTRIBUTOR, "connection.assess", assess_call},
     {0},
 };
