@@ -24,7 +24,8 @@ void tain_seal_wipe(void *secret, size_t n)
 
 static tain_status remedy(tain_status st, const tain_control *c, tain_error *err)
 {
-    tain_error_remedy(err, "put the right %s back; without it, remove the connections whose passwords are kept and make them anew", c->key_file);
+    tain_error_remedy(err, "put the right %s back; if it is lost, have each connection that keeps a password take it from elsewhere (tain connections change NAME "
+                      "--secret env:LOST), then give them all their passwords again", c->key_file);
     return st;
 }
 

@@ -194,8 +194,9 @@ static void a_missing_key(void **state)
     assert_non_null(strstr(err.message, "missing"));
     assert_fails(tain_control_connection_rotate(control, id, secret, &err), TAIN_E_CONFIG, "missing");
     assert_int_equal(access(in_home("control.key"), F_OK), -1);
-    assert_ok(tain_control_connection_remove(control, id, &err));
-    add("a", secret);
+    assert_non_null(strstr(err.remedy, "--secret env:LOST"));
+    assert_ok(tain_control_connection_rotate(control, id, "env:LOST", &err));
+    assert_ok(tain_control_connection_rotate(control, id, secret, &err));
     expect_secret(id, secret);
 }
 
