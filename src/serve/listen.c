@@ -2,6 +2,7 @@
 #include "serve/listen.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/text.h"
@@ -27,7 +28,8 @@ static tain_status judge(tain_listen *l, const char *text, tain_error *err)
     l->loopback = tain_host_is_loopback(l->host);
     if (l->loopback || l->tls) return TAIN_OK;
     tain_status st = tain_fail(err, TAIN_E_CONFIG, "%s can be reached from beyond this machine, where nothing is said without TLS", text);
-    tain_error_remedy(err, "listen on https://%s:%u, or on 127.0.0.1 behind a proxy that has a certificate", l->host, l->port);
+    bool six = strchr(l->host, ':') != NULL;
+    tain_error_remedy(err, "listen on https://%s%s%s:%u, or on 127.0.0.1 behind a proxy that has a certificate", six ? "[" : "", l->host, six ? "]" : "", l->port);
     return st;
 }
 

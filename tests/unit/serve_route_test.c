@@ -144,7 +144,10 @@ static void test_refuses_what_is_reached_from_beyond_without_tls(void **state)
     for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
         tain_error e = {0};
         assert_int_equal(tain_listen_read(open[i], &l, &e), TAIN_E_CONFIG);
-        assert_non_null(strstr(e.remedy, "https://"));
+        char *instead = strstr(e.remedy, "https://");
+        assert_non_null(instead);
+        instead[strcspn(instead, ",")] = 0;
+        assert_int_equal(tain_listen_read(instead, &l, &e), TAIN_OK);
     }
 }
 
