@@ -53,6 +53,8 @@ def test_a_mirror_from_its_making_to_its_end(folder):
         assert answer["columns"][0] == "n" and answer["rows"] == [[101, "order 99"]] and not answer["truncated"], answer
         detail = s.call("GET", path + "/tables/main/orders", expect=200).json
         assert [x["name"] for x in detail["columns"]] == ["id", "total", "note"] and detail["rows"] == 101, detail
+        history = wait_until(lambda: s.call("GET", path + "/tables/main/orders", expect=200).json["schemaHistory"], what="records of the table")
+        assert all(h["change"] and h["dateTime"] for h in history), history
         told = json.loads(tain("table", "describe", detail["folder"], "--json", check=0).out)
         assert told == {k: detail[k] for k in ("columns", "deltaVersion", "rows", "bytes")} and "total   double" in tain("table", "describe", detail["folder"], check=0).out, told
         for verb, status in (("pause", "Paused"), ("resume", "Running"), ("stop", "Stopped"), ("start", "Running")):

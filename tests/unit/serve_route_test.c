@@ -105,6 +105,24 @@ static void test_names_come_apart_as_they_were_put_together(void **state)
     check_name("alone", "", "alone");
 }
 
+/* --- warnings -------------------------------------------------------------------------------------------------------------- */
+
+static void check_warnings(size_t n, const char *status)
+{
+    json_t *worker = json_loads(status, 0, NULL);
+    assert_non_null(worker);
+    assert_int_equal(tain_report_warnings(worker), n);
+    json_decref(worker);
+}
+
+static void test_counts_what_is_to_be_looked_at(void **state)
+{
+    assert_int_equal(tain_report_warnings(NULL), 0);
+    check_warnings(0, "{\"source\":null,\"tables\":[{\"status\":\"Replicating\",\"reason\":null,\"warnings\":[]},{\"status\":\"Stopped\",\"reason\":null}]}");
+    check_warnings(0, "{\"source\":{\"level\":\"ok\"},\"tables\":[{\"status\":\"Stopped\",\"reason\":\"paused\"},{\"status\":\"Failed\",\"reason\":\"x\"}]}");
+    check_warnings(4, "{\"source\":{\"level\":\"pause\"},\"tables\":[{\"status\":\"Stopped\",\"reason\":\"no key\",\"warnings\":[{},{}]}]}");
+}
+
 /* --- addresses ----------------------------------------------------------------------------------------------------------- */
 
 static void check_listen(const char *text, const char *host, int port, bool tls, bool loopback)
@@ -154,7 +172,7 @@ static void test_refuses_what_is_reached_from_beyond_without_tls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finds_by_method_and_form),
+        cmocka_unit_test(test_counts_what_is_to_be_looked_at), cmocka_unit_test(test_finds_by_method_and_form),
         cmocka_unit_test(test_takes_segments_in_any_case_and_arguments_as_they_are),
         cmocka_unit_test(test_an_argument_may_have_a_slash), cmocka_unit_test(test_head_is_answered_as_get),
         cmocka_unit_test(test_knows_a_path_that_is_not_for_the_method),

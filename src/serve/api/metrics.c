@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "control/item.h"
+#include "serve/api/report.h"
 
 /* --- one line of text ------------------------------------------------------------------------------------------------------ */
 
@@ -62,6 +63,12 @@ static bool failed(const subject *s, double *ret)
     return true;
 }
 
+static bool warnings(const subject *s, double *ret)
+{
+    *ret = (double)tain_report_warnings(s->report.worker);
+    return true;
+}
+
 static bool lag(const subject *s, double *ret)
 {
     const json_t *v = json_object_get(s->report.worker, "lag_ms");
@@ -98,6 +105,7 @@ typedef struct metric {
 static const metric of_mirrors[] = {
     {"tain_mirror_running", "gauge", "1 while the mirror replicates", up},
     {"tain_mirror_failed", "gauge", "1 while the mirror has an error", failed},
+    {"tain_mirror_warnings", "gauge", "Warnings of tables, tables that are left out, a source that keeps too much of its log", warnings},
     {"tain_mirror_restarts_total", "counter", "Times the worker was started again", restarts},
     {"tain_mirror_lag_seconds", "gauge", "How far the lake is behind the source", lag},
     {"tain_source_retained_log_bytes", "gauge", "What the source keeps of its log for the mirror", retained},

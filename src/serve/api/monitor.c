@@ -17,7 +17,7 @@
 
 typedef struct totals {
     int64_t     rows;
-    size_t      tables, failed, warnings;
+    size_t      tables, failed;
     const char *completed; /* borrowed; times of one form are in order as text */
 } totals;
 
@@ -31,7 +31,6 @@ static totals sum(const json_t *tables)
         const char *completed = tain_json_get_str(row, "last_completed", NULL);
         t.rows += tain_json_get_int(row, "rows_replicated", 0);
         t.failed += strcmp(tain_json_get_str(row, "status", ""), "Failed") == 0;
-        t.warnings += json_array_size(json_object_get(row, "warnings"));
         if (completed && (!t.completed || strcmp(completed, t.completed) > 0)) t.completed = completed;
     }
     return t;
@@ -60,7 +59,7 @@ static json_t *summary(const tain_call *c, const tain_control_item *i, const cha
     json_t *row = json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:o,s:I,s:i,s:i,s:i,s:o}", "id", i->id, "displayName", i->name, "workspaceId", i->workspace,
                             "workspaceName", workspace, "status", tain_mirroring_name(r.status), "error", tain_report_error(&r.error), "sourceType",
                             source_type(definition), "lag_ms", lag(r.worker), "rowsReplicated", (json_int_t)t.rows, "tables", (int)t.tables, "failed",
-                            (int)t.failed, "warnings", (int)t.warnings, "lastCompletedDateTime", tain_call_str(t.completed));
+                            (int)t.failed, "warnings", (int)tain_report_warnings(r.worker), "lastCompletedDateTime", tain_call_str(t.completed));
     json_decref(definition);
     tain_mirror_report_done(&r);
     tain_control_item_done(&whole);

@@ -19,6 +19,20 @@ json_t *tain_report_error(const tain_error *e)
                      tain_status_policy(e->code) == TAIN_POLICY_RETRY);
 }
 
+static bool is_left_out(const json_t *table)
+{
+    const char *reason = tain_json_get_str(table, "reason", NULL);
+    return strcmp(tain_json_get_str(table, "status", ""), "Stopped") == 0 && reason && strcmp(reason, "paused") != 0;
+}
+
+size_t tain_report_warnings(const json_t *worker)
+{
+    const json_t *table;
+    size_t        i, n = strcmp(tain_json_get_str(json_object_get(worker, "source"), "level", "ok"), "ok") != 0;
+    json_array_foreach(json_object_get(worker, "tables"), i, table) n += json_array_size(json_object_get(table, "warnings")) + is_left_out(table);
+    return n;
+}
+
 static void name_all(const json_t *tables, tain_error *err)
 {
     enum { NAMED = 600 }; /* bytes: an error is no list */

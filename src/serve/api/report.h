@@ -9,6 +9,10 @@
 tain_status tain_report_read(tain_call *c, tain_mirror_report *ret, tain_error *err);
 /* {"errorCode","message","remedy","isRetriable"}; null without one. */
 json_t     *tain_report_error(const tain_error *e);
+/* What is to be looked at, of what a mirror told: warnings of tables, tables that are refused or gone from the source, and
+ * of its log that is kept more than was agreed on. */
+size_t      tain_report_warnings(const json_t *worker);
+
 /* What the mirror told of the table of that name; NULL while it has told of no table at all. NOT_FOUND names those there are. */
 tain_status tain_report_table(tain_call *c, const json_t *worker, const char *name, const json_t **ret, tain_error *err);
 

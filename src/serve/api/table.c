@@ -48,6 +48,12 @@ static tain_status look_into(tain_call *c, const char *folder, tain_error *err)
     return TAIN_OK;
 }
 
+/* What a record says, or what its kind means. */
+static const char *change_of(const tain_control_execution *e)
+{
+    return e->error ? e->error : strcmp(e->operation, "AddTable") == 0 ? "The table was added" : "Its columns were taken over from the source";
+}
+
 /* The newest hundred times that its columns, or it, were made or changed. */
 static tain_status changes_of(tain_call *c, const char *schema, const char *table, json_t *rows, const char *operation, tain_error *err)
 {
@@ -56,7 +62,7 @@ static tain_status changes_of(tain_call *c, const char *schema, const char *tabl
     TAIN_TRY(tain_control_execution_list(c->api->control, &filter, (tain_control_page){.most = 100}, &all, err));
     for (size_t i = 0; i < all.count; i++)
         json_array_append_new(rows, json_pack("{s:o,s:s,s:o}", "dateTime", tain_call_time(all.rows[i].time), "operation", operation, "change",
-                                              tain_call_str(all.rows[i].error)));
+                                              json_string(change_of(&all.rows[i]))));
     tain_control_executions_done(&all);
     return TAIN_OK;
 }
