@@ -78,7 +78,8 @@ uint16_t    tain_http_port(const tain_http_server *s);
 /* Another certificate and key from now on; connections that there are stay as they are. CONFIG: what serve would have refused, or the
  * server was begun without TLS; nothing has changed then. */
 tain_status tain_http_renew(tain_http_server *s, const char *cert, const char *key, tain_error *err);
-/* Takes no more, waits for what is being answered: for as long as handlers take, which can know of it (tain_http_stopping). NULL is fine. */
+/* Takes no more, waits for what is being answered: for as long as handlers take, which can know of it (tain_http_stopping),
+ * and five seconds for who reads a reply slowly. NULL is fine. */
 void        tain_http_stop(tain_http_server *s);
 
 #endif

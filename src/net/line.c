@@ -8,6 +8,8 @@
 
 #include "base/memory.h"
 
+#define LAST (5 * TAIN_SECOND) /* for a reply, when the server stops */
+
 /* --- cutting ------------------------------------------------------------------------------------------------------- */
 
 static bool is_busy(const tain_line *l)
@@ -62,6 +64,20 @@ void tain_lines_init(tain_lines *all, size_t most, size_t each, tain_time patien
     pthread_create(&all->watch, NULL, watch, all);
 }
 
+/* Who takes its reply slowly does not keep the server from stopping for as long. */
+static tain_time at_last(const tain_lines *all)
+{
+    return tain_monotonic() + (all->patience < LAST ? all->patience : LAST);
+}
+
+static void hurry(tain_lines *all)
+{
+    const tain_time last = at_last(all);
+    for (tain_line *l = all->first; l; l = l->next) {
+        if (l->phase == TAIN_LINE_REPLYING && l->deadline > last) l->deadline = last;
+    }
+}
+
 static bool any_busy(const tain_lines *all)
 {
     for (const tain_line *l = all->first; l; l = l->next) {
@@ -74,6 +90,7 @@ void tain_lines_drain(tain_lines *all)
 {
     pthread_mutex_lock(&all->lock);
     all->stopping = true;
+    hurry(all);
     pthread_cond_broadcast(&all->changed);
     while (look(all, tain_monotonic()), any_busy(all)) {
         struct timespec until;
@@ -140,7 +157,9 @@ bool tain_line_enter(tain_lines *all, tain_line *l, tain_line_phase phase, size_
     pthread_mutex_lock(&all->lock);
     bool refused = all->stopping && phase == TAIN_LINE_HANDLING;
     if (!refused) l->phase = phase;
-    l->deadline = phase == TAIN_LINE_HANDLING ? INT64_MAX : tain_monotonic() + all->patience + (tain_time)(bytes / TAIN_LINE_RATE) * TAIN_SECOND;
+    if (phase == TAIN_LINE_HANDLING) l->deadline = INT64_MAX;
+    else if (all->stopping) l->deadline = at_last(all);
+    else l->deadline = tain_monotonic() + all->patience + (tain_time)(bytes / TAIN_LINE_RATE) * TAIN_SECOND;
     pthread_cond_broadcast(&all->changed);
     pthread_mutex_unlock(&all->lock);
     return !refused;

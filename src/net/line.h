@@ -43,7 +43,7 @@ typedef struct tain_lines {
 
 void tain_lines_init(tain_lines *all, size_t most, size_t each, tain_time patience, bool plain);
 void tain_lines_done(tain_lines *all); /* no line is left */
-/* Nothing begins any more. Returns when nothing is handled or replied to. */
+/* Nothing begins any more. Returns when nothing is handled, nor replied to, for which there are five seconds. */
 void tain_lines_drain(tain_lines *all);
 
 /* One of a network that has enough of them is cut at once. */

@@ -348,6 +348,24 @@ static void *stop_it(void *arg)
     return NULL;
 }
 
+static void answer_much(void *ctx, const tain_http_request *q, tain_http_reply *p)
+{
+    tain_buffer_append_zero(&p->body, 16 << 20);
+}
+
+static void who_reads_slowly_does_not_keep_it_from_stopping(void **state)
+{
+    serve((tain_http_options){.handle = answer_much, .patience = 1});
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    hear(fd, "Content-Length"); /* it is being sent, for which there would be minutes */
+    tain_time begun = tain_monotonic();
+    tain_http_stop(server);
+    server = NULL;
+    assert_in_range(tain_monotonic() - begun, 0, 20 * TAIN_SECOND);
+    close(fd);
+}
+
 static void stopping_waits_for_what_is_answered(void **state)
 {
     pthread_t thread;
@@ -404,7 +422,7 @@ int main(void)
         TEST(a_request_is_told), TEST(the_other_ends_user_is_known), TEST(bodies_come_whole), TEST(forms_are_read), TEST(head_has_no_body),
         TEST(connections_are_kept), TEST(expectations_are_met), TEST(replies_are_what_was_said), TEST(paths_are_what_they_seem),
         TEST(two_readings_are_refused), TEST(what_is_too_large_is_refused), TEST(who_dawdles_is_cut), TEST(a_handler_may_take_longer),
-        TEST(one_address_has_its_share), TEST(all_together_are_bounded), TEST(bodies_together_are_bounded), TEST(both_families_are_served), TEST(noise_is_no_request), TEST(stopping_waits_for_what_is_answered),
+        TEST(one_address_has_its_share), TEST(all_together_are_bounded), TEST(bodies_together_are_bounded), TEST(both_families_are_served), TEST(noise_is_no_request), TEST(stopping_waits_for_what_is_answered), TEST(who_reads_slowly_does_not_keep_it_from_stopping),
         TEST(a_port_is_taken_once), TEST(refusals_can_be_worded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
