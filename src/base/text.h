@@ -58,6 +58,8 @@ void        tain_url_append_encoded(tain_buffer *out, const char *text, const ch
  * Caller frees. */
 char *tain_url_redacted(const char *text);
 
+/* Whether it is env:NAME or file:PATH. */
+bool        tain_secret_is_reference(const char *text);
 /* A password given as env:NAME or file:PATH is looked up; anything else is copied. Caller frees. */
 tain_status tain_secret_resolve(const char *text, char **ret, tain_error *err);
 

@@ -210,6 +210,11 @@ static tain_status secret_from_file(const char *path, char **ret, tain_error *er
     return TAIN_OK;
 }
 
+bool tain_secret_is_reference(const char *text)
+{
+    return strncmp(text, "env:", 4) == 0 || strncmp(text, "file:", 5) == 0;
+}
+
 tain_status tain_secret_resolve(const char *text, char **ret, tain_error *err)
 {
     if (strncmp(text, "env:", 4) == 0) return secret_from_environment(text + 4, ret, err);

@@ -39,11 +39,6 @@ typedef struct stored {
     tain_buffer sealed;    /* empty: none */
 } stored;
 
-static bool is_reference(const char *secret)
-{
-    return strncmp(secret, "env:", 4) == 0 || strncmp(secret, "file:", 5) == 0;
-}
-
 /* What a secret is sealed for: nobody can make it another connection's, or send it to another server. */
 static void bind_to(const char *id, const char *url, tain_buffer *ret)
 {
@@ -66,7 +61,7 @@ static tain_status seal(tain_control *c, const char *id, const char *url, const 
 static tain_status store(tain_control *c, const char *id, const char *url, const char *secret, stored *ret, tain_error *err)
 {
     if (!secret) return TAIN_OK;
-    if (!is_reference(secret)) return seal(c, id, url, secret, &ret->sealed, err);
+    if (!tain_secret_is_reference(secret)) return seal(c, id, url, secret, &ret->sealed, err);
     ret->reference = secret;
     return TAIN_OK;
 }

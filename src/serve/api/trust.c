@@ -2,6 +2,7 @@
 #include "serve/api/trust.h"
 
 #include "base/json.h"
+#include "base/text.h"
 #include "control/connection.h"
 #include "source/source.h"
 
@@ -22,8 +23,7 @@ tain_status tain_trust_address(tain_call *c, const char *url, tain_error *err)
 /* Whoever may name a file or a variable of the service can have it sent to a server of theirs. */
 tain_status tain_trust_secret(tain_call *c, const char *secret, tain_error *err)
 {
-    bool reference = secret && (strncmp(secret, "env:", 4) == 0 || strncmp(secret, "file:", 5) == 0);
-    return reference ? tain_trust_admin(c, "give the password itself, which is sealed", err) : TAIN_OK;
+    return secret && tain_secret_is_reference(secret) ? tain_trust_admin(c, "give the password itself, which is sealed", err) : TAIN_OK;
 }
 
 tain_status tain_trust_connection(tain_call *c, const char *id, tain_error *err)
