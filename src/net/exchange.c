@@ -103,6 +103,8 @@ static bool is_ambiguous(const tain_exchange *x)
         MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_header, &n);
         if (n.count > 1) return true;
     }
+    const char *host = header(x, "Host");
+    if (x->target.authority && strcasecmp(x->target.authority, host ? host : "") != 0) return true;
     return header(x, "Transfer-Encoding") && header(x, "Content-Length");
 }
 

@@ -2,6 +2,7 @@
 #include "net/target.h"
 
 #include <ctype.h>
+#include <strings.h>
 
 #include "base/text.h"
 
@@ -128,16 +129,29 @@ void tain_http_arguments_done(tain_http_arguments *a)
 
 /* --- target -------------------------------------------------------------------------------------------------------- */
 
+/* Where a whole URL's authority begins; NULL: it is none. */
+static const char *authority_of(const char *text)
+{
+    if (strncasecmp(text, "http://", 7) == 0) return text + 7;
+    return strncasecmp(text, "https://", 8) == 0 ? text + 8 : NULL;
+}
+
 const char *tain_http_target_parse(const char *text, tain_http_target *ret)
 {
     tain_buffer path = {0};
     *ret = (tain_http_target){0};
     if (!text || strchr(text, '#')) return "a request has a target, without fragment";
+    const char *authority = authority_of(text);
+    if (authority) {
+        text = authority + strcspn(authority, "/?");
+        if (*text != '/') return "a whole URL has a path";
+        ret->authority = tain_strndup(authority, (size_t)(text - authority));
+    }
     const size_t n = strcspn(text, "?");
     const char  *why = parse_path(text, n, &path);
     if (!why && text[n]) why = tain_http_arguments_parse(text + n + 1, strlen(text + n + 1), &ret->query);
     if (!why) ret->path = tain_buffer_cstr(&path);
-    else tain_buffer_done(&path);
+    else tain_buffer_done(&path), tain_http_target_done(ret);
     return why;
 }
 
@@ -167,5 +181,6 @@ void tain_http_target_done(tain_http_target *t)
 {
     tain_http_arguments_done(&t->query);
     tain_free(t->path);
+    tain_free(t->authority);
     *t = (tain_http_target){0};
 }

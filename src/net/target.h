@@ -13,6 +13,7 @@ typedef struct tain_http_arguments {
 
 typedef struct tain_http_target {
     char               *path; /* as http.h promises it */
+    char               *authority; /* of a target that is a whole URL (RFC 9112, 3.2.2); NULL: it is none */
     tain_http_arguments query;
 } tain_http_target;
 

@@ -62,6 +62,16 @@ static void the_other_ends_user_is_known(void **state)
     assert_has(answer, "uid=1234 ");
 }
 
+/* RFC 9112, 3.2.2 */
+static void a_whole_url_is_a_target(void **state)
+{
+    serve((tain_http_options){.handle = tell});
+    assert_has(ask("GET HTTP://h:80/a%20b/?c=d HTTP/1.1\r\nHost: h:80\r\nConnection: close\r\n\r\n"), "GET /a b ");
+    assert_has(ask("GET http://other/ HTTP/1.1\r\nHost: h\r\n\r\n"), "HTTP/1.1 400 ");
+    assert_has(ask("GET http://h HTTP/1.1\r\nHost: h\r\n\r\n"), "HTTP/1.1 400 ");
+    assert_has(ask("GET ftp://h/ HTTP/1.1\r\nHost: h\r\n\r\n"), "HTTP/1.1 400 ");
+}
+
 static void bodies_come_whole(void **state)
 {
     serve((tain_http_options){.handle = tell, .body_most = 300000});
@@ -419,7 +429,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_request_is_told), TEST(the_other_ends_user_is_known), TEST(bodies_come_whole), TEST(forms_are_read), TEST(head_has_no_body),
+        TEST(a_request_is_told), TEST(the_other_ends_user_is_known), TEST(a_whole_url_is_a_target), TEST(bodies_come_whole), TEST(forms_are_read), TEST(head_has_no_body),
         TEST(connections_are_kept), TEST(expectations_are_met), TEST(replies_are_what_was_said), TEST(paths_are_what_they_seem),
         TEST(two_readings_are_refused), TEST(what_is_too_large_is_refused), TEST(who_dawdles_is_cut), TEST(a_handler_may_take_longer),
         TEST(one_address_has_its_share), TEST(all_together_are_bounded), TEST(bodies_together_are_bounded), TEST(both_families_are_served), TEST(noise_is_no_request), TEST(stopping_waits_for_what_is_answered), TEST(who_reads_slowly_does_not_keep_it_from_stopping),
