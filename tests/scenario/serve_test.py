@@ -45,6 +45,9 @@ def test_a_mirror_from_its_making_to_its_end(folder):
         c.execute("insert into orders values (1000, 1, 'new')")
         wait_until(lambda: rows_of(s.monitor(path), "main.orders") == 101, what="the new row")
         lake = m["lake"]
+        freshness = lambda: dict(re.findall(r'^tain_freshness_seconds_(\w+){mirror="shop"[^}]*?(?:,le="\+Inf")?} (\S+)$', s.call("GET", "/metrics", expect=200).body.decode(), re.M))
+        fresh = wait_until(lambda: float(freshness()["count"]) >= 1 and freshness(), what="the change to be counted")
+        assert 0 < float(fresh["sum"]) < 60 and fresh["bucket"] == fresh["count"], fresh
         assert len(read_delta(os.path.join(lake, "Tables", "main", "orders"))[2]) == 101
         tables = s.call("POST", path + "/getTablesMirroringStatus", {}, expect=200).json
         orders = next(t for t in tables["data"] if t["sourceTableName"] == "orders")

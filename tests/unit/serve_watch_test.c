@@ -264,6 +264,38 @@ static void what_a_status_is_at_rest(void **state)
     json_decref(s);
 }
 
+/* --- freshness ----------------------------------------------------------------------------------------------------- */
+
+static json_t *with_tables(const char *tables)
+{
+    TAIN_AUTO(tain_free) char *text = tain_format("{\"tables\":[%s]}", tables);
+    return json_loads(text, 0, NULL);
+}
+
+#define ROW(name, last, latency) "{\"name\":\"" name "\",\"last_completed\":" last ",\"latency_ms\":" latency "}"
+
+static void each_change_that_is_new_counts_once(void **state)
+{
+    static const char *const statuses[] = {
+        ROW("a", "\"1\"", "5") "," ROW("b", "null", "null"), ROW("a", "\"1\"", "5") "," ROW("b", "null", "null"), ROW("a", "\"2\"", "100") "," ROW("b", "\"2\"", "101"),
+        ROW("a", "\"3\"", "400000") "," ROW("b", "\"2\"", "101"), ROW("b", "\"4\"", "1") "," ROW("a", "\"4\"", "1"), ROW("b", "\"5\"", "null")};
+    tain_freshness f = {0};
+    json_t        *before = NULL;
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        json_t *next = with_tables(statuses[i]);
+        assert_non_null(next);
+        tain_freshness_add(&f, before, next);
+        json_decref(before);
+        before = next;
+    }
+    json_decref(before);
+    assert_true(f.counts[0] == 1 && f.counts[1] == 1 && f.counts[TAIN_FRESHNESS_BOUNDS] == 1);
+    uint64_t all = 0;
+    for (size_t i = 0; i <= TAIN_FRESHNESS_BOUNDS; i++) all += f.counts[i];
+    assert_int_equal(all, 3);
+    assert_true(f.sum > 400.2 && f.sum < 400.202);
+}
+
 /* --- series -------------------------------------------------------------------------------------------------------- */
 
 static void a_series_has_two_hours(void **state)
@@ -351,7 +383,7 @@ int main(void)
         WITH(who_shows_nothing_is_stalled), WITH(a_loop_that_does_not_turn_is_stalled), WITH(our_own_absence_is_nobodys_fault),
         WITH(another_process_says_nothing_of_ours), WITH(who_is_where_it_was_has_not_advanced),
         WITH(who_was_there_before_is_known_again), WITH(a_broken_file_is_no_news), WITH(an_end_says_why), WITH(a_status_is_summed_up),
-        WITH(what_a_status_is_at_rest), WITH(a_series_has_two_hours), WITH(counts_go_on_over_restarts), WITH(a_memo_comes_back), WITH(what_to_load_again_adds_up),
+        WITH(what_a_status_is_at_rest), WITH(each_change_that_is_new_counts_once), WITH(a_series_has_two_hours), WITH(counts_go_on_over_restarts), WITH(a_memo_comes_back), WITH(what_to_load_again_adds_up),
         WITH(a_log_is_cut_while_it_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

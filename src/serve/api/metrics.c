@@ -27,17 +27,23 @@ typedef struct subject {
     tain_mirror_report report;
 } subject;
 
-static void line(tain_buffer *out, const char *name, const subject *s, const char *table, double value)
+/* more: another label, or NULL. */
+static void labelled(tain_buffer *out, const char *name, const subject *s, const char *more, const char *of_more, double value)
 {
     tain_buffer_printf(out, "%s{", name);
     label(out, "mirror", s->item->name);
     tain_buffer_append_u8(out, ',');
     label(out, "mirror_id", s->item->id);
-    if (table) {
+    if (of_more) {
         tain_buffer_append_u8(out, ',');
-        label(out, "table", table);
+        label(out, more, of_more);
     }
     tain_buffer_printf(out, "} %.17g\n", value);
+}
+
+static void line(tain_buffer *out, const char *name, const subject *s, const char *table, double value)
+{
+    labelled(out, name, s, "table", table, value);
 }
 
 /* --- numbers of mirrors ------------------------------------------------------------------------------------------------------ */
@@ -152,6 +158,25 @@ static void failed_tables(tain_buffer *out, const subject *s)
     line(out, "tain_mirror_failed_tables", s, NULL, (double)n);
 }
 
+/* --- freshness ---------------------------------------------------------------------------------------------------------------- */
+
+#define FRESHNESS "tain_freshness_seconds"
+
+/* Each bucket has those of the ones before it, too. */
+static void freshness(tain_buffer *out, const subject *s)
+{
+    const tain_freshness *f = &s->report.freshness;
+    uint64_t              n = 0;
+    char                  bound[24];
+    for (size_t i = 0; i <= TAIN_FRESHNESS_BOUNDS; i++) {
+        n += f->counts[i];
+        if (i < TAIN_FRESHNESS_BOUNDS) snprintf(bound, sizeof bound, "%g", tain_freshness_bounds[i]);
+        labelled(out, FRESHNESS "_bucket", s, "le", i < TAIN_FRESHNESS_BOUNDS ? bound : "+Inf", (double)n);
+    }
+    line(out, FRESHNESS "_sum", s, NULL, f->sum);
+    line(out, FRESHNESS "_count", s, NULL, (double)n);
+}
+
 /* --- all of it --------------------------------------------------------------------------------------------------------------- */
 
 static void head(tain_buffer *out, const char *name, const char *type, const char *help)
@@ -173,6 +198,8 @@ static void write_all(tain_buffer *out, const subject *all, size_t n)
         head(out, of_tables[m].name, of_tables[m].type, of_tables[m].help);
         for (size_t i = 0; i < n; i++) table_lines(out, &of_tables[m], &all[i]);
     }
+    head(out, FRESHNESS, "histogram", "From source commit to lake commit, of the newest change of each table, looked at once a second");
+    for (size_t i = 0; i < n; i++) freshness(out, &all[i]);
     head(out, "tain_build_info", "gauge", "1, labelled by version");
     tain_buffer_append_str(out, "tain_build_info{version=\"" TAIN_VERSION "\"} 1\n");
 }

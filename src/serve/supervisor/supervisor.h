@@ -12,6 +12,7 @@
 
 #include "base/time.h"
 #include "control/control.h"
+#include "serve/supervisor/freshness.h"
 
 typedef struct tain_supervisor tain_supervisor;
 
@@ -79,6 +80,7 @@ typedef struct tain_mirror_report {
     unsigned       restarts; /* since somebody wanted it to run */
     json_t        *worker;   /* what it last said of itself, as status --json; at rest (watch.h) when it does not run; NULL: nothing yet. Not to be changed */
     char          *lake;     /* its folder */
+    tain_freshness freshness; /* since this supervisor looks */
 } tain_mirror_report;
 
 /* From memory. NOT_FOUND: no such mirrored database. */

@@ -247,7 +247,8 @@ static void add_trouble(const json_t *status, tain_error *e)
 static void fill(const tain_supervisor *s, const tain_ward_shared *v, tain_mirror_report *ret)
 {
     *ret = (tain_mirror_report){.status = status_of(s, v), .error = v->error, .pid = v->pid, .started = v->pid ? v->started : 0,
-                                .restarts = v->restarts, .worker = json_incref(v->status), .lake = tain_strdup(v->lake)};
+                                .restarts = v->restarts, .worker = json_incref(v->status), .lake = tain_strdup(v->lake),
+                                .freshness = v->freshness};
     if (v->wanted != TAIN_CONTROL_RUNNING) ret->error = (tain_error){0}; /* it is nobody's any more */
     if (ret->status == TAIN_MIRRORING_RUNNING) add_trouble(v->status, &ret->error);
 }

@@ -46,6 +46,7 @@ static void show_status(tain_ward *w)
     pthread_mutex_lock(&w->s->lock);
     json_t *before = w->shared.status;
     w->shared.status = status;
+    if (w->watch.is_own) tain_freshness_add(&w->shared.freshness, before, status);
     pthread_mutex_unlock(&w->s->lock);
     json_decref(before);
 }

@@ -36,6 +36,7 @@ typedef struct tain_ward_shared {
     json_t            *status;
     char              *connection, *lake;
     tain_samples       samples;
+    tain_freshness     freshness;
 } tain_ward_shared;
 
 typedef struct tain_ward {
