@@ -5,7 +5,7 @@ import { Copy } from "./copy";
 const SQL = /^\s*(ALTER|CREATE|GRANT|DROP|SELECT|UPDATE|SET|REVOKE|PRAGMA|EXEC|BEGIN)\b/; // as tain writes it
 
 /** Whether a remedy is something to run rather than to read. */
-export const isScript = (text: string) => SQL.test(text) || text.includes("\n");
+export const isScript = (text: string) => text.includes("\n") || text.replace(/;\s*$/, "").split(";").every((part) => SQL.test(part));
 
 export function Remedy({ text }: { text: string }) {
   if (!isScript(text)) return <p class="remedy">{text}</p>;

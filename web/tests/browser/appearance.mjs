@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // appearance.mjs -- every view, in both colours and on a narrow screen: axe finds nothing, and nothing is wider than the screen.
 import assert from "node:assert/strict";
-import { axe, NARROW, sideways, WIDE } from "./browser.mjs";
+import { axe, emptyBelow, NARROW, sideways, WIDE } from "./browser.mjs";
 import { VIEWS } from "./look.mjs";
 import { test } from "./suite.mjs";
 
@@ -20,6 +20,7 @@ for (const [way, how] of WAYS) {
       await view.then?.(page);
       assert.deepEqual(await axe(page), []);
       assert.equal(await sideways(page), 0, "one has to scroll sideways");
+      assert.ok((await emptyBelow(page)) <= 1, "one can scroll into nothing");
       assert.equal(await page.locator("h1").count(), 1);
       assert.notEqual(await page.title(), "tain");
     });

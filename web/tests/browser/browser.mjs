@@ -47,6 +47,10 @@ export async function axe(page) {
 /** Whether the page is wider than what shows it: then one has to scroll sideways. */
 export const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
+/** How far one can scroll beyond the end of what there is. */
+export const emptyBelow = (page) =>
+  page.evaluate(() => document.documentElement.scrollHeight - Math.max(innerHeight, Math.ceil(document.querySelector("main").getBoundingClientRect().bottom + scrollY)));
+
 export async function shot(page, name, fullPage = true) {
   await page.screenshot({ path: path.join(SHOTS, `${name}.png`), fullPage });
 }

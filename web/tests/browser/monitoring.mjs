@@ -97,6 +97,18 @@ test("monitor: figures, the load, trouble with its remedy", async ({ open, world
   await failed.getByText("check user and password").waitFor();
 });
 
+test("monitor of what is stopped: nothing there claims to be of now", async ({ open, world }) => {
+  const page = await open(at(world.items[0]));
+  const figure = async (label) => (await page.locator(".figures > div").filter({ has: page.locator("dt", { hasText: label }) }).innerText()).replace(/\s+/g, " ");
+  await until(async () => /slowest table/.test(await figure("Lag")), "the slowest table");
+  assert.doesNotMatch(await figure("Retained log"), /last ran/);
+  world.items[0].status = "Stopped";
+  await until(async () => /when the worker last ran/.test(await figure("Retained log")), "since when it is not looked at");
+  assert.doesNotMatch(await figure("Lag"), /slowest/);
+  world.items[0].tables = [];
+  await until(async () => /^Tables 0 not known yet$/.test(await figure("Tables")), "no tables as yet");
+});
+
 test("charts can be had as tables", async ({ open, world }) => {
   const page = await open(at(world.items[0]));
   await button(page, "Freshness as a table").click();

@@ -103,6 +103,8 @@ describe("connections", () => {
 it("tells scripts from sentences", () => {
   expect(isScript("ALTER TABLE a SET LOGGED;")).toBe(true);
   expect(isScript("set the policy to clamp")).toBe(false);
+  expect(isScript("ALTER TABLE a SET LOGGED; GRANT SELECT ON a TO b;")).toBe(true);
+  expect(isScript("ALTER TABLE a ADD PRIMARY KEY (...); or, if no columns are unique: ALTER TABLE a REPLICA IDENTITY FULL;")).toBe(false);
   expect(isScript("one\ntwo")).toBe(true);
 });
 

@@ -20,7 +20,7 @@ export function OptionFields({ url, options: o, onChange }: Props) {
     <div class="option-fields">
       {text("freshness", "Freshness", "500ms", "Longest time a committed change waits before it is written.")}
       {text("rateLimit", "Limit of loads", "none", "What loads read of the source in a second at most, as 20MiB.")}
-      {text("memory", "Memory", "as the machine allows", "The budget of this mirror's process, as 512MiB.")}
+      {text("memory", "Memory", "256MiB", "The budget of this mirror's process, as 512MiB.")}
       {text("retention", "Retention", "1d", "How long old versions of the tables can be read.")}
       {kind === "PostgreSQL" && text("retainedLog", "Limit of retained log", "warn=10GiB", "When to warn, pause loads or give up, for the source's sake.")}
       {kind === "PostgreSQL" && text("snapshotFrom", "Loads from a standby", "postgresql://standby/…", "A hot standby that loads are read from.")}

@@ -76,7 +76,11 @@ export function Source({ before, own, onDone }: { before: Picked | null; own: Ow
       <StepTitle first={before === null}>What is to be mirrored?</StepTitle>
       {list.length > 0 && <Choice legend="Connection" kind="cards" options={options} value={which} onChange={setWhich} />}
       {which === NEW && <ConnectionFields form={form} onChange={setForm} tried={tried} />}
-      {address?.kind === "PostgreSQL" && <TextField label="Database (if not the one of the address)" value={database} onInput={setDatabase} placeholder={address.database ?? ""} />}
+      {address?.kind === "PostgreSQL" && (
+        <div class="fields">
+          <TextField label="Database (if not the one of the address)" value={database} onInput={setDatabase} placeholder={address.database ?? ""} />
+        </div>
+      )}
       <Failure error={error} />
       <footer class="wizard-foot">
         <Button type="submit" kind="primary" busy={phase !== ""}>

@@ -20,9 +20,12 @@ export function logLimit(log: SourceLog): number | null {
   return log.limit_bytes ?? (log.safe_bytes && log.retained_bytes !== null ? log.retained_bytes + log.safe_bytes : null);
 }
 
-function Retained({ log }: { log: SourceLog }) {
+/** live: somebody looks at it; else it is what it was then. */
+function Retained({ log, live }: { log: SourceLog; live: boolean }) {
   const limit = logLimit(log);
-  const under = limit ? (
+  const under = !live ? (
+    "when the worker last ran"
+  ) : limit ? (
     <>
       <Bar share={(log.retained_bytes ?? 0) / limit} label="Of the limit of retained log" />
       of {bytes(limit)}
@@ -30,7 +33,7 @@ function Retained({ log }: { log: SourceLog }) {
   ) : (
     "no limit set"
   );
-  return <Figure label="Retained log" value={bytes(log.retained_bytes)} tone={logTone(log)} under={under} help="What the source keeps of its log until this mirror has it" />;
+  return <Figure label="Retained log" value={bytes(log.retained_bytes)} tone={live ? logTone(log) : undefined} under={under} help="What the source keeps of its log until this mirror has it" />;
 }
 
 function Lag({ m }: { m: Monitor }) {
@@ -41,7 +44,7 @@ function Lag({ m }: { m: Monitor }) {
       label="Lag"
       value={live ? duration(m.lag_ms) : "–"}
       tone={live ? lagTone(m.lag_ms) : undefined}
-      under={latest === null ? undefined : `slowest table ${duration(latest)}`}
+      under={!live || latest === null ? undefined : `slowest table ${duration(latest)}`}
       help="How old the newest change is that the source has and the lake has not"
     />
   );
@@ -63,8 +66,8 @@ export function Figures({ m }: { m: Monitor }) {
       <Lag m={m} />
       <Figure label="Rows replicated" value={<span title={count(sum(m, "rows_replicated"))}>{compact(sum(m, "rows_replicated"))}</span>} under={`${bytes(sum(m, "bytes_processed"))} processed`} help="Every insert, update and delete that was applied" />
       <Figure label="Last completed" value={<Ago at={newest(m)} />} under={m.epoch === null ? undefined : `epoch ${count(m.epoch)}`} />
-      <Figure label="Tables" value={count(m.tables.length)} tone={t.error ? "error" : t.warn ? "warn" : undefined} under={bad || (m.tables.length && t.off === m.tables.length ? "none is followed" : "all well")} />
-      {m.sourceLog && <Retained log={m.sourceLog} />}
+      <Figure label="Tables" value={count(m.tables.length)} tone={t.error ? "error" : t.warn ? "warn" : undefined} under={bad || (!m.tables.length ? "not known yet" : t.off === m.tables.length ? "none is followed" : "all well")} />
+      {m.sourceLog && <Retained log={m.sourceLog} live={Boolean(m.pid)} />}
       <Worker m={m} />
     </dl>
   );
