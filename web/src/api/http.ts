@@ -41,17 +41,31 @@ function asError(reason: unknown): unknown {
   return reason instanceof DOMException && reason.name === "AbortError" ? reason : unreachable();
 }
 
+const GET: RequestInit = { headers: { Accept: "application/json" }, credentials: "same-origin", cache: "no-store" };
+const early = new Map<string, Promise<Response | null>>();
+
+/** Asks before there is anybody to show it to. The first call of that address takes the answer if it is a good one, else asks itself. */
+export function askEarly(path: string): void {
+  early.set(path, fetch(path, GET).then((a) => (a.ok ? a : null), () => null));
+}
+
+async function send(path: string, init: RequestInit): Promise<Response> {
+  const asked = init.method === "GET" ? early.get(path) : undefined;
+  early.delete(path);
+  return (await asked) ?? fetch(path, init);
+}
+
 /** An empty answer is undefined. Throws ApiError, or AbortError when the signal says so. */
 export async function call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  const headers: Record<string, string> = { Accept: "application/json" };
+  const headers: Record<string, string> = { ...(GET.headers as Record<string, string>) };
   if (method !== "GET") headers["X-Tain-Csrf"] = "1";
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store", keepalive: method === "DELETE" }; // done though the page is being left
+  const init: RequestInit = { ...GET, method, headers, keepalive: method === "DELETE" }; // done though the page is being left
   if (body !== undefined) init.body = JSON.stringify(body);
   if (signal) init.signal = signal;
   let status: number, ok: boolean, text: string;
   try {
-    const answer = await fetch(path, init);
+    const answer = await send(path, init);
     ({ status, ok } = answer);
     text = await answer.text();
   } catch (reason) {

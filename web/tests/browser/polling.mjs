@@ -12,6 +12,21 @@ const hide = (page, hidden) =>
     document.dispatchEvent(new Event("visibilitychange"));
   }, hidden);
 
+test("the list of mirrors is asked for without waiting for who one is", async ({ open, service }) => {
+  const page = await open("#/connections");
+  await page.goto("about:blank");
+  const asked = [];
+  page.on("request", (r) => r.url().endsWith("/v1/mirrors") && asked.push(r));
+  const list = page.waitForRequest("**/v1/mirrors");
+  await page.route("**/v1/me", async (route) => {
+    await list;
+    await route.continue();
+  });
+  await page.goto(service.url);
+  await page.waitForSelector("table.grid");
+  assert.equal(asked.length, 1, "what came is what is shown");
+});
+
 test("polling: the view on the screen alone, and no other", async ({ open, world }) => {
   const page = await open("", { clock: true });
   await page.waitForSelector("table.grid");
