@@ -64,6 +64,11 @@ static const tain_source_ops *driver_of(const char *url)
     return ops ? ops : is_file(url) ? &tain_source_sqlite : NULL;
 }
 
+tain_status tain_source_check_scheme(const char *url, tain_error *err)
+{
+    return !scheme_length(url) || driver_of_scheme(url) ? TAIN_OK : no_driver(url, err);
+}
+
 char *tain_source_host(const char *url)
 {
     const tain_source_ops *ops = driver_of_scheme(url);

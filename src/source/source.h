@@ -236,6 +236,8 @@ struct tain_source { /* embedded first by drivers */
 tain_status tain_source_open(const tain_source_options *options, tain_source **ret, tain_error *err);
 void        tain_source_close(tain_source *s); /* accepts NULL */
 void        tain_source_cancel(tain_source *s); /* accepts NULL */
+/* INVALID: its scheme is of no driver. A bare path is not looked at. */
+tain_status tain_source_check_scheme(const char *url, tain_error *err);
 /* Where an address leads over the network: "db.example.org", several with commas, in lower case. NULL: not there alone (a file, a socket), or
  * nobody knows where. Nothing is connected to. Caller frees. */
 char *tain_source_host(const char *url);

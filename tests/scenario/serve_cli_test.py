@@ -172,6 +172,9 @@ def test_connections(folder):
         s.tain("drop", "one", "--yes")
         s.tain("connections", "remove", "shop")
         assert s.json("connections") == []
+        for url, words in (("mysql://u:very-secret@h/d", "no source driver for 'mysql://u:***@h/d'"), ("postgresql://a host/d", "postgresql://user@host/database"), ("shop.db", "sqlite:///")):
+            assert_refused(s.tain("connections", "add", "other", url, check=None), 3, words)
+        assert_refused(s.tain("create", "other", "mysql://u@h/d", check=None), 3, "no source driver", "postgresql://")
         assert_refused(s.tain("connections", "forget", "shop", check=None), 2, "forget")
         assert_refused(s.tain("connections", "add", "shop", check=None), 2, "NAME URL")
 

@@ -12,6 +12,7 @@
 #include "serve/api/run.h"
 #include "serve/api/trust.h"
 #include "serve/supervisor/command.h"
+#include "source/source.h"
 
 /* --- as JSON ----------------------------------------------------------------------------------------------------------- */
 
@@ -87,6 +88,7 @@ static tain_status read_address(tain_call *c, bool need, address *ret, tain_erro
         *ret = (address){.secret = tain_strdup(secret)};
         return TAIN_OK;
     }
+    TAIN_TRY(tain_source_check_scheme(url, err));
     take_apart(url, secret, ret);
     tain_status st = tain_trust_address(c, ret->url, err);
     if (st == TAIN_OK) st = tain_trust_secret(c, ret->secret, err);

@@ -132,7 +132,10 @@ static tain_status check_text(const json_t *schema, const json_t *v, const char 
     if (n < least) return tain_fail(err, TAIN_E_INVALID, least == 1 ? "%s is empty" : "%s is too short: %lld characters at least", where, (long long)least);
     if (n > most) return tain_fail(err, TAIN_E_INVALID, "%s is too long: %lld characters at most", where, (long long)most);
     const char *pattern = tain_json_get_str(schema, "pattern", NULL);
-    if (pattern && !matches(pattern, text)) return tain_fail(err, TAIN_E_INVALID, "%s is not of the form %s", where, pattern);
+    if (pattern && !matches(pattern, text)) {
+        const char *what = tain_json_get_str(schema, "description", NULL); /* people read that, rather than a pattern */
+        return tain_fail(err, TAIN_E_INVALID, what ? "%s is not %s" : "%s is not of the form %s", where, what ? what : pattern);
+    }
     return check_format(tain_json_get_str(schema, "format", ""), text, where, err);
 }
 
