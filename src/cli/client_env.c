@@ -138,6 +138,7 @@ static void azcopy(environment *e)
     TAIN_AUTO(tain_free) char *text = tain_format("It tells Blob from DFS by .blob. or .dfs. in the name of the host, and trusts it by: --trusted-microsoft-suffixes=%s",
                                                   e->url.host ? e->url.host : "NAME");
     note(e, text);
+    note(e, "Landing zones are not built yet: so far there is nothing here for it to copy to.");
 }
 
 static void terraform(environment *e)
