@@ -252,6 +252,15 @@ void tain_ward_recall(tain_ward *w)
 
 /* --- ending -------------------------------------------------------------------------------------------------------- */
 
+/* Where in a line what happened begins: behind "tain: ", or behind "tain mirror: " if a word of the command line was wrong. */
+static char *behind_name(char *line)
+{
+    static const char *const names[] = {"tain: ", "tain mirror: "};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(line, names[i], strlen(names[i])) == 0) return line + strlen(names[i]);
+    return NULL;
+}
+
 /* The last thing it said on its terminal: "tain: what happened", and perhaps "  remedy: what to do". */
 static bool last_words(const tain_ward *w, tain_error *ret)
 {
@@ -263,8 +272,8 @@ static bool last_words(const tain_ward *w, tain_error *ret)
     close(fd);
     text[n > 0 ? n : 0] = 0;
     char *said = NULL, *remedy;
-    for (char *p = text; (p = strstr(p, "tain: ")); p++)
-        if (p == text || p[-1] == '\n') said = p + 6;
+    for (char *line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+        if (behind_name(line)) said = behind_name(line);
     if (!said) return false;
     remedy = strstr(said, "\n  remedy: ");
     (void)tain_fail(ret, TAIN_E_INTERNAL, "%.*s", (int)strcspn(said, "\n"), said);

@@ -164,30 +164,31 @@ static void begin_list(tain_buffer *out, const char *option)
 
 /* --- options ------------------------------------------------------------------------------------------------------- */
 
-typedef enum kind { TEXT, ADDRESS, SIZE, NUMBER, SWITCH, GLOBS, NAMES } kind;
+typedef enum kind { TEXT, ADDRESS, SIZE, TIME, NUMBER, CHOICE, SWITCH, GLOBS, NAMES } kind;
 
 typedef struct option {
     const char *member, *option;
     kind        kind;
     const char *otherwise; /* given where the definition says nothing; NULL: then nothing is given */
+    const char *choices;   /* of a CHOICE: "keep|delete" */
 } option;
 
 static const option options[] = {
     {"exclude", "exclude", GLOBS, ""},
-    {"freshness", "freshness", TEXT, NULL},
+    {"freshness", "freshness", TIME, NULL},
     {"memory", "memory", SIZE, NULL},
     {"jobs", "jobs", NUMBER, NULL},
     {"rateLimit", "rate-limit", TEXT, NULL},
     {"retainedLog", "retained-log", TEXT, ""},
     {"snapshotFrom", "snapshot-from", ADDRESS, ""},
-    {"capture", "capture", TEXT, "log"},
-    {"partitions", "partitions", TEXT, NULL}, /* what a lake began with it stays with */
+    {"capture", "capture", CHOICE, "log", "log|poll"},
+    {"partitions", "partitions", CHOICE, NULL, "root|leaf"}, /* what a lake began with it stays with */
     {"changeDataFeed", "cdf", SWITCH, NULL},
     {"history", "history", SWITCH, "no"},
-    {"historyRetention", "history-retention", TEXT, ""},
-    {"retention", "retention", TEXT, NULL},
-    {"profile", "profile", TEXT, "default"},
-    {"onDrop", "on-drop", TEXT, NULL},
+    {"historyRetention", "history-retention", TIME, ""},
+    {"retention", "retention", TIME, NULL},
+    {"profile", "profile", CHOICE, "default", "default|compat"},
+    {"onDrop", "on-drop", CHOICE, NULL, "keep|delete"},
     {"name", "name", TEXT, NULL}, /* the lake makes one of its own */
     {"paused", "pause", NAMES, ""},
 };
@@ -207,6 +208,31 @@ static tain_status add_text(tain_words *w, const option *o, const json_t *v, tai
     return TAIN_OK;
 }
 
+static bool is_one_of(const char *choices, const char *text)
+{
+    size_t n = strlen(text);
+    for (const char *word = choices; word; word = strchr(word, '|'), word = word ? word + 1 : NULL)
+        if (strcspn(word, "|") == n && strncmp(word, text, n) == 0) return true;
+    return false;
+}
+
+/* An empty one is none. */
+static tain_status add_time(tain_words *w, const option *o, const json_t *v, tain_error *err)
+{
+    int64_t     ignored;
+    const char *text = json_string_value(v);
+    if (!text || !*text || tain_parse_duration(text, &ignored, err) == TAIN_OK) return add_text(w, o, v, err);
+    tain_error_context(err, "mirroring.json: properties.tain.%s", o->member);
+    return err->code = TAIN_E_CONFIG;
+}
+
+static tain_status add_choice(tain_words *w, const option *o, const json_t *v, tain_error *err)
+{
+    const char *text = json_string_value(v);
+    TAIN_AUTO(tain_free) char *what = tain_format("one of %s", o->choices);
+    return text && is_one_of(o->choices, text) ? add_text(w, o, v, err) : wrong(o, what, err);
+}
+
 static tain_status add_address(tain_words *w, const option *o, const json_t *v, tain_error *err)
 {
     TAIN_TRY(add_text(w, o, v, err));
@@ -218,7 +244,7 @@ static tain_status add_address(tain_words *w, const option *o, const json_t *v, 
 static tain_status add_number(tain_words *w, const option *o, const json_t *v, tain_error *err)
 {
     if (json_is_string(v)) return add_text(w, o, v, err);
-    if (!json_is_integer(v)) return wrong(o, "a number", err);
+    if (!json_is_integer(v) || json_integer_value(v) < 1) return wrong(o, "a number from 1 on", err);
     tain_words_add(w, tain_format("--%s=%lld", o->option, (long long)json_integer_value(v)));
     return TAIN_OK;
 }
@@ -268,6 +294,8 @@ static tain_status add_option(tain_words *w, const option *o, const json_t *v, t
     switch (o->kind) {
     case TEXT: return add_text(w, o, v, err);
     case ADDRESS: return add_address(w, o, v, err);
+    case TIME: return add_time(w, o, v, err);
+    case CHOICE: return add_choice(w, o, v, err);
     case SIZE:
     case NUMBER: return add_number(w, o, v, err);
     case SWITCH: return add_switch(w, o, v, err);
