@@ -97,6 +97,7 @@ static void wrong_types_are_named(void **state)
         {"[]", "properties.tain is not an object"},       {"{\"jobs\":true}", "properties.tain.jobs is not a number"},
         {"{\"tables\":\"a\"}", "tain.tables is not a list"}, {"{\"exclude\":[1]}", "tain.exclude is not a list of texts"},
         {"{\"history\":\"yes\"}", "tain.history is not true or false"}, {"{\"name\":1}", "tain.name is not text"},
+        {"{\"exlude\":[\"secret.*\"]}", "properties.tain.exlude is nothing that is known here"},
         {"{\"jobs\":0}", "tain.jobs is not a number from 1 on"}, {"{\"freshness\":\"banana\"}", "tain.freshness: 'banana' is not a duration"},
         {"{\"retention\":\"soon\"}", "tain.retention: 'soon' is not a duration"}, {"{\"profile\":\"comp\"}", "tain.profile is not one of default|compat"},
         {"{\"onDrop\":\"keep|delete\"}", "tain.onDrop is not one of keep|delete"}, {"{\"capture\":7}", "tain.capture is not one of log|poll"},

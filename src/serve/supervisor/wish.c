@@ -361,10 +361,38 @@ static tain_status add_feed(tain_words *w, const json_t *properties, tain_error 
     return add_option(w, &feed, asked, err);
 }
 
+/* --- what nobody knows ---------------------------------------------------------------------------------------------- */
+
+static bool is_known(const char *member)
+{
+    static const char *const others[] = {"tables", "memoryLimit", "state", "lake", "records"}; /* read elsewhere */
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (strcmp(options[i].member, member) == 0) return true;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(others[i], member) == 0) return true;
+    return false;
+}
+
+/* What Fabric adds elsewhere is its own; here a word of ours that is misspelt would mirror what was to be left out. */
+static tain_status check_members(const json_t *tain, tain_error *err)
+{
+    const char *name;
+    json_t     *v;
+    json_object_foreach((json_t *)tain, name, v)
+    {
+        if (is_known(name)) continue;
+        tain_status st = tain_fail(err, TAIN_E_CONFIG, "mirroring.json: properties.tain.%s is nothing that is known here", name);
+        tain_error_remedy(err, "correct its name, or take it out; service.md has those there are");
+        return st;
+    }
+    return TAIN_OK;
+}
+
 tain_status tain_wish_options(const tain_wish *w, tain_words *io, tain_error *err)
 {
     const json_t *properties = json_object_get(w->root, "properties"), *tain = json_object_get(properties, "tain");
     if (tain && !json_is_null(tain) && !json_is_object(tain)) return wrong_type("properties.tain", "an object", err);
+    TAIN_TRY(check_members(tain, err));
     TAIN_TRY(add_tables(io, properties, err));
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         TAIN_TRY(add_option(io, &options[i], json_object_get(tain, options[i].member), err));
