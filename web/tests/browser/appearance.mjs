@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { axe, emptyBelow, NARROW, sideways, WIDE } from "./browser.mjs";
 import { VIEWS } from "./look.mjs";
-import { test } from "./suite.mjs";
+import { test, until } from "./suite.mjs";
 
 const WAYS = [
   ["light", { theme: "light", size: WIDE }],
@@ -65,15 +65,16 @@ test("nothing moves for who wants no motion", async ({ open, world }) => {
 test("the menu of narrow screens opens, closes by Escape and when one has gone somewhere", async ({ open }) => {
   const page = await open("", { size: NARROW });
   const menu = page.getByRole("button", { name: "Menu" });
+  const is = (expanded) => until(async () => (await menu.getAttribute("aria-expanded")) === expanded, `expanded: ${expanded}`);
   assert.equal(await page.getByRole("link", { name: "Connections" }).isVisible(), false);
   await menu.click();
-  assert.equal(await menu.getAttribute("aria-expanded"), "true");
+  await is("true");
   await page.keyboard.press("Escape");
-  assert.equal(await menu.getAttribute("aria-expanded"), "false");
+  await is("false");
   await menu.click();
   await page.getByRole("link", { name: "Connections" }).click();
   await page.getByRole("heading", { level: 1, name: "Connections" }).waitFor();
-  assert.equal(await menu.getAttribute("aria-expanded"), "false");
+  await is("false");
 });
 
 test("the rules against foreign scripts hold: one that stands in the page does not run", async ({ open }) => {
