@@ -324,6 +324,21 @@ static void what_stands_still_is_replaced(void **state)
     assert_int_equal(alarms[TAIN_ALARM_STALLED], 1); /* it is not over before it ran steadily */
 }
 
+/* As one whose source has taken the connection, and says nothing. */
+static void what_never_shows_itself_is_replaced(void **state)
+{
+    char line[2000];
+    how.silence = 100 * TAIN_MILLISECOND;
+    behave("silent");
+    supervise();
+    want(TAIN_CONTROL_RUNNING);
+    await_error("(start)");
+    behave("");
+    await(TAIN_MIRRORING_RUNNING);
+    assert_int_equal(starts(line), 2);
+    assert_int_equal(alarms[TAIN_ALARM_STALLED], 1);
+}
+
 static void one_that_was_stopped_is_replaced(void **state)
 {
     how.silence = 400 * TAIN_MILLISECOND;
@@ -705,7 +720,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         WITH(what_is_wanted_runs), WITH(one_that_was_killed_is_replaced), WITH(what_an_operator_must_mend_is_not_tried), WITH(what_passes_is_tried_again),
         WITH(a_command_that_is_wrong_waits_for_somebody), WITH(a_definition_that_cannot_run_says_why), WITH(what_stands_still_is_replaced),
-        WITH(one_that_was_stopped_is_replaced), WITH(one_that_takes_too_much_is_replaced), WITH(one_that_does_not_end_is_ended), WITH(who_is_ill_is_told_of_once),
+        WITH(what_never_shows_itself_is_replaced), WITH(one_that_was_stopped_is_replaced), WITH(one_that_takes_too_much_is_replaced), WITH(one_that_does_not_end_is_ended), WITH(who_is_ill_is_told_of_once),
         WITH(those_that_run_are_taken_up), WITH(one_that_was_never_noted_is_found), WITH(one_that_was_never_noted_is_ended_when_nobody_wants_it), WITH(wishes_of_meanwhile_are_granted),
         WITH(an_ended_process_is_not_taken_for_ours), WITH(a_number_that_was_given_again_is_left_alone), WITH(another_program_renews_what_runs),
         WITH(what_was_removed_ends), WITH(another_definition_is_another_command), WITH(what_runs_outlives_a_wrong_definition),

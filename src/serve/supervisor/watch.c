@@ -12,6 +12,8 @@
 
 #define LONG_AWAY (5 * TAIN_SECOND) /* nobody looked for that long: who was to be looked at may have been held as well */
 
+enum { BEGINNING = 10 }; /* a source with many tables is looked at before anything is shown */
+
 void tain_watch_init(tain_watch *w, const char *lake)
 {
     *w = (tain_watch){.path = tain_format("%s/_tain/status.json", lake)};
@@ -124,8 +126,8 @@ bool tain_watch_advanced(const tain_watch *w)
 
 const char *tain_watch_stall(const tain_watch *w, tain_time now, tain_time silence, tain_time *ret_since)
 {
-    if (!w->is_own) return NULL;
     *ret_since = w->changed;
+    if (!w->is_own) return now - w->changed > BEGINNING * silence ? "start" : NULL;
     if (now - w->changed > silence) return "status";
     for (size_t i = 0; i < TAIN_WATCH_BEATS && *w->beats[i].name; i++) {
         const tain_watch_beat *b = &w->beats[i];

@@ -43,7 +43,7 @@ bool tain_watch_look(tain_watch *w, tain_time now);
 /* Whether the run has brought the mirror further than it was: a later position is in its lake. */
 bool tain_watch_advanced(const tain_watch *w);
 /* What does not turn any more and since when: "status", which is other at least every `silence`, or the name of a loop, which turns round in
- * twice that. NULL: all does. */
+ * twice that, or "start": in ten times that it has shown nothing at all. NULL: all does. */
 const char *tain_watch_stall(const tain_watch *w, tain_time now, tain_time silence, tain_time *ret_since);
 /* Why the run ended, if it says so, be it before it had shown anything else. *ret_for_us: it is no use to begin again before somebody acts. */
 bool tain_watch_end(const tain_watch *w, tain_error *ret, bool *ret_for_us);
