@@ -321,7 +321,8 @@ def test_it_tells_of_itself(folder):
         assert 'tain_mirror_running{mirror="shop"' in text and re.search(r'^tain_table_rows\{mirror="shop",.*table="main.orders"\} 100$', text, re.M), text
         families = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
         assert all(re.fullmatch("tain_[a-z_]+", n) and (kind == "counter") == n.endswith("_total") for n, kind in families.items()), "as OpenTelemetry has them"
-        assert {re.split("[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")} <= set(families), text
+        histograms = {n + part for n, kind in families.items() if kind == "histogram" for part in ("_bucket", "_sum", "_count")}
+        assert {re.split("[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")} <= set(families) | histograms, text
         all_ = {m["displayName"]: m for m in s.call("GET", "/v1/mirrors", expect=200).json["value"]}
         assert set(all_) == {"shop", "tain"} and all_["shop"]["rowsReplicated"] == 101 and all_["shop"]["tables"] == 2, all_
         audit = [(e["action"], e["outcome"]) for e in s.call("GET", "/v1/audit", expect=200).json["value"]]
