@@ -197,9 +197,10 @@ def test_what_a_contributor_has_read(folder):
         ann = token(s, user(s, "ann", "contributor"))
         def connect(url, **more):
             return s.call("POST", "/v1/connections", {"displayName": f"c{time.monotonic_ns()}", "url": url, **more}, token=ann)
-        for url in ("SQLite3://" + folder + "/x.db", "sqlite3://" + folder + "/x.db", folder + "/x.db", "x://h", "postgresql:///d", "postgresql://%2Frun/d",
+        for url in ("SQLite3://" + folder + "/x.db", "sqlite3://" + folder + "/x.db", folder + "/x.db", "postgresql:///d", "postgresql://%2Frun/d",
                     "postgresql://h/d?host=a,/run", "postgresql://h/d?sslkey=/etc/key", "postgresql://u:file:%2Fetc%2Fpasswd@h/d"):
             refused(connect(url), "role admin", "ask an administrator")
+        refused(connect("x://h"), "no source driver", status=400)
         refused(connect("postgresql://h/d", secret="env:HOME"), "role admin", "give the password itself")
         for who in (ann, None):
             hidden = s.call("POST", "/v1/connections", {"displayName": "x", "url": "postgresql://h/d?pass%77ord=x"}, token=who)
