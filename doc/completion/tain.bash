@@ -33,7 +33,7 @@ _tain()
     case $command in
     demo) options='--seconds' ;;
     check) options='--tables --exclude --name --partitions --snapshot-from --json' ;;
-    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --pause --repair --capture --partitions --cdf --no-cdf --history --no-history --history-retention --profile --retention --on-drop --name --remove --records --json' ;;
+    mirror) options='--once --tables --exclude --freshness --jobs --memory --rate-limit --retained-log --snapshot-from --resync --pause --repair --capture --partitions --cdf --no-cdf --history --no-history --history-retention --profile --retention --policies --on-drop --name --remove --records --json' ;;
     verify) options='--tables --exclude --jobs --json' ;;
     query) options='--format --limit --confined --as-of --json' ;;
     serve) options='--home --lake --listen --hosts --tls-cert --tls-key --url --key-file --oidc-issuer --oidc-audience --oidc-ca --webhook --records-retention --audit-retention --no-monitoring --login' ;;

@@ -17,7 +17,8 @@ typedef struct settings {
     char      **tables, **exclude, **pause;
     int64_t     freshness, memory;
     int         jobs;
-    const char *records, *name, *capture, *on_drop, *rate, *retained, *snapshot_from, *partitions, *profile, *retention, *history_retention;
+    const char *records, *name, *capture, *on_drop, *rate, *retained, *snapshot_from, *partitions, *profile, *retention, *history_retention, *policies_text;
+    json_t     *policies;
     tain_switch cdf, history;
     int64_t     rate_rows, rate_bytes;
 } settings;
@@ -82,9 +83,17 @@ static bool is_no_duration(const char *text, tain_error *err)
     return text && *text && tain_parse_duration(text, &ignored, err) != TAIN_OK;
 }
 
+static tain_status read_policies(settings *s, tain_error *err)
+{
+    if (!s->policies_text) return TAIN_OK;
+    TAIN_TRY(tain_json_parse(s->policies_text, strlen(s->policies_text), "their text", &s->policies, err));
+    return tain_definition_check_policies(s->policies, err);
+}
+
 static int check_settings(settings *s)
 {
     tain_error e = {0};
+    if (read_policies(s, &e) != TAIN_OK) return tain_cli_usage(&tain_command_mirror, "--policies: %s", e.message);
     if (s->rate && tain_pace_parse(s->rate, &s->rate_rows, &s->rate_bytes, &e) != TAIN_OK)
         return tain_cli_usage(&tain_command_mirror, "--rate-limit: %s; %s", e.message, e.remedy);
     tain_retained_limits limits;
@@ -125,6 +134,7 @@ static int run(int argc, char **argv)
         {"history-retention", TAIN_OPTION_TEXT, &s.history_retention, "TIME", "how long every version stays (for ever)"},
         {"profile", TAIN_OPTION_CHOICE, &s.profile, "default|compat", "compat: for readers without deletion vectors"},
         {"retention", TAIN_OPTION_TEXT, &s.retention, "TIME", "how long files that were replaced stay (1d)"},
+        {"policies", TAIN_OPTION_TEXT, &s.policies_text, "JSON", "what becomes of values that Delta has no place for"},
         {"on-drop", TAIN_OPTION_CHOICE, &s.on_drop, "keep|delete", "what becomes of tables dropped in the source"},
         {"name", TAIN_OPTION_TEXT, &s.name, "NAME", "name of slot and publication: tain_NAME"},
         {"remove", TAIN_OPTION_FLAG, &s.remove, NULL, "remove what tain made in the source, then exit"},
@@ -143,6 +153,7 @@ static int run(int argc, char **argv)
         .cdf = s.cdf, .history = s.history, .retention = tain_strdup(s.retention),
         .history_retention = tain_strdup(s.history_retention), .drop_removes = s.on_drop && strcmp(s.on_drop, "delete") == 0,
         .retained_log = tain_strdup(s.retained), .snapshot_from = tain_strdup(s.snapshot_from),
+        .policies = s.policies,
     };
     tain_error e = {0};
     tain_status st;

@@ -173,6 +173,22 @@ static void take_switch(tain_definition *d, tain_switch *s, bool stored)
     d->changed |= s->on != stored;
 }
 
+static bool is_none(const json_t *policies)
+{
+    return !policies || (json_is_object(policies) && json_object_size(policies) == 0);
+}
+
+static bool same_policies(const json_t *a, const json_t *b)
+{
+    return json_equal(a, b) || (is_none(a) && is_none(b));
+}
+
+static void take_policies(tain_definition *d, json_t *stored)
+{
+    if (!d->policies) d->policies = json_incref(stored);
+    else d->changed |= !same_policies(d->policies, stored);
+}
+
 /* The password is not stored: without one it is the source's. */
 static void take_replica(tain_definition *d, const char *stored)
 {
@@ -199,10 +215,15 @@ static tain_status check_duration(const char *text, const char *name, tain_error
     return TAIN_OK;
 }
 
+tain_status tain_definition_check_policies(const json_t *policies, tain_error *err)
+{
+    if (policies && !json_is_object(policies)) return tain_fail(err, TAIN_E_CONFIG, "not an object");
+    return tain_kept_check(policies, err);
+}
+
 static tain_status check_policies(const tain_definition *d, tain_error *err)
 {
-    if (d->policies && !json_is_object(d->policies)) return tain_fail(err, TAIN_E_CONFIG, FILE_NAME ": properties.tain.policies is not an object");
-    TAIN_TRY_IN(err, tain_kept_check(d->policies, err), FILE_NAME ": properties.tain.policies");
+    TAIN_TRY_IN(err, tain_definition_check_policies(d->policies, err), FILE_NAME ": properties.tain.policies");
     return TAIN_OK;
 }
 
@@ -214,7 +235,7 @@ static void take(const json_t *tain, tain_definition *d)
     take_list(d, &d->tables, json_object_get(tain, "tables"));
     take_list(d, &d->exclude, json_object_get(tain, "exclude"));
     take_list(d, &d->paused, json_object_get(tain, "paused"));
-    d->policies = json_incref(json_object_get(tain, "policies"));
+    take_policies(d, json_object_get(tain, "policies"));
     take_text(d, &d->retained_log, tain_json_get_str(tain, "retainedLog", NULL));
     take_text(d, &d->retention, tain_json_get_str(tain, "retention", NULL));
     take_text(d, &d->history_retention, tain_json_get_str(tain, "historyRetention", NULL));
@@ -287,7 +308,7 @@ static json_t *definition_to_json(const tain_definition *d)
                              d->poll.on);
     free(shown);
     json_t *tain = json_object_get(json_object_get(root, "properties"), "tain");
-    if (root && d->policies) json_object_set(tain, "policies", d->policies);
+    if (root && !is_none(d->policies)) json_object_set(tain, "policies", d->policies);
     put_text(tain, "partitions", d->leaves.on ? "leaf" : NULL);
     put_text(tain, "profile", d->compat.on ? "compat" : NULL);
     put_switch(tain, "changeDataFeed", d->cdf);

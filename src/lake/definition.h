@@ -33,7 +33,7 @@ typedef struct tain_definition {
     tain_switch compat;  /* tables are of protocol (1,2): rows are deleted by rewriting their files */
     char   *retention;   /* how long files stay that no table names any more, as given; NULL: not given, "": the default */
     char   *history_retention; /* how long every version of a row is kept, as given; NULL: not given, "": for ever */
-    json_t *policies;     /* the "policies" object: what becomes of values Delta has no place for; NULL: defaults */
+    json_t *policies;     /* the "policies" object: what becomes of values Delta has no place for; NULL: not given, empty: defaults */
     char   *retained_log; /* limits of the log that the source keeps, as retained.h reads them; NULL: not given */
     char   *snapshot_from; /* URL of a replica that loads are read from, as given; NULL: not given, "": none */
     char   *given_up;     /* why the mirror has let go of its position in the source; NULL: it has not */
@@ -50,10 +50,12 @@ enum { TAIN_DEFAULT_JOBS = 1 };
 void tain_definition_done(tain_definition *d);
 /* A name from a lake's address that no other lake has: "shop_3fa2c1". Caller frees. */
 char *tain_definition_make_name(const char *lake_url);
-/* Reads mirroring.json into what d leaves open: id, policies and given_up, and name, globs, paused, switches, both retentions, retained_log and snapshot_from when they
- * are not given (an empty list of globs, or text, is given). NOT_FOUND: there is none. INVALID: the lake mirrors another source than d names, or
+/* Reads mirroring.json into what d leaves open: id and given_up, and name, globs, paused, policies, switches, both retentions, retained_log and snapshot_from when they
+ * are not given (an empty list of globs, object, or text, is given). NOT_FOUND: there is none. INVALID: the lake mirrors another source than d names, or
  * partitioned tables another way. */
 tain_status tain_definition_load(tain_definition *d, tain_store *lake, tain_error *err);
+/* CONFIG: they (may be NULL) are no object, or say of dropped_column what nobody knows; the rest is the source's to check. */
+tain_status tain_definition_check_policies(const json_t *policies, tain_error *err);
 /* Writes mirroring.json. */
 tain_status tain_definition_save(const tain_definition *d, tain_store *lake, tain_error *err);
 /* Whether the table of that name is paused. */

@@ -169,7 +169,31 @@ static void policies_are_kept(void **state)
     assert_ok(tain_definition_save(&d, store, err));
     tain_definition_done(&d);
     d = from("postgresql://tain@db/shop");
-    assert_fails(tain_definition_load(&d, store, err), TAIN_E_CONFIG, "policies is not an object");
+    assert_fails(tain_definition_load(&d, store, err), TAIN_E_CONFIG, "policies: not an object");
+    tain_definition_done(&d);
+}
+
+static void policies_that_are_given_are_those(void **state)
+{
+    tain_definition d = define("postgresql://tain@db/shop");
+    d.policies = json_pack("{s:s}", "numeric", "double");
+    assert_ok(tain_definition_save(&d, store, err));
+    tain_definition_done(&d);
+    static const char *const given[] = {"{\"numeric\":\"double\"}", "{\"numeric\":\"string\"}", "{}"};
+    for (int i = 0; i < 3; i++) {
+        d = from("postgresql://tain@db/shop");
+        assert_ok(tain_json_parse(given[i], strlen(given[i]), "", &d.policies, err));
+        assert_ok(tain_definition_load(&d, store, err));
+        assert_int_equal(d.changed, i != 0);
+        assert_int_equal(json_object_size(d.policies), i != 2);
+        if (i == 2) assert_ok(tain_definition_save(&d, store, err));
+        tain_definition_done(&d);
+    }
+    d = from("postgresql://tain@db/shop");
+    assert_ok(tain_definition_load(&d, store, err));
+    assert_null(d.policies);
+    d.policies = json_object();
+    assert_false(d.changed);
     tain_definition_done(&d);
 }
 
@@ -357,6 +381,7 @@ int main(void)
         CASE(changes_are_noticed),
         CASE(a_replica_is_kept_without_its_password),
         CASE(policies_are_kept),
+        CASE(policies_that_are_given_are_those),
         CASE(source_comes_from_the_lake),
         CASE(no_password_is_stored),
         CASE(another_source_is_refused),

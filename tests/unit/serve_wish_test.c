@@ -60,11 +60,11 @@ static void each_option_is_given(void **state)
         "{\"tables\":[\"public.*\",\"a.b\"],\"exclude\":[\"*.tmp\"],\"freshness\":\"2s\",\"memory\":\"512MiB\",\"jobs\":4,\"rateLimit\":\"50MiB\","
         "\"retainedLog\":\"warn=1GiB\",\"snapshotFrom\":\"postgresql://standby/shop\",\"capture\":\"poll\",\"partitions\":\"leaf\","
         "\"changeDataFeed\":true,\"history\":true,\"historyRetention\":\"30d\",\"retention\":\"2d\",\"profile\":\"compat\",\"onDrop\":\"delete\","
-        "\"name\":\"shop\",\"paused\":[\"a.b\"]}"));
+        "\"policies\":{\"numeric\":\"double\",\"columns\":{\"a.b.c\":{\"out_of_range\":\"error\"}}},\"name\":\"shop\",\"paused\":[\"a.b\"]}"));
     static const char *const all[] = {
         "--tables=public.*,a.b", "--exclude=*.tmp", "--freshness=2s", "--memory=512MiB", "--jobs=4", "--rate-limit=50MiB", "--retained-log=warn=1GiB",
         "--snapshot-from=postgresql://standby/shop", "--capture=poll", "--partitions=leaf", "--cdf", "--history", "--history-retention=30d",
-        "--retention=2d", "--profile=compat", "--on-drop=delete", "--name=shop", "--pause=a.b"};
+        "--retention=2d", "--profile=compat", "--on-drop=delete", "--policies={\"columns\":{\"a.b.c\":{\"out_of_range\":\"error\"}},\"numeric\":\"double\"}", "--name=shop", "--pause=a.b"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) assert_word(all[i]);
     assert_int_equal(words.count, sizeof all / sizeof *all);
 }
@@ -74,7 +74,7 @@ static void what_is_kept_is_given_always(void **state)
 {
     assert_ok(options_of("{\"properties\":{}}"));
     static const char *const kept[] = {"--tables=", "--exclude=", "--retained-log=", "--snapshot-from=", "--capture=log", "--no-history",
-                                       "--history-retention=", "--profile=default", "--retention=", "--no-cdf", "--pause="};
+                                       "--history-retention=", "--profile=default", "--retention=", "--no-cdf", "--pause=", "--policies={}"};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) assert_word(kept[i]);
     static const char *const own[] = {"--name", "--partitions", "--jobs", "--memory", "--freshness", "--rate-limit", "--on-drop"};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) assert_false(has_option(own[i]));
@@ -96,6 +96,7 @@ static void wrong_types_are_named(void **state)
     static const struct { const char *tain, *text; } wrong[] = {
         {"[]", "properties.tain is not an object"},       {"{\"jobs\":true}", "properties.tain.jobs is not a number"},
         {"{\"tables\":\"a\"}", "tain.tables is not a list"}, {"{\"exclude\":[1]}", "tain.exclude is not a list of texts"},
+        {"{\"policies\":\"double\"}", "tain.policies is not an object"},
         {"{\"history\":\"yes\"}", "tain.history is not true or false"}, {"{\"name\":1}", "tain.name is not text"},
         {"{\"exlude\":[\"secret.*\"]}", "properties.tain.exlude is nothing that is known here"},
         {"{\"jobs\":0}", "tain.jobs is not a number from 1 on"}, {"{\"freshness\":\"banana\"}", "tain.freshness: 'banana' is not a duration"},

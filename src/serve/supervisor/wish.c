@@ -164,7 +164,7 @@ static void begin_list(tain_buffer *out, const char *option)
 
 /* --- options ------------------------------------------------------------------------------------------------------- */
 
-typedef enum kind { TEXT, ADDRESS, SIZE, TIME, NUMBER, CHOICE, SWITCH, GLOBS, NAMES } kind;
+typedef enum kind { TEXT, ADDRESS, SIZE, TIME, NUMBER, CHOICE, SWITCH, OBJECT, GLOBS, NAMES } kind;
 
 typedef struct option {
     const char *member, *option;
@@ -188,6 +188,7 @@ static const option options[] = {
     {"historyRetention", "history-retention", TIME, ""},
     {"retention", "retention", TIME, NULL},
     {"profile", "profile", CHOICE, "default", "default|compat"},
+    {"policies", "policies", OBJECT, "{}"},
     {"onDrop", "on-drop", CHOICE, NULL, "keep|delete"},
     {"name", "name", TEXT, NULL}, /* the lake makes one of its own */
     {"paused", "pause", NAMES, ""},
@@ -256,6 +257,15 @@ static tain_status add_switch(tain_words *w, const option *o, const json_t *v, t
     return TAIN_OK;
 }
 
+static tain_status add_object(tain_words *w, const option *o, const json_t *v, tain_error *err)
+{
+    if (!json_is_object(v)) return wrong(o, "an object", err);
+    char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS);
+    tain_words_add(w, tain_format("--%s=%s", o->option, text));
+    free(text);
+    return TAIN_OK;
+}
+
 static tain_status append_all(tain_buffer *list, const option *o, const json_t *v, tain_error *err)
 {
     size_t        i;
@@ -299,6 +309,7 @@ static tain_status add_option(tain_words *w, const option *o, const json_t *v, t
     case SIZE:
     case NUMBER: return add_number(w, o, v, err);
     case SWITCH: return add_switch(w, o, v, err);
+    case OBJECT: return add_object(w, o, v, err);
     default: return add_list(w, o, v, err);
     }
 }
