@@ -106,11 +106,26 @@ static void waits_grow_and_end_at_a_minute(void **state)
     }
 }
 
+static void who_ran_is_back_soon_for_some_times(void **state)
+{
+    tain_machine m;
+    tain_time    now = NOW;
+    tain_machine_init(&m);
+    assert_int_equal(step(&m, TAIN_HAPPENED_NOTHING, now), TAIN_DO_START);
+    for (int i = 0; i < 12; i++) {
+        (void)step(&m, TAIN_HAPPENED_READY, now);
+        (void)step(&m, TAIN_HAPPENED_ENDED, now);
+        assert_true(m.due == now + (i < 9 ? 1 : 1 << (i - 8)) * TAIN_SECOND);
+        now = m.due;
+        assert_int_equal(step(&m, TAIN_HAPPENED_NOTHING, now), TAIN_DO_START);
+    }
+}
+
 static void five_minutes_of_life_are_a_new_beginning(void **state)
 {
     for (int calm = 0; calm < 2; calm++) {
         tain_machine m = in_state(RUNNING);
-        m.failures = 5;
+        m.failures = TAIN_MACHINE_BORNE + 5;
         m.born = NOW - TAIN_MACHINE_CALM + (calm ? 0 : 1);
         (void)step(&m, TAIN_HAPPENED_ENDED, NOW);
         assert_true(m.due == NOW + (calm ? 1 : 32) * TAIN_SECOND);
@@ -178,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_is_as_told), cmocka_unit_test(nothing_more_happens_by_itself), cmocka_unit_test(waits_grow_and_end_at_a_minute),
+        cmocka_unit_test(who_ran_is_back_soon_for_some_times),
         cmocka_unit_test(five_minutes_of_life_are_a_new_beginning), cmocka_unit_test(who_acts_need_not_wait),
         cmocka_unit_test(who_comes_further_begins_anew), cmocka_unit_test(patience_ends),
         cmocka_unit_test(what_hung_is_tried_again), cmocka_unit_test(a_wish_taken_back_and_renewed_begins_anew),

@@ -34,13 +34,14 @@ static tain_time wait_after(int failures)
 static void ended(tain_machine *m, bool for_us, tain_time now)
 {
     bool expected = m->process == TAIN_PROCESS_STOPPING && !m->hung;
+    int  borne = m->process == TAIN_PROCESS_RUNNING ? TAIN_MACHINE_BORNE : 0;
     if (!tain_machine_lives(m)) return;
     m->hung = false;
     if (expected) return become(m, TAIN_PROCESS_NONE, NEVER);
     if (for_us) return become(m, TAIN_PROCESS_FAILED, NEVER);
     if (now - m->born >= TAIN_MACHINE_CALM) m->failures = 0;
     m->failures++;
-    become(m, TAIN_PROCESS_BACKOFF, now + wait_after(m->failures));
+    become(m, TAIN_PROCESS_BACKOFF, now + wait_after(m->failures - borne));
 }
 
 static tain_deed stop(tain_machine *m, tain_time now, tain_time patience)

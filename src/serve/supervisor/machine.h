@@ -9,7 +9,8 @@
  *   STARTING,  it is not wanted any more     STOPPING   TERM
  *   RUNNING    RENEW: its command is another STOPPING   TERM
  *              HUNG: it must not go on       STOPPING   KILL
- *              ENDED, to be tried again      BACKOFF              1 s, 2 s, 4 s ... 60 s; from the beginning after 5 minutes of life
+ *              ENDED, to be tried again      BACKOFF              1 s, 2 s, 4 s ... 60 s; from the beginning after 5 minutes of life.
+ *                                                                 RUNNING: 1 s for nine times in a row, then 2 s, 4 s
  *              ENDED, an operator's          FAILED
  *   STOPPING   patience is over              STOPPING   KILL
  *              ENDED, having been HUNG       BACKOFF
@@ -57,6 +58,7 @@ typedef struct tain_machine {
 #define TAIN_MACHINE_WAIT      TAIN_SECOND
 #define TAIN_MACHINE_LONGEST   (60 * TAIN_SECOND)
 #define TAIN_MACHINE_CALM      (300 * TAIN_SECOND)
+enum { TAIN_MACHINE_BORNE = 8 }; /* ends in a row of one that ran, before it is waited for longer: somebody else's doing, more likely than its own */
 
 void      tain_machine_init(tain_machine *m);
 /* wanted: that a worker runs. patience: of an orderly stop. */
