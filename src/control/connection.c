@@ -17,6 +17,7 @@ static void read_row(sqlite3_stmt *s, void *row)
     n->created = sqlite3_column_int64(s, 5);
     n->changed = sqlite3_column_int64(s, 6);
     n->pointed = sqlite3_column_int64(s, 7);
+    n->trusted = sqlite3_column_int(s, 8);
 }
 
 static void done_row(void *row)
@@ -25,7 +26,7 @@ static void done_row(void *row)
 }
 
 static const tain_sql_kind kind = {"connection", sizeof(tain_control_connection), read_row, done_row};
-#define SELECT "SELECT id, name, url, reference, sealed IS NOT NULL, created, changed, pointed, seq FROM connection "
+#define SELECT "SELECT id, name, url, reference, sealed IS NOT NULL, created, changed, pointed, trusted, seq FROM connection "
 
 static tain_status name_taken(tain_status st, const char *name, tain_error *err)
 {
@@ -123,7 +124,7 @@ static tain_status put_secret(tain_control *c, const char *id, const char *url, 
     if (!url) url = now.url;
     tain_status st = store(c, now.id, url, secret, &s, err);
     if (st == TAIN_OK)
-        st = tain_sql_run(c, "UPDATE connection SET url = ?2, reference = ?3, sealed = ?4, changed = ?5, pointed = ?5 WHERE id = ?1",
+        st = tain_sql_run(c, "UPDATE connection SET url = ?2, reference = ?3, sealed = ?4, changed = ?5, pointed = ?5, trusted = trusted AND url = ?2 WHERE id = ?1",
                           TAIN_SQL_VALUES(tain_sql_text(now.id), tain_sql_text(url), tain_sql_text(s.reference), sealed_value(&s),
                                           tain_sql_int(tain_now())),
                           NULL, err);
@@ -145,6 +146,12 @@ tain_status tain_control_connection_rotate(tain_control *c, const char *id, cons
     TAIN_TRY(check_secret(secret ? secret : "", err));
     TAIN_TRY(tain_control_write(c, err));
     return tain_control_written(c, put_secret(c, id, NULL, secret, err), err);
+}
+
+tain_status tain_control_connection_trust(tain_control *c, const char *id, const char *url, tain_error *err)
+{
+    return tain_sql_change(c, "UPDATE connection SET trusted = 1 WHERE id = ?1 AND url = ?2", TAIN_SQL_VALUES(tain_sql_text(id), tain_sql_text(url)),
+                           kind.what, id, err);
 }
 
 tain_status tain_control_connection_remove(tain_control *c, const char *id, tain_error *err)

@@ -19,6 +19,7 @@ typedef struct tain_control_connection {
     bool      sealed;    /* there is a sealed secret */
     tain_time created, changed;
     tain_time pointed;   /* when address or secret were last given */
+    bool      trusted;   /* its address may be sent what the service's user has for it: a password file, certificates */
 } tain_control_connection;
 
 typedef struct tain_control_connections {
@@ -35,6 +36,8 @@ tain_status tain_control_connection_rename(tain_control *c, const char *id, cons
 tain_status tain_control_connection_repoint(tain_control *c, const char *id, const char *url, const char *secret, tain_error *err);
 /* Another secret for the same address. */
 tain_status tain_control_connection_rotate(tain_control *c, const char *id, const char *secret, tain_error *err);
+/* An administrator gave that address: from now on it is trusted, until it gets another. NOT_FOUND: it has another by now. */
+tain_status tain_control_connection_trust(tain_control *c, const char *id, const char *url, tain_error *err);
 tain_status tain_control_connection_remove(tain_control *c, const char *id, tain_error *err);
 
 tain_status tain_control_connection_get(tain_control *c, const char *id, tain_control_connection *ret, tain_error *err);

@@ -43,9 +43,10 @@ static const char first[] =
 /* A record that comes again is known by it. */
 static const char second[] = "CREATE UNIQUE INDEX execution_operation ON MirroredDatabaseTableExecution (ItemId, OperationId) WHERE OperationId IS NOT NULL;";
 
-/* A connection that is only renamed points where it did. The audit log grows no more for ever: what is old may go (audit.h). */
+/* A connection that is only renamed points where it did, and is trusted when an administrator said where. The audit log grows no more for ever: what is old may go (audit.h). */
 static const char third[] =
     "ALTER TABLE connection ADD COLUMN pointed INTEGER NOT NULL DEFAULT 0; UPDATE connection SET pointed = changed;"
+    "ALTER TABLE connection ADD COLUMN trusted INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX audit_time ON audit (time);"
     "DROP TRIGGER audit_stays;"
     "CREATE TRIGGER audit_stays BEFORE DELETE ON audit WHEN old.time > (unixepoch() - 30 * 86400) * 1000000"

@@ -325,6 +325,15 @@ def test_no_secret_of_the_services_own_is_sent(folder):
             told = s.call("POST", f"/v1/connections/{made['id']}/test", token=ann, expect=200).json
             assert not told["ok"], told
             assert (b"mine" in server.heard[-1]) == (given is not None) and not [h for h in server.heard if b"of-the" in h], server.heard
+        trusted = s.connect(f"postgresql://u@{server.address}/d", "an administrator's")
+        s.call("POST", f"/v1/connections/{trusted}/test", token=ann, expect=200)
+        assert b"of-the-service" in server.heard[-1], server.heard
+        s.call("PATCH", f"/v1/connections/{trusted}", {"url": f"postgresql://w@{server.address}/d"}, token=ann, expect=200)
+        s.call("POST", f"/v1/connections/{trusted}/test", token=ann, expect=200)
+        assert b"of-the" not in server.heard[-1], "it is ann's address now"
+    with Service(os.path.join(folder, "home"), "--no-monitoring", env={"HOME": home}) as s:
+        s.call("POST", f"/v1/connections/{s.connect(f'postgresql://u@{server.address}/d', 'third')}/test", expect=200)
+        assert b"of-the-home" in server.heard[-1], server.heard
 
 
 def test_nobody_fills_the_audit_log(folder):

@@ -96,6 +96,14 @@ static tain_status read_address(tain_call *c, bool need, address *ret, tain_erro
     return st;
 }
 
+/* What the service's user has for a source is for those that administrators named. */
+static tain_status trust(tain_call *c, const char *id, const char *url, tain_error *err)
+{
+    tain_error ignored;
+    bool       admin = tain_auth_need(c->api->auth, &c->caller, NULL, TAIN_CONTROL_ADMIN, &ignored) == TAIN_OK;
+    return admin ? tain_control_connection_trust(c->api->control, id, url, err) : TAIN_OK;
+}
+
 static tain_status create(tain_call *c, tain_error *err)
 {
     const char *name;
@@ -104,6 +112,7 @@ static tain_status create(tain_call *c, tain_error *err)
     TAIN_TRY(tain_call_text(c, "displayName", true, &name, err));
     TAIN_TRY(read_address(c, true, &a, err));
     tain_status st = tain_control_connection_add(c->api->control, name, a.url, a.secret, id, err);
+    if (st == TAIN_OK) st = trust(c, id, a.url, err);
     address_done(&a);
     if (st == TAIN_E_EXISTS) c->code = "DuplicateConnectionName";
     TAIN_TRY(st);
@@ -113,8 +122,12 @@ static tain_status create(tain_call *c, tain_error *err)
 
 static tain_status repoint(tain_call *c, const address *a, tain_error *err)
 {
-    if (a->url) return tain_control_connection_repoint(c->api->control, c->argument[0], a->url, a->secret, err);
-    return a->secret ? tain_control_connection_rotate(c->api->control, c->argument[0], a->secret, err) : TAIN_OK;
+    const char *id = c->argument[0];
+    if (a->url) {
+        TAIN_TRY(tain_control_connection_repoint(c->api->control, id, a->url, a->secret, err));
+        return trust(c, id, a->url, err);
+    }
+    return a->secret ? tain_control_connection_rotate(c->api->control, id, a->secret, err) : TAIN_OK;
 }
 
 static tain_status change(tain_call *c, tain_error *err)

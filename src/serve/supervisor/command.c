@@ -9,11 +9,12 @@
 
 /* --- source -------------------------------------------------------------------------------------------------------- */
 
-static char **environment_with(const char *secret)
+static char **environment_with(const char *secret, bool trusted)
 {
-    char **list = tain_alloc(2 * sizeof *list);
-    if (secret) list[0] = tain_format(TAIN_SOURCE_SECRET "=%s", secret);
-    return list;
+    tain_words w = {0};
+    if (secret) tain_words_add(&w, tain_format(TAIN_SOURCE_SECRET "=%s", secret));
+    if (trusted) tain_process_add_own(&w);
+    return w.list ? w.list : tain_alloc(sizeof *w.list);
 }
 
 static tain_status access_by(tain_control *c, const tain_control_connection *n, const char *database, tain_source_access *ret, tain_error *err)
@@ -21,7 +22,7 @@ static tain_status access_by(tain_control *c, const tain_control_connection *n, 
     char *secret = NULL;
     TAIN_TRY(tain_control_connection_secret(c, n->id, &secret, err));
     ret->url = tain_wish_source(n->url, database, secret != NULL);
-    ret->environment = environment_with(secret);
+    ret->environment = environment_with(secret, n->trusted);
     tain_control_secret_free(secret);
     return TAIN_OK;
 }

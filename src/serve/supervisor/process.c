@@ -5,16 +5,19 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "serve/supervisor/wish.h"
+#include "base/text.h"
 
 /* --- environment --------------------------------------------------------------------------------------------------- */
 
 static const char *const withheld[] = {TAIN_SOURCE_SECRET "=", "PGPASSWORD=", "PGSERVICE=", "PGSERVICEFILE=", "PGSYSCONFDIR=", "PGSSLKEY=", "PGHOSTADDR=", NULL};
 /* Unset, those of the home are taken. What cannot be there is missed by nobody. */
 static const char *const instead[] = {"PGPASSFILE=/dev/null/none", "PGSSLCERT=/dev/null/none", NULL};
+static const char *const own[] = {"PGPASSWORD=", "PGPASSFILE=", "PGSSLCERT=", "PGSSLKEY=", NULL};
+static const char *const of_home[] = {"PGPASSFILE=%s/.pgpass", "PGSSLCERT=%s/.postgresql/postgresql.crt"};
 
 static bool names_the_same(const char *a, const char *b)
 {
@@ -34,9 +37,19 @@ char **tain_process_environment(const char *const *more)
     tain_words w = {0};
     for (char **e = environ; e && *e; e++)
         if (!is_among(*e, more) && !is_among(*e, withheld) && !is_among(*e, instead)) tain_words_add(&w, tain_strdup(*e));
-    for (const char *const *e = instead; *e; e++) tain_words_add(&w, tain_strdup(*e));
+    for (const char *const *e = instead; *e; e++)
+        if (!is_among(*e, more)) tain_words_add(&w, tain_strdup(*e));
     for (; more && *more; more++) tain_words_add(&w, tain_strdup(*more));
     return w.list;
+}
+
+void tain_process_add_own(tain_words *io)
+{
+    const char *home = getenv("HOME");
+    for (char **e = environ; e && *e; e++)
+        if (is_among(*e, own)) tain_words_add(io, tain_strdup(*e));
+    for (size_t i = 0; home && i < sizeof of_home / sizeof *of_home; i++)
+        if (!is_among(of_home[i], (const char *const *)io->list)) tain_words_add(io, tain_format(of_home[i], home));
 }
 
 void tain_process_environment_done(char **environment)

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "serve/supervisor/wish.h"
 
 typedef struct tain_process {
     const char        *file;        /* the program */
@@ -21,6 +22,8 @@ tain_status tain_process_start(const tain_process *p, pid_t *ret, tain_error *er
 /* Ours, with `more` in front of what has the same name, and without what libpq would send to whatever server it is led to: a password, its file, a
  * service, a certificate. A source is reached by what its connection was given. Caller wipes by tain_process_environment_done. */
 char **tain_process_environment(const char *const *more);
+/* Adds a password, its file and a certificate as the service's user has them for libpq, for a process that is led to trusted servers alone. */
+void   tain_process_add_own(tain_words *io);
 void   tain_process_environment_done(char **environment);
 
 #endif
