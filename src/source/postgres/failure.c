@@ -40,7 +40,7 @@ static void add_remedy(tain_pg_conn *c, const char *sqlstate, tain_error *err)
     const char *user = c->pg && PQuser(c->pg) ? PQuser(c->pg) : "?";
     if (strcmp(sqlstate, "42501") == 0) tain_error_remedy(err, "grant the privilege to role \"%s\"; `tain check` prints the SQL", user);
     if (strncmp(sqlstate, "28", 2) == 0)
-        tain_error_remedy(err, "check user \"%s\", its password (URL, PGPASSWORD, ~/.pgpass) and pg_hba.conf of the server", user);
+        tain_error_remedy(err, "check user \"%s\", its password (secret of the connection, URL, PGPASSWORD, ~/.pgpass) and pg_hba.conf of the server", user);
     if (strcmp(sqlstate, "53400") == 0) tain_error_remedy(err, "ALTER SYSTEM SET max_replication_slots to a higher number and restart the server, or drop a slot that is not used");
     if (strcmp(sqlstate, "53300") == 0) tain_error_remedy(err, "ALTER SYSTEM SET max_wal_senders / max_connections to a higher number and restart the server");
     if (strcmp(sqlstate, "53200") == 0)

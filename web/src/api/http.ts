@@ -55,8 +55,20 @@ async function send(path: string, init: RequestInit): Promise<Response> {
   return (await asked) ?? fetch(path, init);
 }
 
+const EXACT = 15; // digits that every number keeps
+
+/** Number or, when that has not all its digits, their text; where the browser tells the text (not before 2023). */
+export function withAllDigits(_key: string, value: unknown, context?: { source?: string }): unknown {
+  const source = context?.source;
+  if (typeof value !== "number" || source === undefined || String(value) === source) return value;
+  const digits = source.replace(/e.*|[-.]/gi, "").replace(/^0+/, "");
+  return digits.length > EXACT ? source : value;
+}
+
+type Reviver = typeof withAllDigits;
+
 /** An empty answer is undefined. Throws ApiError, or AbortError when the signal says so. */
-export async function call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+export async function call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal, reviver?: Reviver): Promise<T> {
   const headers: Record<string, string> = { ...(GET.headers as Record<string, string>) };
   if (method !== "GET") headers["X-Tain-Csrf"] = "1";
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -77,7 +89,7 @@ export async function call<T>(method: Method, path: string, body?: unknown, sign
   }
   if (!text) return undefined as T;
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text, reviver) as T;
   } catch {
     throw new ApiError(status, "UnknownError", "The service answered what is no JSON.", "Check that nothing between this page and the service changes answers.");
   }

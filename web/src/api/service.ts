@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // service.ts -- every call the page makes, by name. Addresses are relative: the service may stand below a prefix.
-import { call } from "./http";
+import { call, withAllDigits } from "./http";
 import type * as T from "./types";
 
 type Signal = AbortSignal | undefined;
@@ -81,7 +81,7 @@ export const pauseTable = (t: TableId) => post(`${table(t)}/pause`);
 export const resumeTable = (t: TableId) => post(`${table(t)}/resume`);
 export const resyncTable = (t: TableId) => post(`${table(t)}/resync`);
 
-export const runQuery = (m: MirrorId, sql: string, limit: number, s?: Signal) => post<T.QueryResult>(`${mirror(m)}/query`, { sql, limit }, s);
+export const runQuery = (m: MirrorId, sql: string, limit: number, s?: Signal) => call<T.QueryResult>("POST", `${mirror(m)}/query`, { sql, limit }, s, withAllDigits);
 
 export interface ExecutionFilter {
   item?: string | undefined;

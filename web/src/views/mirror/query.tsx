@@ -22,8 +22,11 @@ function download(result: QueryResult): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
+/** Numbers with more digits than a number has come as text. */
+const isNumeric = (v: unknown) => typeof v === "number" || (typeof v === "string" && /^-?\d[\d.]*$/.test(v));
+
 function Rows({ result: r }: { result: QueryResult }) {
-  const numeric = r.columns.map((_, i) => r.rows.some((row) => typeof row[i] === "number") && r.rows.every((row) => row[i] === null || typeof row[i] === "number"));
+  const numeric = r.columns.map((_, i) => r.rows.some((row) => typeof row[i] === "number") && r.rows.every((row) => row[i] === null || isNumeric(row[i])));
   return (
     <div class="grid-frame result" tabIndex={0} role="region" aria-label="Result of the query">
       <table class="grid">
