@@ -128,7 +128,7 @@ static void a_newer_schema_is_refused(void **state)
     behind("PRAGMA user_version = 99");
     assert_fails(tain_control_open(home, NULL, &control, &err), TAIN_E_UNSUPPORTED, "newer tain (schema 99");
     assert_non_null(strstr(err.remedy, "newer"));
-    behind("DROP INDEX execution_operation; DROP INDEX audit_time; ALTER TABLE connection DROP COLUMN pointed; PRAGMA user_version = 1"); /* as the first tain made it */
+    behind("DROP INDEX execution_operation; DROP INDEX audit_time; ALTER TABLE connection DROP COLUMN pointed; ALTER TABLE connection DROP COLUMN trusted; PRAGMA user_version = 1"); /* as the first tain made it */
     assert_ok(tain_control_open(home, NULL, &control, &err));
     assert_int_equal(workspaces(), 1);
     assert_int_equal(number_of("PRAGMA user_version"), tain_control_step_count);

@@ -23,7 +23,7 @@ export async function openBrowser() {
 }
 
 /** A page whose console errors and broken security rules are gathered in page.complaints. */
-export async function openPage(browser, url, { theme = "light", size = WIDE, motion = "reduce", clock = false, ...rest } = {}) {
+export async function openPage(browser, url, { theme = "light", size = WIDE, motion = "reduce", clock = false, prepare = null, ...rest } = {}) {
   const context = await browser.newContext({ viewport: size, colorScheme: theme, reducedMotion: motion, timezoneId: "Europe/Zurich", ...rest });
   const page = await context.newPage();
   page.setDefaultTimeout(8000);
@@ -33,6 +33,7 @@ export async function openPage(browser, url, { theme = "light", size = WIDE, mot
   page.on("console", (m) => {
     if (m.type() === "error" && !/status of (4|5)\d\d/.test(m.text())) page.complaints.push(m.text());
   });
+  await prepare?.(page); // before anything is asked
   await page.goto(url);
   return page;
 }

@@ -12,17 +12,17 @@ const hide = (page, hidden) =>
     document.dispatchEvent(new Event("visibilitychange"));
   }, hidden);
 
-test("the list of mirrors is asked for without waiting for who one is", async ({ open, service }) => {
-  const page = await open("#/connections");
-  await page.goto("about:blank");
+test("the list of mirrors is asked for without waiting for who one is", async ({ open }) => {
   const asked = [];
-  page.on("request", (r) => r.url().endsWith("/v1/mirrors") && asked.push(r));
-  const list = page.waitForRequest("**/v1/mirrors");
-  await page.route("**/v1/me", async (route) => {
-    await list;
-    await route.continue();
-  });
-  await page.goto(service.url);
+  const prepare = async (page) => {
+    page.on("request", (r) => r.url().endsWith("/v1/mirrors") && asked.push(r));
+    const list = page.waitForRequest("**/v1/mirrors");
+    await page.route("**/v1/me", async (route) => {
+      await list;
+      await route.continue();
+    });
+  };
+  const page = await open("", { prepare });
   await page.waitForSelector("table.grid");
   assert.equal(asked.length, 1, "what came is what is shown");
 });
