@@ -44,13 +44,13 @@ def test_completion_knows_commands_and_options(folder):
         "create", "list", "start", "stop", "pause", "resume", "resync", "logs", "drop", "connections", "users", "tokens", "apply", "export", "client-env", "--help", "--version"]
     assert complete(prefix, "tain", "mirror", "--re") == ["--retained-log", "--resync", "--repair", "--retention", "--remove", "--records"]
     assert complete(prefix, "tain", "query", "lake", "--format", "") == ["table", "csv", "json", "rows"]
-    assert complete(prefix, "tain", "table", "") == ["history", "optimize", "vacuum"]
+    assert complete(prefix, "tain", "table", "") == ["describe", "history", "optimize", "vacuum"]
     assert complete(prefix, "tain", "tokens", "--us") == ["--user"]
 
 
 def test_manual_has_every_command(folder):
     manual = open(os.path.join(installed(folder), "share/man/man1/tain.1")).read().replace("\\", "")
-    for command in ("demo", "check", "mirror", "verify", "query", "status", "table history"):
+    for command in ("demo", "check", "mirror", "verify", "query", "status", "table describe"):
         assert f"tain {command}" in manual, command
         help_text = tain(command.split()[0], "--help", check=0).out
         assert "Example:" in help_text and all(len(line) <= 80 for line in help_text.splitlines()), help_text
