@@ -166,6 +166,7 @@ static void test_refuses_what_is_reached_from_beyond_without_tls(void **state)
         assert_non_null(instead);
         instead[strcspn(instead, ",")] = 0;
         assert_int_equal(tain_listen_read(instead, &l, &e), TAIN_OK);
+        tain_listen_done(&l);
     }
 }
 
