@@ -121,6 +121,8 @@ static tain_status read_mark(loading *g, table_load *l, tain_error *err)
     const tain_source_ops *ops = g->mirror->source->ops;
     if (!ops->reader_mark) return TAIN_OK;
     TAIN_TRY(open_own_reader(g, err));
+    free(l->mark); /* of a load that could not be gone on with */
+    l->mark = NULL;
     return ops->reader_mark(g->own, l->table->source, &l->mark, err);
 }
 
