@@ -254,7 +254,7 @@ class Java:
             raise Unavailable(f"{self.name} is not installed: run tests/interop/install {self.name}")
 
     def command(self, program, *options):
-        return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g", *self.options, *options, "-cp", f"{self.classes}:{self.jars}/*", program]
+        return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx2g", *self.options, *options, "-cp", f"{self.classes}:{self.jars}/*", program]
 
     def read_all(self, tasks):
         """tasks: (folder, conditions as SQL). Yields (column names, canonical rows, counts) or an exception for each."""
@@ -268,7 +268,11 @@ class Java:
                     yield RuntimeError(f"{self.program} ended with {ended.returncode}: {ended.stderr[-3000:]}")
                     continue
                 header, rows, last = canonical.load(out)
-                yield RuntimeError(last["error"]) if "error" in last else (header["columns"], rows, last.get("counts", []))
+                yield RuntimeError(last["error"] + self.end(ended)) if "error" in last else (header["columns"], rows, last.get("counts", []))
+
+    def end(self, ended):
+        """Why the program itself came to an end, which is behind what each table says then."""
+        return f"\n{self.program} ended with {ended.returncode}: {ended.stderr[-1000:]}" if ended.returncode else ""
 
     def read(self, folder):
         result = next(iter(self.read_all([(folder, [])])))
